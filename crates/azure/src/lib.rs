@@ -1,5 +1,8 @@
 //! Azure's rules, and nothing else.
+pub mod action;
 pub mod error;
 pub mod ids;
+pub mod principal;
+pub mod roles;
 pub mod text;
 pub mod time;
