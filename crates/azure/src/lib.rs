@@ -3,6 +3,7 @@ pub mod action;
 pub mod error;
 pub mod ids;
 pub mod principal;
+pub mod rbac;
 pub mod roles;
 pub mod text;
 pub mod time;
