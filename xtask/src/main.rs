@@ -1,1 +1,67 @@
-fn main() {}
+//! What a maintainer types. `cargo xtask up` builds the program and starts it; `cargo xtask test` is every test.
+//!
+//! Each command is a row of [`COMMANDS`]. This crate has no dependencies: it is compiled before anything else a
+//! user waits for. It installs nothing on the machine; where a tool is missing it says which, and how to get it.
+
+#![expect(clippy::print_stdout, reason = "a command-line tool's answer is what it prints")]
+
+mod place;
+mod stages;
+mod test;
+mod tools;
+mod up;
+
+use std::process::ExitCode;
+
+/// One word after `cargo xtask`.
+struct Command {
+    name: &'static str,
+    takes: &'static str,
+    says: &'static str,
+    run: fn(&[String]) -> Result<(), String>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "up",
+        takes: "[ARG]...",
+        says: "build the program in release mode and run `zaffre up ARG...`",
+        run: up::run,
+    },
+    Command {
+        name: "test",
+        takes: "[STAGE]...",
+        says: "run every test, or only the stages named",
+        run: test::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let name = words.next().unwrap_or_default();
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        print!("{}", usage());
+        return if matches!(name.as_str(), "" | "help" | "--help" | "-h") {
+            ExitCode::SUCCESS
+        } else {
+            eprintln!("\nno command `{name}`");
+            ExitCode::FAILURE
+        };
+    };
+    let words: Vec<String> = words.collect();
+    match (command.run)(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask {name}: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> String {
+    let rows = COMMANDS.iter().map(|it| {
+        let call = format!("{} {}", it.name, it.takes);
+        format!("  cargo xtask {call:<16}  {}\n", it.says)
+    });
+    rows.collect()
+}

@@ -1,0 +1,89 @@
+//! The stages of `cargo xtask test`, in order: each a row with a command line and the tools it needs.
+//!
+//! Everything is built in release mode and once: the tests run the very binary that a user gets, and the
+//! dependencies (a C library among them) are compiled a single time. Clippy reads its own, lighter artefacts,
+//! but shares the build scripts' output, which is why it is told `--release` too.
+
+use crate::tools::{C_COMPILER, CARGO_DENY, CLIPPY, CURL, NAMESPACES, OPENSSL, PYTHON, RUSTFMT, Tool};
+
+pub(crate) struct Stage {
+    pub(crate) name: &'static str,
+    pub(crate) says: &'static str,
+    pub(crate) needs: &'static [Tool],
+    /// The program and its arguments. `{zaffre}` and `{target}` stand for the built program and cargo's folder.
+    pub(crate) command: &'static [&'static str],
+    /// What comes later would only repeat its failure.
+    pub(crate) later_ones_need_it: bool,
+}
+
+pub(crate) const STAGES: &[Stage] = &[
+    Stage {
+        name: "fmt",
+        says: "the code is laid out by rustfmt",
+        needs: &[RUSTFMT],
+        command: &["cargo", "fmt", "--all", "--check"],
+        later_ones_need_it: false,
+    },
+    Stage {
+        name: "deny",
+        says: "dependencies have licences, names and sources that deny.toml allows",
+        needs: &[CARGO_DENY],
+        // No `advisories`: they are downloaded from outside, and a test's outcome should not change overnight.
+        command: &[
+            "cargo",
+            "deny",
+            "--locked",
+            "check",
+            "--hide-inclusion-graph",
+            "licenses",
+            "bans",
+            "sources",
+        ],
+        later_ones_need_it: false,
+    },
+    Stage {
+        name: "clippy",
+        says: "no lint, no way around the design (clippy.toml)",
+        needs: &[CLIPPY, C_COMPILER],
+        command: &[
+            "cargo",
+            "clippy",
+            "--release",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        later_ones_need_it: false,
+    },
+    Stage {
+        name: "build",
+        says: "the program builds, optimized",
+        needs: &[C_COMPILER],
+        command: &["cargo", "build", "--release", "--locked", "--package", "zaffre"],
+        later_ones_need_it: true,
+    },
+    Stage {
+        name: "rust",
+        says: "unit, integration, tidy and documentation tests",
+        needs: &[C_COMPILER, CURL, OPENSSL, NAMESPACES],
+        command: &["cargo", "test", "--release", "--locked", "--workspace", "--no-fail-fast"],
+        later_ones_need_it: false,
+    },
+    Stage {
+        name: "python",
+        says: "the real Python SDKs, through the proxy variables alone",
+        needs: &[PYTHON],
+        command: &[
+            "python3",
+            "clients/python/run.py",
+            "--zaffre",
+            "{zaffre}",
+            "--work",
+            "{target}/clients/python",
+        ],
+        later_ones_need_it: false,
+    },
+];
