@@ -3,6 +3,7 @@ pub mod action;
 pub mod cosmos_roles;
 pub mod error;
 pub mod ids;
+pub mod jwt;
 pub mod principal;
 pub mod rbac;
 pub mod roles;
