@@ -1,1 +1,2 @@
 //! The program.
+pub mod store;

@@ -1,0 +1,492 @@
+//! Content: bodies too large to lie beside their record.
+//!
+//! ```text
+//! content/
+//!   3f/3f9c…e1        a finished body, named by its random id, in a folder by the id's first byte
+//!   3f/3f9c…e1.part   one that is being written
+//! ```
+//!
+//! A body is written once, in pieces as they come, flushed as it grows, renamed when it is whole and on disk, and
+//! only then named by a record's transaction; nothing is ever changed in place. So the `.part` in a name is the
+//! intent that it was begun: it costs no commit of its own, and only one process writes a directory, whose lock
+//! the store holds. What a crash leaves is a `.part`, or a finished body that no record names; `sweep` at the start
+//! removes both. A writer that is dropped removes what it wrote.
+//!
+//! No body is ever wholly in memory, except where content is kept in memory on purpose. The file system is only
+//! touched from the runtime's blocking threads.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, IoSlice, Read, Seek, SeekFrom, Write},
+    ops::Range,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use azure::ids::Guid;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::StoreError;
+
+/// Bodies up to this many bytes belong into their record's row (peers.md §C7).
+pub const INLINE_LIMIT: usize = 64 << 10;
+
+/// How much a reader holds at once, and has read ahead.
+const READ_CHUNK: u64 = 256 << 10;
+/// How much a writer gathers before it writes.
+const WRITE_CHUNK: usize = 1 << 20;
+/// How much may be written and not yet flushed, so that the last flush is short however large the body is.
+const FLUSH_EVERY: u64 = 16 << 20;
+
+/// The random name of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ContentId(pub Guid);
+
+impl fmt::Display for ContentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.simple())
+    }
+}
+
+/// A finished body, for the record that names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    pub id: ContentId,
+    pub length: u64,
+}
+
+/// Where bodies are kept; clones share it.
+#[derive(Clone)]
+pub struct Content(Place);
+
+#[derive(Clone)]
+enum Place {
+    Directory(Arc<Path>),
+    Memory(Arc<Mutex<HashMap<ContentId, Arc<Body>>>>),
+}
+
+/// A body in memory, as it came.
+type Body = Vec<Bytes>;
+
+impl Content {
+    /// Bodies as files under a directory, which is made if need be.
+    pub fn in_dir(dir: &Path) -> Result<Self, StoreError> {
+        make_dir(dir).map_err(at(dir))?;
+        Ok(Content(Place::Directory(dir.into())))
+    }
+
+    pub fn in_memory() -> Self {
+        Content(Place::Memory(Arc::default()))
+    }
+
+    /// Begins a body. The id is drawn by the caller and must be new.
+    pub async fn create(&self, id: ContentId) -> Result<ContentWriter, StoreError> {
+        let sink = match &self.0 {
+            Place::Memory(bodies) => Sink::Memory { bodies: bodies.clone(), body: Vec::new() },
+            Place::Directory(dir) => {
+                let path = file_path(dir, id);
+                Sink::File(FileSink::new(off_runtime(move || Part::create(path)).await?))
+            }
+        };
+        Ok(ContentWriter { id, length: 0, sink })
+    }
+
+    /// Reads a range of a body, cut to its length.
+    pub async fn open(&self, id: ContentId, range: Range<u64>) -> Result<ContentReader, StoreError> {
+        let missing = move || StoreError::NoContent { id: id.to_string() };
+        match &self.0 {
+            Place::Memory(bodies) => {
+                let body = lock(bodies).get(&id).cloned().ok_or_else(missing)?;
+                Ok(ContentReader(Source::Memory(cut(&body, range).into_iter())))
+            }
+            Place::Directory(dir) => {
+                let path = file_path(dir, id);
+                let slice = off_runtime(move || FileSlice::open(path, range)).await?.ok_or_else(missing)?;
+                Ok(ContentReader(Source::File(slice.read_ahead())))
+            }
+        }
+    }
+
+    /// Removes a body; one that is not there is no error. Who reads it meanwhile reads on.
+    pub async fn remove(&self, id: ContentId) -> Result<(), StoreError> {
+        match &self.0 {
+            Place::Memory(bodies) => {
+                lock(bodies).remove(&id);
+                Ok(())
+            }
+            Place::Directory(dir) => {
+                let path = file_path(dir, id);
+                off_runtime(move || remove_if_there(&path).map_err(at(&path))).await
+            }
+        }
+    }
+
+    /// Removes what a crash left: bodies begun and not finished, and finished ones that are not named. Gives how
+    /// many. To be called at the start, before the first `create`.
+    pub async fn sweep(
+        &self,
+        is_named: impl Fn(ContentId) -> bool + Send + 'static,
+    ) -> Result<usize, StoreError> {
+        match &self.0 {
+            Place::Memory(bodies) => {
+                let mut bodies = lock(bodies);
+                let before = bodies.len();
+                bodies.retain(|id, _| is_named(*id));
+                Ok(before - bodies.len())
+            }
+            Place::Directory(dir) => {
+                let dir = dir.clone();
+                off_runtime(move || sweep_dir(&dir, is_named).map_err(at(&dir))).await
+            }
+        }
+    }
+}
+
+/// A body being written. Dropped before `finish`, it leaves nothing.
+pub struct ContentWriter {
+    id: ContentId,
+    length: u64,
+    sink: Sink,
+}
+
+enum Sink {
+    Memory { bodies: Arc<Mutex<HashMap<ContentId, Arc<Body>>>>, body: Body },
+    File(FileSink),
+}
+
+impl ContentWriter {
+    /// Appends. After an error the writer is only good for being dropped.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+        self.length += bytes.len() as u64;
+        match &mut self.sink {
+            Sink::Memory { body, .. } => {
+                body.push(bytes);
+                Ok(())
+            }
+            Sink::File(file) => file.write(bytes).await,
+        }
+    }
+
+    /// Makes the body durable under its id.
+    pub async fn finish(self) -> Result<Stored, StoreError> {
+        match self.sink {
+            Sink::Memory { bodies, body } => {
+                lock(&bodies).insert(self.id, Arc::new(body));
+            }
+            Sink::File(file) => file.finish().await?,
+        }
+        Ok(Stored { id: self.id, length: self.length })
+    }
+}
+
+/// What stands between a writer and its file: what is gathered, and the flush that is under way.
+struct FileSink {
+    /// Absent while a blocking thread has it, and after that thread failed.
+    part: Option<Part>,
+    gathered: Vec<Bytes>,
+    gathered_bytes: usize,
+    unflushed: u64,
+    flush: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl FileSink {
+    fn new(part: Part) -> Self {
+        FileSink { part: Some(part), gathered: Vec::new(), gathered_bytes: 0, unflushed: 0, flush: None }
+    }
+
+    async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+        self.gathered_bytes += bytes.len();
+        self.gathered.push(bytes);
+        if self.gathered_bytes >= WRITE_CHUNK {
+            self.write_gathered().await?;
+        }
+        if self.unflushed >= FLUSH_EVERY {
+            self.start_flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn write_gathered(&mut self) -> Result<(), StoreError> {
+        let gathered = std::mem::take(&mut self.gathered);
+        self.unflushed += std::mem::take(&mut self.gathered_bytes) as u64;
+        let mut part = self.part()?;
+        // The part goes along: should this future be dropped, the thread ends by removing it.
+        let part = off_runtime(move || {
+            write_all(&mut part.file, &gathered).map_err(at(&part.path))?;
+            Ok(part)
+        });
+        self.part = Some(part.await?);
+        Ok(())
+    }
+
+    /// Flushes beside the writing that goes on, once the flush before is done.
+    async fn start_flush(&mut self) -> Result<(), StoreError> {
+        self.end_flush().await?;
+        let part = self.part()?;
+        let file = part.file.try_clone().map_err(at(&part.path))?;
+        self.part = Some(part);
+        self.unflushed = 0;
+        self.flush = Some(spawn_blocking(move || file.sync_data()));
+        Ok(())
+    }
+
+    async fn end_flush(&mut self) -> Result<(), StoreError> {
+        match self.flush.take() {
+            Some(mut flush) => joined(&mut flush).await?.map_err(StoreError::io("flushing content")),
+            None => Ok(()),
+        }
+    }
+
+    async fn finish(mut self) -> Result<(), StoreError> {
+        self.write_gathered().await?;
+        self.end_flush().await?;
+        let part = self.part()?;
+        off_runtime(move || part.finish()).await?.keep();
+        Ok(())
+    }
+
+    fn part(&mut self) -> Result<Part, StoreError> {
+        self.part.take().ok_or_else(|| StoreError::corrupt("content whose writing failed before"))
+    }
+}
+
+impl Drop for FileSink {
+    fn drop(&mut self) {
+        let (Some(part), Ok(runtime)) = (self.part.take(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        runtime.spawn_blocking(move || drop(part));
+    }
+}
+
+/// A file that is removed when this is dropped, unless kept: under its `.part` name, or finished but not yet handed
+/// to whoever asked for it.
+struct Part {
+    file: File,
+    path: PathBuf,
+    is_kept: bool,
+}
+
+impl Part {
+    fn create(finished: PathBuf) -> Result<Self, StoreError> {
+        let path = finished.with_added_extension("part");
+        let folder = folder_of(&path);
+        make_dir(folder).map_err(at(folder))?;
+        let file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(at(&path))?;
+        Ok(Part { file, path, is_kept: false })
+    }
+
+    /// Flushes, takes off the `.part`, and flushes the folder that now has the name.
+    fn finish(mut self) -> Result<Self, StoreError> {
+        self.file.sync_data().map_err(at(&self.path))?;
+        let finished = self.path.with_extension("");
+        fs::rename(&self.path, &finished).map_err(at(&self.path))?;
+        self.path = finished;
+        sync_dir(folder_of(&self.path)).map_err(at(&self.path))?;
+        Ok(self)
+    }
+
+    fn keep(mut self) {
+        self.is_kept = true;
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            // Should this fail, the sweep at the next start finds it.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A body being read, in pieces of at most 256 KiB.
+pub struct ContentReader(Source);
+
+enum Source {
+    Memory(std::vec::IntoIter<Bytes>),
+    File(ReadAhead),
+}
+
+impl ContentReader {
+    /// The next piece, or `None` behind the last.
+    pub async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
+        match &mut self.0 {
+            Source::Memory(pieces) => pieces.next().map(Ok),
+            Source::File(file) => file.next().await,
+        }
+    }
+}
+
+/// An open file, and what of it is still to be read.
+struct FileSlice {
+    file: File,
+    path: PathBuf,
+    left: u64,
+}
+
+impl FileSlice {
+    fn open(path: PathBuf, range: Range<u64>) -> Result<Option<Self>, StoreError> {
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(at(&path)(error)),
+        };
+        let length = file.metadata().map_err(at(&path))?.len();
+        let start = range.start.min(length);
+        file.seek(SeekFrom::Start(start)).map_err(at(&path))?;
+        Ok(Some(FileSlice { file, path, left: range.end.min(length).saturating_sub(start) }))
+    }
+
+    fn read(&mut self) -> Result<Bytes, StoreError> {
+        let wanted = self.left.min(READ_CHUNK);
+        let mut piece = Vec::with_capacity(wanted as usize);
+        let got = (&self.file).take(wanted).read_to_end(&mut piece).map_err(at(&self.path))?;
+        if (got as u64) < wanted {
+            return Err(StoreError::corrupt(format!("`{}` has become shorter", self.path.display())));
+        }
+        self.left -= wanted;
+        Ok(Bytes::from(piece))
+    }
+
+    /// Starts reading the next piece, if there is one, while the caller does something with the last.
+    fn read_ahead(mut self) -> ReadAhead {
+        if self.left == 0 {
+            return ReadAhead(None);
+        }
+        ReadAhead(Some(spawn_blocking(move || {
+            let piece = self.read();
+            (piece, self)
+        })))
+    }
+}
+
+struct ReadAhead(Option<JoinHandle<(Result<Bytes, StoreError>, FileSlice)>>);
+
+impl ReadAhead {
+    async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
+        let pending = self.0.as_mut()?;
+        let outcome = joined(pending).await;
+        self.0 = None;
+        Some(outcome.and_then(|(piece, slice)| {
+            let piece = piece?;
+            *self = slice.read_ahead();
+            Ok(piece)
+        }))
+    }
+}
+
+/// The part of a body in memory that lies in a range, in pieces as small as a file's.
+fn cut(body: &Body, range: Range<u64>) -> Vec<Bytes> {
+    let mut at = 0;
+    let mut pieces = Vec::new();
+    for chunk in body {
+        let chunk_start = at;
+        at += chunk.len() as u64;
+        let start = range.start.clamp(chunk_start, at) - chunk_start;
+        let end = range.end.clamp(chunk_start, at) - chunk_start;
+        for from in (start..end).step_by(READ_CHUNK as usize) {
+            pieces.push(chunk.slice(from as usize..end.min(from + READ_CHUNK) as usize));
+        }
+    }
+    pieces
+}
+
+fn sweep_dir(dir: &Path, is_named: impl Fn(ContentId) -> bool) -> io::Result<usize> {
+    let mut removed = 0;
+    for folder in fs::read_dir(dir)? {
+        let folder = folder?;
+        if !folder.file_type()?.is_dir() {
+            continue;
+        }
+        for file in fs::read_dir(folder.path())? {
+            let path = file?.path();
+            if is_leftover(&path, &is_named) {
+                fs::remove_file(&path)?;
+                removed += 1;
+            }
+        }
+    }
+    Ok(removed)
+}
+
+/// Whether a file is ours and nobody's. What is not named as we name files is left alone.
+fn is_leftover(path: &Path, is_named: &impl Fn(ContentId) -> bool) -> bool {
+    let id =
+        path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok()).map(ContentId);
+    match (id, path.extension().and_then(|extension| extension.to_str())) {
+        (Some(_), Some("part")) => true,
+        (Some(id), None) => !is_named(id),
+        _ => false,
+    }
+}
+
+fn file_path(dir: &Path, id: ContentId) -> PathBuf {
+    let name = id.to_string();
+    dir.join(&name[..2]).join(&name)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
+}
+
+/// Makes a folder if need be, so that it is there after a loss of power too.
+fn make_dir(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    sync_dir(folder_of(dir))
+}
+
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn write_all(file: &mut File, pieces: &[Bytes]) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+    let mut slices = slices.as_mut_slice();
+    IoSlice::advance_slices(&mut slices, 0);
+    while !slices.is_empty() {
+        match file.write_vectored(slices) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut slices, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn off_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    joined(&mut spawn_blocking(work)).await?
+}
+
+/// A blocking task gives nothing when it panicked, or when the runtime ended before it began.
+async fn joined<T>(task: &mut JoinHandle<T>) -> Result<T, StoreError> {
+    task.await.map_err(|error| StoreError::Io { what: "a blocking task".to_owned(), cause: error.into() })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    StoreError::io(format!("`{}`", path.display()))
+}

@@ -1,0 +1,34 @@
+//! What the store asks of whatever keeps its bytes: little, so that there can be several.
+
+use bytes::Bytes;
+
+use super::{StoreError, key::KeyRange};
+
+/// One key and what becomes of it: a value, or nothing.
+pub(super) type Write = (Bytes, Option<Bytes>);
+
+pub(super) type Row = Result<(Bytes, Bytes), StoreError>;
+
+/// Ordered bytes to bytes, with snapshots and atomic durable batches.
+pub(super) trait Engine: Send + Sync {
+    /// The number of the last batch, zero for none.
+    fn last_commit(&self) -> u64;
+
+    /// All batches applied before this call, and none after it.
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
+
+    /// Makes a batch durable and visible, wholly or not at all. Called by one thread, with rising numbers; keys
+    /// occur once in a batch.
+    fn apply(&self, commit: u64, batch: Vec<Write>) -> Result<(), StoreError>;
+
+    /// Puts on disk what may lag behind, before a clean end.
+    fn flush(&self) -> Result<(), StoreError>;
+}
+
+/// The rows as they were at one moment.
+pub(super) trait Snapshot: Send {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
+
+    /// The rows of a range that is not empty, in key order or against it.
+    fn range<'s>(&'s self, range: &KeyRange, reverse: bool) -> Box<dyn Iterator<Item = Row> + 's>;
+}

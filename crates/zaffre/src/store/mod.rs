@@ -1,0 +1,157 @@
+//! The store: ordered keys, values, transactions. Every service is a layer on it.
+//!
+//! ```text
+//! Store::read  ── a snapshot ── Table::get, scan            (no queue, no lock)
+//! Store::write ── a snapshot ── Table::get, scan, put ── commit.rs: queue, check, one flush for many ── engine
+//! ```
+//!
+//! A closure given to `write` is short and synchronous, and may run again when something it read was written
+//! meanwhile: it takes time and chance as values, and has no effect but on its transaction. The outcome is
+//! serializable; once `write` resolves, what was written is on disk.
+//!
+//! ```ignore
+//! const GROUPS: Table<ResourceId, Group> = Table::new("groups");
+//! store.write(cloud, |txn| {
+//!     if GROUPS.exists(txn, &id)? {
+//!         return Err(Refused::Exists);
+//!     }
+//!     GROUPS.put(txn, &id, &group)?;
+//!     Ok(())
+//! }).await?;
+//! ```
+//!
+//! - `key.rs`: components whose bytes sort as their values do. Every key begins with its cloud.
+//! - `table.rs`: typed rows; values carry a format version.
+//! - `txn.rs`: a snapshot, its own writes over it, and what it read.
+//! - `commit.rs`: the one thread that commits.
+//! - `engine.rs`: what is asked of an engine; `embedded.rs` keeps the bytes on disk, `memory.rs` in memory.
+//! - `content.rs`: bodies too large to lie beside their record.
+//!
+//! A transaction sees one cloud and never crosses an `.await`. There are no foreign keys, no secondary indexes
+//! and no queries: a service that needs an index keeps a table of its own in the same transaction.
+
+mod commit;
+mod content;
+mod embedded;
+mod engine;
+mod error;
+mod key;
+mod memory;
+mod table;
+mod txn;
+
+#[cfg(test)]
+mod tests;
+
+use std::{path::Path, sync::Arc};
+
+use commit::{Committer, Outcome};
+use engine::Engine;
+
+pub use content::{Content, ContentId, ContentReader, ContentWriter, INLINE_LIMIT, Stored};
+pub use error::StoreError;
+pub use key::{Component, Key, KeyBuf, KeyPrefix, KeyReader};
+pub use table::{Raw, Record, Rows, Span, Table};
+pub use txn::Txn;
+
+/// Attempts that a write makes beside all others before it queues behind the others that keep losing.
+const FREE_ATTEMPTS: u32 = 3;
+/// Attempts before a write gives up.
+const MAX_ATTEMPTS: u32 = 64;
+
+/// Whose rows: the first four bytes of every key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CloudId(pub u32);
+
+impl CloudId {
+    /// What belongs to the store itself and to no cloud: the ring of signing keys, the list of clouds.
+    pub const RING: CloudId = CloudId(0);
+    /// The engine's own rows. No transaction sees them.
+    const SYSTEM: CloudId = CloudId(u32::MAX);
+}
+
+/// A handle on the store; clones share it. The last one dropped ends the committer and releases the directory.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// Before `engine`: the committer's thread ends first.
+    committer: Committer,
+    engine: Arc<dyn Engine>,
+    /// Held by one of the writes that lost repeatedly, so that these at least do not disturb each other.
+    contended: tokio::sync::Mutex<()>,
+}
+
+impl Store {
+    /// A store that is gone with its last handle.
+    ///
+    /// # Panics
+    /// When the system gives no thread.
+    pub fn in_memory() -> Store {
+        Self::over(Arc::new(memory::Memory::default())).expect("a thread for the committer")
+    }
+
+    /// The store in a directory, which is made if need be. Refuses a directory that another process has open, one
+    /// that a later version wrote, and one that has lost acknowledged commits.
+    pub fn open(dir: &Path) -> Result<Store, StoreError> {
+        Self::over(Arc::new(embedded::Embedded::open(dir)?))
+    }
+
+    fn over(engine: Arc<dyn Engine>) -> Result<Store, StoreError> {
+        let committer = Committer::start(engine.clone())?;
+        Ok(Store { inner: Arc::new(Inner { committer, engine, contended: tokio::sync::Mutex::new(()) }) })
+    }
+
+    /// Runs a closure on one snapshot.
+    pub async fn read<T, E: From<StoreError>>(
+        &self,
+        cloud: CloudId,
+        f: impl FnOnce(&Txn) -> Result<T, E>,
+    ) -> Result<T, E> {
+        f(&Txn::new(cloud, self.inner.engine.snapshot()?, None))
+    }
+
+    /// Runs a closure and commits what it wrote, with a serializable outcome; the closure runs again on a
+    /// conflict. Resolves once durable. An error of the closure is returned and nothing is written.
+    ///
+    /// Dropping the future before it resolves does not take back what was queued.
+    pub async fn write<T, E: From<StoreError>>(
+        &self,
+        cloud: CloudId,
+        mut f: impl FnMut(&mut Txn) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut turn = None;
+        for attempt in 0..MAX_ATTEMPTS {
+            if attempt == FREE_ATTEMPTS {
+                turn = Some(self.inner.contended.lock().await);
+            }
+            let (value, submission) = {
+                let mut txn = self.begin(cloud)?;
+                let value = f(&mut txn)?;
+                (value, txn.into_submission())
+            };
+            let outcome = match submission {
+                None => Outcome::Committed,
+                Some(submission) => self.inner.committer.commit(submission).await?,
+            };
+            if outcome == Outcome::Committed {
+                return Ok(value);
+            }
+        }
+        drop(turn);
+        Err(StoreError::Conflict { attempts: MAX_ATTEMPTS }.into())
+    }
+
+    fn begin(&self, cloud: CloudId) -> Result<Txn, StoreError> {
+        // In this order: what is committed between the two is seen by the snapshot and checked all the same.
+        let watched = self.inner.committer.watch();
+        Ok(Txn::new(cloud, self.inner.engine.snapshot()?, Some(watched)))
+    }
+
+    /// Finishes the writes that are queued and flushes. Later writes are refused; reads go on.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.inner.committer.close().await
+    }
+}
