@@ -28,7 +28,7 @@ fn files(dir: &Path) -> Vec<String> {
 }
 
 fn body(length: usize) -> Bytes {
-    (0..length).map(|index| (index * 7 >> 4) as u8).collect()
+    (0..length).map(|index| ((index * 7) >> 4) as u8).collect()
 }
 
 async fn store(content: &Content, id: ContentId, body: &Bytes, piece: usize) {

@@ -172,7 +172,7 @@ async fn a_span_is_cut_by_its_ends(store: &Store) {
 }
 
 async fn large_values_survive(store: &Store) {
-    let body: Bytes = (0..3_000_000_u32).map(|index| (index * 31 >> 3) as u8).collect();
+    let body: Bytes = (0..3_000_000_u32).map(|index| ((index * 31) >> 3) as u8).collect();
     let written = store.write(CLOUD, |txn| BODIES.put(txn, &1, &Raw(body.clone())));
     written.await.expect("commits");
     assert_eq!(read(store, |txn| BODIES.get(txn, &1)).await, Some(Raw(body)));
