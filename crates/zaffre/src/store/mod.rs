@@ -9,7 +9,7 @@
 //! meanwhile: it takes time and chance as values, and has no effect but on its transaction. The outcome is
 //! serializable; once `write` resolves, what was written is on disk.
 //!
-//! ```ignore
+//! ```text
 //! const GROUPS: Table<ResourceId, Group> = Table::new("groups");
 //! store.write(cloud, |txn| {
 //!     if GROUPS.exists(txn, &id)? {
