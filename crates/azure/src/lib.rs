@@ -1,5 +1,6 @@
 //! Azure's rules, and nothing else.
 pub mod action;
+pub mod api_version;
 pub mod cosmos_roles;
 pub mod error;
 pub mod ids;
