@@ -3,6 +3,7 @@ pub mod action;
 pub mod api_version;
 pub mod cosmos_roles;
 pub mod error;
+pub mod identity;
 pub mod ids;
 pub mod jwt;
 pub mod principal;
