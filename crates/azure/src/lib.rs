@@ -6,6 +6,7 @@ pub mod error;
 pub mod identity;
 pub mod ids;
 pub mod jwt;
+pub mod names;
 pub mod principal;
 pub mod rbac;
 pub mod roles;
