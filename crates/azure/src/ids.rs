@@ -250,15 +250,16 @@ impl ResourceId {
     /// The scope of the resource group this lies in, or of the subscription, as far as there is one.
     pub fn group_scope(&self) -> Option<ResourceId> {
         self.resource_group()?;
-        Some(self.prefix(4))
+        Some(self.ancestor(4))
     }
 
     pub fn subscription_root(&self) -> Option<ResourceId> {
         self.subscription()?;
-        Some(self.prefix(2))
+        Some(self.ancestor(2))
     }
 
-    fn prefix(&self, segments: usize) -> ResourceId {
+    /// The first so many segments.
+    pub fn ancestor(&self, segments: usize) -> ResourceId {
         let text: String = self.segments().take(segments).flat_map(|segment| ["/", segment]).collect();
         Self::from_clean(text)
     }
@@ -306,7 +307,7 @@ impl ResourceId {
         match self.provider_at() {
             Some(at) => {
                 let rest = self.segments().count() - at;
-                rest >= 4 && rest % 2 == 0
+                rest >= 4 && rest.is_multiple_of(2)
             }
             None => matches!(self.segments().count(), 2 | 4),
         }
@@ -314,7 +315,7 @@ impl ResourceId {
 
     /// What this extends: the part before the last `/providers/`; the root where nothing is before it.
     pub fn extended(&self) -> ResourceId {
-        self.prefix(self.provider_at().unwrap_or(0))
+        self.ancestor(self.provider_at().unwrap_or(0))
     }
 
     /// The enclosing resource of a child (`…/servers/s/databases/d` gives `…/servers/s`), the scope
@@ -323,8 +324,8 @@ impl ResourceId {
         let count = self.segments().count();
         match self.provider_at() {
             _ if count == 0 => None,
-            Some(at) if count - at <= 4 => Some(self.prefix(at)),
-            _ => Some(self.prefix(count - 2)),
+            Some(at) if count - at <= 4 => Some(self.ancestor(at)),
+            _ => Some(self.ancestor(count - 2)),
         }
     }
 

@@ -1,2 +1,99 @@
-//! The program.
+//! Zaffre: Azure's managed-identity system on one's own machine.
+//!
+//! The whole program is one value, a `Server`: the doors to the world (`Env`) and the clouds in it.
+//! `Server::send` gives it a request as if it had come through a door, without a socket; `front`
+//! does the same for the sockets it opens. Read `service` for the one path that every request takes,
+//! and ARCHITECTURE.md for the map.
+
+pub mod access;
+pub mod cloud;
+pub mod door;
+pub mod env;
+pub mod front;
+pub mod keys;
+pub mod service;
 pub mod store;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock, RwLock},
+};
+
+use azure::time::Timestamp;
+use http::{Request, Response};
+
+use crate::{
+    cloud::{Chance, Charter, Clock, Cloud, CloudId},
+    door::Door,
+    env::{Env, LogFormat, Settings},
+    keys::{Keyring, SigningKey},
+    service::{Body, reply::ReplyBody},
+    store::{Content, Store},
+};
+
+/// Why a cloud cannot start.
+pub type StartError = Box<dyn std::error::Error + Send + Sync>;
+
+pub struct Server {
+    pub env: Arc<Env>,
+    clouds: RwLock<HashMap<CloudId, Arc<Cloud>>>,
+}
+
+impl Server {
+    /// Starts on a store: an empty one gets its keys and its default cloud.
+    pub async fn start(store: Store, content: Content, settings: Settings) -> Result<Arc<Self>, StartError> {
+        let keys = Keyring::open(&store, Clock::System.now()).await?;
+        let server = Server::over(Env::new(store, content, keys, settings));
+        let cloud = Cloud {
+            id: CloudId::DEFAULT,
+            charter: Charter::contoso(Clock::System.now()),
+            clock: Clock::System,
+            chance: Chance::system(),
+        };
+        server.open(cloud).await?;
+        Ok(server)
+    }
+
+    /// A server in memory whose default cloud has a set clock and seeded chance: what tests send
+    /// requests to. All of a process share one signing key, since making one takes a while.
+    pub async fn in_memory(seed: u64, now: Timestamp) -> Arc<Self> {
+        let settings = Settings { log: LogFormat::Off, ..Settings::default() };
+        let env =
+            Env::new(Store::in_memory(), Content::in_memory(), Keyring::shared(test_key(now)), settings);
+        let server = Server::over(env);
+        let cloud = Cloud {
+            id: CloudId::DEFAULT,
+            charter: Charter::contoso(now),
+            clock: Clock::set(now),
+            chance: Chance::seeded(seed),
+        };
+        server.open(cloud).await.expect("a store in memory takes a cloud");
+        server
+    }
+
+    fn over(env: Arc<Env>) -> Arc<Self> {
+        Arc::new(Server { env, clouds: RwLock::default() })
+    }
+
+    /// Opens a cloud: one that the store does not know yet is founded.
+    pub async fn open(&self, cloud: Cloud) -> Result<Arc<Cloud>, StartError> {
+        let cloud = Arc::new(cloud);
+        self.clouds.write().expect("no holder of this lock panics").insert(cloud.id, Arc::clone(&cloud));
+        Ok(cloud)
+    }
+
+    pub fn cloud(&self, id: CloudId) -> Option<Arc<Cloud>> {
+        self.clouds.read().expect("no holder of this lock panics").get(&id).cloned()
+    }
+
+    /// Answers a request as if it had come through the door.
+    pub async fn send(&self, door: Door, request: Request<Body>) -> Response<ReplyBody> {
+        let cloud = self.cloud(door.cloud).expect("a door is made for a cloud of this server");
+        front::answer(&self.env, &cloud, door, request).await
+    }
+}
+
+fn test_key(now: Timestamp) -> Arc<SigningKey> {
+    static KEY: OnceLock<Arc<SigningKey>> = OnceLock::new();
+    Arc::clone(KEY.get_or_init(|| Arc::new(SigningKey::generate(now).expect("this machine makes RSA keys"))))
+}

@@ -1,0 +1,115 @@
+//! Access: what a caller may do, decided in one place for every service.
+//!
+//! A service says what its operation demands (`Requirement`), `authorize` weighs that against what
+//! is stored about the caller, and only a `Permit` comes out on success: handlers take one, and
+//! nobody else can make one. Refusal is the default. The rules themselves are `azure::rbac`'s; here
+//! is the gathering of the policy they need, and the record of what they decided.
+//!
+//! The path is silent: reasons are gathered only when the answer is no, by asking again and
+//! listening. Both the log and `zaffre explain` read them.
+
+pub mod assignments;
+mod caller;
+mod decisions;
+mod permit;
+mod policy;
+pub mod sql_roles;
+
+use azure::{
+    action::Action,
+    error::Result,
+    ids::ResourceId,
+    rbac::{Access, Plane, Reason, Reasons, Silent},
+};
+
+pub use self::{
+    caller::Caller,
+    decisions::{Decided, Decisions},
+    permit::{Permit, Refusal, Why},
+};
+use crate::{door::From, service::cx::Cx, store::Txn};
+
+/// What an operation demands before its handler runs.
+#[derive(Clone, Debug)]
+pub enum Requirement {
+    /// Nothing: discovery documents, token requests.
+    Open,
+    /// Any caller with a name: lists that show what the caller may see.
+    SignedIn,
+    /// A virtual machine, known by its door.
+    Guest,
+    Access {
+        all: Vec<Access>,
+        /// Whether the body decides about more, which the handler must ask for with `Permit::also`.
+        later: bool,
+    },
+}
+
+impl Requirement {
+    /// One action at one place, as most operations demand.
+    pub fn to(action: Action, on: &ResourceId, plane: Plane) -> Self {
+        Requirement::Access { all: vec![Access::to(action, on.clone(), plane)], later: false }
+    }
+
+    /// The same, and more when the body has been read.
+    pub fn and_later(self) -> Self {
+        match self {
+            Requirement::Access { all, .. } => Requirement::Access { all, later: true },
+            other => other,
+        }
+    }
+}
+
+/// Weighs a demand. The outer error is the store's; the inner one is the answer no.
+pub fn authorize(
+    cx: &Cx,
+    txn: &Txn,
+    caller: Caller,
+    requirement: Requirement,
+) -> Result<Result<Permit, Refusal>> {
+    let refused = |caller, why| Ok(Err(Refusal { caller, why }));
+    match requirement {
+        Requirement::Open => Ok(Ok(Permit::new(caller, false))),
+        Requirement::SignedIn if caller.is_anonymous() => refused(caller, Why::Anonymous),
+        Requirement::SignedIn => Ok(Ok(Permit::new(caller, false))),
+        Requirement::Guest => match cx.door.from {
+            From::Guest { .. } => Ok(Ok(Permit::new(caller, false))),
+            From::Host(_) => refused(caller, Why::NotAGuest),
+        },
+        Requirement::Access { all, later } => Ok(match first_denied(cx, txn, &caller, all)? {
+            Some(why) => Err(Refusal { caller, why }),
+            None => Ok(Permit::new(caller, later)),
+        }),
+    }
+}
+
+/// The first of the demands that is not met, with the reasons.
+fn first_denied(cx: &Cx, txn: &Txn, caller: &Caller, all: Vec<Access>) -> Result<Option<Why>> {
+    for access in all {
+        if caller.is_anonymous() {
+            return Ok(Some(Why::Anonymous));
+        }
+        if !may(txn, caller, &access)? {
+            let reasons = explain(txn, caller, &access)?;
+            cx.env.decisions.push(Decided::refused(cx, caller, &access, &reasons));
+            return Ok(Some(Why::Denied { access: Box::new(access), reasons }));
+        }
+        cx.env.decisions.push(Decided::allowed(cx, caller, &access));
+    }
+    Ok(None)
+}
+
+/// Whether the caller may; lists ask it of every row that they might show.
+pub fn may(txn: &Txn, caller: &Caller, access: &Access) -> Result<bool> {
+    match caller::by_key(caller, access) {
+        Some(allowed) => Ok(allowed),
+        None => Ok(policy::evaluate(txn, caller, access, &mut Silent)?.allowed()),
+    }
+}
+
+/// The evaluator's reasons, gathered by asking again and listening.
+pub fn explain(txn: &Txn, caller: &Caller, access: &Access) -> Result<Vec<Reason>> {
+    let mut reasons = Reasons::default();
+    policy::evaluate(txn, caller, access, &mut reasons)?;
+    Ok(reasons.0)
+}

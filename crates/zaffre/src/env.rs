@@ -1,0 +1,42 @@
+//! The only doors to the world: store, content, guests, keys, settings.
+
+use std::{path::PathBuf, sync::Arc};
+
+use crate::{
+    access::Decisions,
+    keys::Keyring,
+    store::{Content, Store},
+};
+
+pub struct Env {
+    pub store: Store,
+    pub content: Content,
+    pub keys: Keyring,
+    pub settings: Settings,
+    /// The last decisions, for `explain`.
+    pub decisions: Decisions,
+}
+
+/// What the command line settled.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The data directory; none for a cloud that lives in memory.
+    pub data: Option<PathBuf>,
+    /// Whether hosts that are not Azure's are refused by the proxy too.
+    pub offline: bool,
+    pub log: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+    Off,
+}
+
+impl Env {
+    pub fn new(store: Store, content: Content, keys: Keyring, settings: Settings) -> Arc<Self> {
+        Arc::new(Env { store, content, keys, settings, decisions: Decisions::default() })
+    }
+}

@@ -1,0 +1,80 @@
+//! The front: the only part that opens sockets, and the one path behind them.
+//!
+//! A connection is accepted by a listener, whose door says which cloud it opens and who may be on
+//! the other side. `route` names the service by entrance and host, and `serve` takes the request
+//! down the one path. Nothing else in the program reads from a client's socket.
+
+mod elsewhere;
+pub mod log;
+pub mod route;
+pub mod serve;
+
+use std::sync::{Arc, Mutex};
+
+use http::{Request, Response};
+
+use azure::ids::Guid;
+
+use self::{elsewhere::Elsewhere, route::Target, serve::serve};
+use crate::{
+    cloud::Cloud,
+    door::Door,
+    env::Env,
+    service::{
+        Body, Cx, Parts,
+        reply::{ReplyBody, Takeover},
+    },
+};
+
+/// What takes a connection over after a `101`, found among a response's extensions.
+#[derive(Clone)]
+pub struct Handover(Arc<Mutex<Option<Takeover>>>);
+
+impl Handover {
+    fn new(takeover: Takeover) -> Self {
+        Handover(Arc::new(Mutex::new(Some(takeover))))
+    }
+
+    /// The takeover, the first time it is asked for.
+    pub fn take(&self) -> Option<Takeover> {
+        self.0.lock().ok()?.take()
+    }
+}
+
+/// Answers one request that came through a door.
+pub async fn answer(
+    env: &Arc<Env>,
+    cloud: &Arc<Cloud>,
+    door: Door,
+    request: Request<Body>,
+) -> Response<ReplyBody> {
+    let (head, body) = request.into_parts();
+    let parts = Parts::new(door, head);
+    let cx = context(env, cloud, &parts);
+    match route::target(&parts.door, parts.host()) {
+        Target::Entra
+        | Target::Arm
+        | Target::Graph
+        | Target::Metadata
+        | Target::Extension
+        | Target::Blob
+        | Target::Cosmos
+        | Target::Catalogue
+        | Target::Control
+        | Target::Refused
+        | Target::Foreign => serve(&Elsewhere, cx, parts, body).await,
+    }
+}
+
+fn context(env: &Arc<Env>, cloud: &Arc<Cloud>, parts: &Parts) -> Cx {
+    let mut cx = Cx::internal(env, cloud, parts.door.clone());
+    cx.correlation_id = correlation(parts).unwrap_or(cx.request_id);
+    cx
+}
+
+/// The client's own id for what it is doing, under the names that Azure's clients use.
+fn correlation(parts: &Parts) -> Option<Guid> {
+    ["x-ms-correlation-request-id", "client-request-id", "x-ms-client-request-id"]
+        .iter()
+        .find_map(|name| parts.header(name)?.parse().ok())
+}

@@ -1,0 +1,144 @@
+//! Which service a request is for, by its entrance and its host: one table.
+
+use crate::door::{Door, Entrance};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    Entra,
+    Arm,
+    Graph,
+    Metadata,
+    Extension,
+    Blob,
+    Cosmos,
+    /// Documents that Azure's clients fetch by the way: image aliases.
+    Catalogue,
+    Control,
+    /// Under one of Microsoft's suffixes, and not emulated: refused here, never passed on.
+    Refused,
+    /// Nobody's name that we know: the proxy may pass it on.
+    Foreign,
+}
+
+enum Match {
+    Exact(&'static str),
+    /// One or more labels, then this.
+    Under(&'static str),
+}
+
+use Match::{Exact, Under};
+
+/// First match wins, so exact names stand before the wildcard that would take them (az-cli.md §1.10).
+static HOSTS: &[(Match, Target)] = &[
+    (Exact("login.microsoftonline.com"), Target::Entra),
+    (Exact("login.windows.net"), Target::Entra),
+    (Exact("login.microsoft.com"), Target::Entra),
+    (Exact("sts.windows.net"), Target::Entra),
+    (Exact("management.azure.com"), Target::Arm),
+    (Exact("management.core.windows.net"), Target::Arm),
+    (Exact("graph.microsoft.com"), Target::Graph),
+    (Exact("169.254.169.254"), Target::Metadata),
+    (Exact("azcliprod.blob.core.windows.net"), Target::Catalogue),
+    (Exact("raw.githubusercontent.com"), Target::Catalogue),
+    (Under("blob.core.windows.net"), Target::Blob),
+    (Under("documents.azure.com"), Target::Cosmos),
+];
+
+/// Nothing under these leaves the machine (invariant 11).
+static MICROSOFTS: &[&str] = &[
+    "azure.com",
+    "azure.net",
+    "windows.net",
+    "microsoftonline.com",
+    "microsoftonline.us",
+    "microsoftonline.cn",
+    "microsoftonline.de",
+    "microsoftonline-p.com",
+    "azure.us",
+    "azure.cn",
+    "azure.de",
+    "azure-api.net",
+    "azurewebsites.net",
+    "usgovcloudapi.net",
+    "chinacloudapi.cn",
+    "cloudapi.de",
+    "visualstudio.com",
+    "msauth.net",
+    "msftauth.net",
+    "aka.ms",
+    "microsoft.com",
+];
+
+impl Match {
+    fn takes(&self, host: &str) -> bool {
+        match self {
+            Exact(name) => host == *name,
+            Under(suffix) => is_under(host, suffix),
+        }
+    }
+}
+
+fn is_under(host: &str, suffix: &str) -> bool {
+    host.strip_suffix(suffix).is_some_and(|front| front.len() > 1 && front.ends_with('.'))
+}
+
+/// What a host name stands for, wherever it was written.
+pub fn by_name(host: &str) -> Target {
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    let found = HOSTS.iter().find(|(pattern, _)| pattern.takes(&host)).map(|(_, target)| *target);
+    found.unwrap_or(if is_microsofts(&host) { Target::Refused } else { Target::Foreign })
+}
+
+/// Whether the name is one of Microsoft's, emulated or not.
+fn is_microsofts(host: &str) -> bool {
+    MICROSOFTS.iter().any(|suffix| host == *suffix || is_under(host, suffix))
+        || host.split('.').any(|label| label == "microsoftonline")
+        || host == "168.63.129.16"
+}
+
+/// A guest's metadata door is IMDS whatever Host says, and a drop-in port its one service.
+pub fn target(door: &Door, host: &str) -> Target {
+    match door.entrance {
+        Entrance::Named => by_name(host),
+        Entrance::Blob => Target::Blob,
+        Entrance::Cosmos => Target::Cosmos,
+        Entrance::Metadata => Target::Metadata,
+        Entrance::Extension => Target::Extension,
+        Entrance::Control => Target::Control,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_to_their_services_and_microsofts_others_nowhere() {
+        for (host, target) in [
+            ("login.microsoftonline.com", Target::Entra),
+            ("LOGIN.microsoftonline.com.", Target::Entra),
+            ("management.azure.com", Target::Arm),
+            ("acct.blob.core.windows.net", Target::Blob),
+            ("azcliprod.blob.core.windows.net", Target::Catalogue),
+            ("blob.core.windows.net", Target::Refused),
+            (".blob.core.windows.net", Target::Refused),
+            ("acct-westus.documents.azure.com", Target::Cosmos),
+            ("vault.azure.net", Target::Refused),
+            ("dc.services.visualstudio.com", Target::Refused),
+            ("aka.ms", Target::Refused),
+            ("login.partner.microsoftonline.cn", Target::Refused),
+            ("notazure.com", Target::Foreign),
+            ("azure.com.example.org", Target::Foreign),
+            ("example.org", Target::Foreign),
+        ] {
+            assert_eq!(by_name(host), target, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_guests_metadata_door_ignores_the_host() {
+        let cloud = crate::store::CloudId(1);
+        let door = Door { entrance: Entrance::Metadata, ..Door::named(cloud) };
+        assert_eq!(target(&door, "management.azure.com"), Target::Metadata);
+    }
+}

@@ -1,0 +1,62 @@
+//! What every step of a request may know: the time, the door, the cloud, the doors to the world.
+
+use std::sync::Arc;
+
+use azure::{
+    error::{Error, Result},
+    ids::Guid,
+    time::Timestamp,
+};
+
+use crate::{
+    cloud::{Cloud, Draw},
+    door::Door,
+    env::Env,
+    store::{StoreError, Txn},
+};
+
+/// The context of one request.
+#[derive(Clone)]
+pub struct Cx {
+    pub request_id: Guid,
+    /// The client's own, where it sent one, else the request id.
+    pub correlation_id: Guid,
+    /// When the request came in, by the cloud's clock.
+    pub now: Timestamp,
+    pub door: Door,
+    pub cloud: Arc<Cloud>,
+    pub env: Arc<Env>,
+}
+
+impl Cx {
+    /// The context of something that nobody asked for over a socket: the reconciler, the tour.
+    pub fn internal(env: &Arc<Env>, cloud: &Arc<Cloud>, door: Door) -> Self {
+        let request_id = cloud.chance.draw().guid();
+        Cx {
+            request_id,
+            correlation_id: request_id,
+            now: cloud.clock.now(),
+            door,
+            cloud: Arc::clone(cloud),
+            env: Arc::clone(env),
+        }
+    }
+
+    /// Reads this cloud's rows on one snapshot.
+    pub async fn read<T>(&self, read: impl FnOnce(&Txn) -> Result<T>) -> Result<T> {
+        self.env.store.read(self.cloud.id, read).await
+    }
+
+    /// Changes this cloud's rows in one serializable transaction. The closure may run again: take
+    /// chance from a clone of one `Draw`, and time from `now`.
+    pub async fn write<T>(&self, write: impl FnMut(&mut Txn) -> Result<T>) -> Result<T> {
+        self.env.store.write(self.cloud.id, write).await
+    }
+
+    pub fn draw(&self) -> Draw {
+        self.cloud.chance.draw()
+    }
+}
+
+// `Error` must be reachable from the store's own errors for `?` inside closures.
+const _: fn(StoreError) -> Error = Error::from;
