@@ -6,11 +6,14 @@
 //! and ARCHITECTURE.md for the map.
 
 pub mod access;
+pub mod arm;
 pub mod cloud;
 pub mod door;
 pub mod env;
 pub mod front;
 pub mod keys;
+pub mod products;
+pub mod resources;
 pub mod service;
 pub mod store;
 

@@ -1,0 +1,4 @@
+//! Resource Manager.
+
+pub mod codes;
+pub mod kind;

@@ -1,0 +1,130 @@
+//! Work that outlives its request, and what its polls are told (arm.md §7).
+//!
+//! A write that is not done when it is answered leaves an operation behind, in its own transaction.
+//! Whoever finishes the work (the reconciler, or the same transaction, where only the answer is slow)
+//! says so with `finish`, and the resource's state follows. An operation that is never finished is
+//! polled for ever, as in Azure; none is removed.
+
+use azure::{
+    error::Result,
+    ids::{Guid, ObjectId, ResourceId},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{State, rows};
+use crate::store::{Table, Txn};
+
+const OPERATIONS: Table<Guid, Operation> = Table::new("operations");
+
+/// Something that was begun.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Operation {
+    pub id: Guid,
+    pub resource: ResourceId,
+    pub started: Timestamp,
+    pub ended: Option<Timestamp>,
+    /// Who asked for it, and may follow it even when the resource is gone.
+    pub started_by: Option<ObjectId>,
+    pub gives: Gives,
+    pub status: Status,
+}
+
+/// What the final poll of its `Location` answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Gives {
+    /// The resource as it then is.
+    Resource,
+    /// What `finish` was given: an action's result.
+    Output,
+    /// Nothing: a deletion.
+    Nothing,
+}
+
+/// How far it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Status {
+    InProgress,
+    Succeeded { output: Option<Value> },
+    Failed { code: String, message: String },
+    Canceled,
+}
+
+impl Status {
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Status::InProgress => "InProgress",
+            Status::Succeeded { .. } => "Succeeded",
+            Status::Failed { .. } => "Failed",
+            Status::Canceled => "Canceled",
+        }
+    }
+
+    pub const fn is_terminal(&self) -> bool {
+        !matches!(self, Status::InProgress)
+    }
+
+    /// What it means for the resource that it was about.
+    const fn state(&self) -> Option<State> {
+        match self {
+            Status::InProgress => None,
+            Status::Succeeded { .. } => Some(State::Succeeded),
+            Status::Failed { .. } => Some(State::Failed),
+            Status::Canceled => Some(State::Canceled),
+        }
+    }
+}
+
+pub fn get(txn: &Txn, id: Guid) -> Result<Option<Operation>> {
+    Ok(OPERATIONS.get(txn, &id)?)
+}
+
+/// Writes down that something has begun.
+pub fn begin(txn: &mut Txn, operation: &Operation) -> Result<()> {
+    Ok(OPERATIONS.put(txn, &operation.id, operation)?)
+}
+
+impl Operation {
+    pub fn new(id: Guid, resource: &ResourceId, gives: Gives, now: Timestamp) -> Self {
+        Operation {
+            id,
+            resource: resource.clone(),
+            started: now,
+            ended: None,
+            started_by: None,
+            gives,
+            status: Status::InProgress,
+        }
+    }
+
+    pub fn by(mut self, who: Option<ObjectId>) -> Self {
+        self.started_by = who;
+        self
+    }
+
+    /// The same, already done: only its answer takes a poll.
+    pub fn done(mut self) -> Self {
+        self.ended = Some(self.started);
+        self.status = Status::Succeeded { output: None };
+        self
+    }
+}
+
+/// Ends an operation, and with it what it did to its resource's state. One that has ended stays as it is.
+pub fn finish(txn: &mut Txn, id: Guid, status: Status, now: Timestamp) -> Result<()> {
+    let Some(mut operation) = get(txn, id)? else { return Ok(()) };
+    if operation.status.is_terminal() {
+        return Ok(());
+    }
+    operation.ended = Some(now);
+    let state = status.state();
+    operation.status = status;
+    OPERATIONS.put(txn, &id, &operation)?;
+    let Some(mut resource) = rows::get(txn, &operation.resource)? else { return Ok(()) };
+    if let Some(state) = state.filter(|_| resource.operation == Some(id) && !resource.state.is_terminal()) {
+        resource.state = state;
+        rows::put(txn, &resource)?;
+    }
+    Ok(())
+}
