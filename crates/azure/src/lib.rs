@@ -10,5 +10,6 @@ pub mod names;
 pub mod principal;
 pub mod rbac;
 pub mod roles;
+pub mod shared_key;
 pub mod text;
 pub mod time;
