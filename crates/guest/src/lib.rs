@@ -1,1 +1,44 @@
-//! Placeholder head, written with the first module.
+//! Virtual machines made of Linux namespaces: started by root or by an ordinary user, in a few milliseconds, with no helper installed.
+//!
+//! A guest has processes, users, files, a host name and a network of its own. Its /usr is the host's, read-only; its /etc is written from
+//! a list; the rest is empty and in memory; nothing else of the host is there. On its one interface, `lo`, are the addresses that an
+//! Azure VM knows: 169.254.169.254, 168.63.129.16, one for all of Azure's names, and its private ones. They exist in that guest alone:
+//! no packet of a guest leaves the machine, or reaches the host or another guest.
+//!
+//! ```text
+//! Guest::start(spec) ── exec ──▶ init (this program again, see `init`) builds the namespaces
+//!        ◀── listening sockets, opened inside, by SCM_RIGHTS ──┘
+//! GuestSockets ──▶ whoever accepts: a connection's listener says which guest is asking
+//! guest.exec(command) ──▶ Exec: pipes or a terminal, a status
+//! drop(guest), guest.stop(), or the end of this process ──▶ nothing of it is left
+//! ```
+//!
+//! A program that starts guests begins its `main` with [`init::main_if_asked`]. Where a machine refuses namespaces, [`probe`] says which
+//! step and why; what to do then is the caller's to decide.
+//!
+//! Two kinds of machine differ in one thing. Started by root, a guest has 65,536 ids of its own, none of which owns anything on
+//! the host. Started by an ordinary user, it has that user's one id, and [`User`] says what follows.
+//!
+//! Absent on purpose: images and package installation, traffic between guests or to the outside, an SSH server, limits by cgroup. The
+//! exec of [`Command`] is what an SSH server would call, and addresses are data, so that these can come without another design.
+//!
+//! `unsafe` is in the module `sys` alone.
+
+mod exec;
+mod guest;
+pub mod init;
+mod keeper;
+mod probe;
+mod refused;
+mod spec;
+mod sys;
+mod wire;
+
+pub use exec::{Exec, Finished, Output, Stdin};
+pub use guest::{Guest, GuestSockets};
+pub use probe::probe;
+pub use refused::{GuestError, Refused};
+pub use spec::{
+    ADMIN_ID, CA_BUNDLE, Command, ExitStatus, ExtraFile, Limits, METADATA_ADDRESS, OWN_PROGRAM,
+    RESOLVER_ADDRESS, SERVICE_ADDRESS, Share, Size, Spec, User,
+};

@@ -1,0 +1,154 @@
+//! Starting a command in a guest: three pipes or a terminal, a session of its own, the user's rights, exec.
+//!
+//! The child that fails before its exec says at which step, over a pipe that the exec closes; so an answer of `Started` means that the
+//! program itself is running.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Pid;
+use rustix::pty::OpenptFlags;
+use rustix::termios::Winsize;
+
+use super::confine;
+use super::keeper::Ids;
+use crate::refused::{Named, Refused};
+use crate::spec::{CA_BUNDLE, Command, Limits, Size, User};
+use crate::sys;
+use crate::wire::Inbox;
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What every command of a guest has in common.
+pub(super) struct Setting {
+    pub(super) ids: Ids,
+    pub(super) admin: String,
+    pub(super) env: Vec<(String, String)>,
+    pub(super) limits: Limits,
+    pub(super) filter: Vec<libc::sock_filter>,
+}
+
+/// A command that runs, and its owner's ends: the terminal, or stdin, stdout and stderr.
+pub(super) struct Started {
+    pub(super) pid: Pid,
+    pub(super) ends: Vec<OwnedFd>,
+}
+
+/// Starts the command; refuses with the step that failed in the child.
+pub(super) fn start(setting: &Setting, command: &Command) -> Result<Started, Refused> {
+    if command.argv.is_empty() {
+        return Err(Refused::new("run a command", "it names no program"));
+    }
+    let (stdio, ends) = match command.tty {
+        Some(size) => terminal(size)?,
+        None => pipes()?,
+    };
+    let (failure, report) = std::os::unix::net::UnixStream::pair().at("make a socket pair")?;
+    let Some(pid) = sys::fork().at("fork")? else {
+        let refused = match become_command(setting, command, stdio) {
+            Ok(never) => match never {},
+            Err(refused) => refused,
+        };
+        // If it can not be said, the owner still sees a command that ended with 126.
+        let _ = crate::wire::send(&report, &refused, &[]);
+        super::leave(126);
+    };
+    drop((report, stdio));
+    match Inbox::default().next::<Refused>(&failure).at("hear from the command")? {
+        None => Ok(Started { pid, ends }),
+        Some((refused, _)) => Err(refused),
+    }
+}
+
+/// The command's stdin, stdout and stderr.
+struct Ours {
+    files: [OwnedFd; 3],
+    is_terminal: bool,
+}
+
+fn pipes() -> Result<(Ours, Vec<OwnedFd>), Refused> {
+    let pipe = || pipe_with(PipeFlags::CLOEXEC).at("make a pipe");
+    let (stdin, stdin_end) = pipe()?;
+    let (stdout_end, stdout) = pipe()?;
+    let (stderr_end, stderr) = pipe()?;
+    let files = [stdin, stdout, stderr];
+    Ok((Ours { files, is_terminal: false }, vec![stdin_end, stdout_end, stderr_end]))
+}
+
+fn terminal(size: Size) -> Result<(Ours, Vec<OwnedFd>), Refused> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let owner = rustix::pty::openpt(flags).at("open a terminal")?;
+    rustix::pty::unlockpt(&owner).at("unlock the terminal")?;
+    let name = rustix::pty::ptsname(&owner, Vec::new()).at("name the terminal")?;
+    let open = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let side = rustix::fs::open(name.as_c_str(), open, Mode::empty()).at("open the terminal's other side")?;
+    resize(&side, size).at("size the terminal")?;
+    let copy = || side.try_clone().at("copy the terminal");
+    let files = [copy()?, copy()?, side];
+    Ok((Ours { files, is_terminal: true }, vec![owner]))
+}
+
+/// Sets a terminal's size, from either side; its foreground program hears of it.
+pub(crate) fn resize(terminal: impl AsFd, size: Size) -> io::Result<()> {
+    let size = Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
+    Ok(rustix::termios::tcsetwinsize(terminal, size)?)
+}
+
+enum Never {}
+
+/// In the child: from the init's copy to the command.
+fn become_command(setting: &Setting, command: &Command, stdio: Ours) -> Result<Never, Refused> {
+    rustix::process::setsid().at("make a session")?;
+    if stdio.is_terminal {
+        rustix::process::ioctl_tiocsctty(&stdio.files[0]).at("take the terminal")?;
+        if let (User::Admin, Ids::Range(_)) = (command.user, setting.ids) {
+            let (uid, tty) = (rustix::fs::Uid::from_raw(crate::spec::ADMIN_ID), rustix::fs::Gid::from_raw(5));
+            rustix::fs::fchown(&stdio.files[0], Some(uid), Some(tty)).at("give the terminal to its user")?;
+        }
+    }
+    confine::limit(&setting.limits)?;
+    confine::become_user(command.user, setting.ids)?;
+    let env = environment(setting, command);
+    let cwd = command.cwd.clone().unwrap_or_else(|| PathBuf::from(&env["HOME"]));
+    std::env::set_current_dir(&cwd).named(|| format!("enter `{}`", cwd.display()))?;
+    confine::seal(&setting.filter)?;
+    let [stdin, stdout, stderr] = stdio.files;
+    let error = std::process::Command::new(&command.argv[0])
+        .args(&command.argv[1..])
+        .env_clear()
+        .envs(env)
+        .stdin(Stdio::from(stdin))
+        .stdout(Stdio::from(stdout))
+        .stderr(Stdio::from(stderr))
+        .exec();
+    Err(error).named(|| format!("run `{}`", command.argv[0]))
+}
+
+/// The guest's own, then its [`crate::Spec`]'s, then the command's; nothing of the host's.
+fn environment(setting: &Setting, command: &Command) -> BTreeMap<String, String> {
+    let (name, home) = match command.user {
+        User::Root => ("root", "/root".to_string()),
+        User::Admin => (setting.admin.as_str(), format!("/home/{}", setting.admin)),
+    };
+    let own = [
+        ("HOME", home.as_str()),
+        ("USER", name),
+        ("LOGNAME", name),
+        ("SHELL", "/bin/bash"),
+        ("PATH", PATH),
+        ("LANG", "C.UTF-8"),
+        ("SSL_CERT_FILE", CA_BUNDLE),
+        ("REQUESTS_CA_BUNDLE", CA_BUNDLE),
+        ("CURL_CA_BUNDLE", CA_BUNDLE),
+        ("NODE_EXTRA_CA_CERTS", CA_BUNDLE),
+    ];
+    let terminal = command.tty.map(|_| ("TERM", "xterm-256color"));
+    let own = own.into_iter().chain(terminal).map(|(name, value)| (name.to_string(), value.to_string()));
+    own.chain(setting.env.iter().cloned()).chain(command.env.iter().cloned()).collect()
+}

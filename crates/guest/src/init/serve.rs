@@ -1,0 +1,187 @@
+//! Pid 1 of a guest: builds it, hands its sockets over, then waits for questions and for dead children until its owner is gone.
+//!
+//! Its end is the guest's end: the kernel kills whatever else runs in the namespace of a first process that leaves.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{DumpableBehavior, Gid, Pid, Signal, Uid, WaitOptions, WaitStatus};
+
+use super::command::{self, Setting};
+use super::keeper::Ids;
+use super::lend::{self, Lent};
+use super::{net, root, seccomp};
+use crate::refused::{Named, Refused};
+use crate::spec::{ExitStatus, Spec};
+use crate::sys;
+use crate::wire::{self, FromInit, Inbox, ToInit};
+
+/// Connections that may wait to be accepted: a burst of a benchmark's, not the 128 of the standard library.
+const BACKLOG: i32 = 4096;
+
+/// Lives the guest's life; the process's exit code.
+pub(super) fn run(
+    control: OwnedFd,
+    inbox: Inbox,
+    spec: Spec,
+    pid: u32,
+    ids: Ids,
+    lent: Option<Vec<Lent>>,
+) -> i32 {
+    let sockets = match build(&spec, ids, lent) {
+        Ok(sockets) => sockets,
+        Err(refused) => {
+            let _ = wire::send(&control, &FromInit::Refused(refused), &[]);
+            return 1;
+        }
+    };
+    let Ok(children) = sys::watch_children() else { return 1 };
+    let handed: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
+    if wire::send(&control, &FromInit::Ready { pid }, &handed).is_err() {
+        return 1;
+    }
+    drop(sockets);
+    let setting =
+        Setting { ids, admin: spec.admin, env: spec.env, limits: spec.limits, filter: seccomp::program() };
+    let mut init = Init { control, inbox, setting, running: HashMap::new() };
+    match init.serve(&children) {
+        Ok(()) => 0,
+        Err(_) => 1,
+    }
+}
+
+/// Makes this process the guest's root user in the guest's own world; gives the sockets to hand over.
+fn build(spec: &Spec, ids: Ids, lent: Option<Vec<Lent>>) -> Result<Vec<OwnedFd>, Refused> {
+    take_root(ids)?;
+    // After the ids: changing those clears it.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .at("bind the guest to its keeper")?;
+    let lent = match lent {
+        Some(lent) => lent,
+        None => lend::open_all(spec)?,
+    };
+    root::build(spec, ids, &lent)?;
+    rustix::system::sethostname(spec.hostname.as_bytes()).at("set the host name")?;
+    net::set_up(&spec.addresses)?;
+    // Nobody inside may look into the init, which holds more rights than they do.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at("close the init to others")?;
+    let tcp = spec.tcp.iter().map(|it| listen(*it));
+    let udp = spec.udp.iter().map(|it| bind(*it));
+    tcp.chain(udp).collect()
+}
+
+fn take_root(ids: Ids) -> Result<(), Refused> {
+    if let Ids::Range(_) = ids {
+        rustix::thread::set_thread_groups(&[]).at("leave the host's groups")?;
+    }
+    let (uid, gid) = (Uid::ROOT, Gid::ROOT);
+    rustix::thread::set_thread_res_gid(gid, gid, gid).at("become the guest's root group")?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid).at("become the guest's root")
+}
+
+/// A listener that does not block, in the guest's network.
+fn listen(address: SocketAddr) -> Result<OwnedFd, Refused> {
+    let open = || {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        rustix::net::listen(&listener, BACKLOG)?;
+        Ok::<_, io::Error>(listener.into())
+    };
+    open().named(|| format!("listen on {address}"))
+}
+
+fn bind(address: SocketAddr) -> Result<OwnedFd, Refused> {
+    let open = || {
+        let socket = UdpSocket::bind(address)?;
+        socket.set_nonblocking(true)?;
+        Ok::<_, io::Error>(socket.into())
+    };
+    open().named(|| format!("bind {address} (UDP)"))
+}
+
+struct Init {
+    control: OwnedFd,
+    inbox: Inbox,
+    setting: Setting,
+    /// The commands that have not ended, by process.
+    running: HashMap<Pid, u64>,
+}
+
+impl Init {
+    /// Until the owner closes its socket.
+    fn serve(&mut self, children: &OwnedFd) -> io::Result<()> {
+        loop {
+            while let Some((question, _)) = self.inbox.take()? {
+                self.answer(question)?;
+            }
+            let mut waits = [PollFd::new(&self.control, PollFlags::IN), PollFd::new(children, PollFlags::IN)];
+            match poll(&mut waits, None) {
+                Err(rustix::io::Errno::INTR) => continue,
+                result => result?,
+            };
+            let [is_asked, is_bereft] = waits.each_ref().map(|it| !it.revents().is_empty());
+            if is_bereft {
+                let mut signal = [0; size_of::<libc::signalfd_siginfo>()];
+                let _ = rustix::io::read(children, &mut signal);
+                self.bury()?;
+            }
+            if is_asked && !self.inbox.fill(&self.control)? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn answer(&mut self, question: ToInit) -> io::Result<()> {
+        match question {
+            ToInit::Start(_) => Err(io::Error::from(io::ErrorKind::InvalidData)),
+            ToInit::Listen { id, address } => match listen(address) {
+                Ok(listener) => self.send(&FromInit::Listening { id }, &[listener]),
+                Err(refused) => self.send(&FromInit::Failed { id, refused }, &[]),
+            },
+            ToInit::Exec { id, command } => match command::start(&self.setting, &command) {
+                Ok(started) => {
+                    self.running.insert(started.pid, id);
+                    self.send(&FromInit::Started { id }, &started.ends)
+                }
+                Err(refused) => self.send(&FromInit::Failed { id, refused }, &[]),
+            },
+            ToInit::Signal { id, signal } => {
+                self.signal(id, signal);
+                Ok(())
+            }
+        }
+    }
+
+    fn send(&self, answer: &FromInit, descriptors: &[OwnedFd]) -> io::Result<()> {
+        let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+        wire::send(&self.control, answer, &borrowed)
+    }
+
+    /// Signals the command's process group. One that ended has no entry, so that its number can not be another's.
+    fn signal(&self, id: u64, signal: i32) {
+        let found = self.running.iter().find(|(_, its)| **its == id);
+        if let (Some((pid, _)), Some(signal)) = (found, Signal::from_named_raw(signal)) {
+            let _ = rustix::process::kill_process_group(*pid, signal);
+        }
+    }
+
+    /// Takes every dead child: the commands, whose owners hear of it, and the orphans that fell to the first process.
+    fn bury(&mut self) -> io::Result<()> {
+        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
+            if let Some(id) = self.running.remove(&pid) {
+                self.send(&FromInit::Exited { id, status: as_told(status) }, &[])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn as_told(status: WaitStatus) -> ExitStatus {
+    match status.terminating_signal() {
+        Some(signal) => ExitStatus::Signal(signal),
+        None => ExitStatus::Code(status.exit_status().unwrap_or(0)),
+    }
+}

@@ -1,0 +1,31 @@
+//! Whether this machine lets us have guests, found out by making one.
+//!
+//! Asking the kernel's settings one by one would be a second, worse copy of the kernel's rules (and of AppArmor's, SELinux's and every
+//! container engine's); a guest that starts is the only proof, and takes a few milliseconds.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::keeper::Keeper;
+use crate::refused::{Named, Refused};
+use crate::spec::Spec;
+use crate::wire::{self, FromInit, Inbox, ToInit};
+
+/// Longer than any machine needs, shorter than a user's patience.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Makes a guest and ends it. Gives the step at which the machine refused, and why.
+///
+/// `init` is as in [`Spec::init`]. Blocks for some milliseconds; at most ten seconds.
+pub fn probe(init: &Path) -> Result<(), Refused> {
+    let (_keeper, control) = Keeper::start(init)?;
+    control.set_read_timeout(Some(PATIENCE)).at("limit the wait")?;
+    let spec = Box::new(Spec::new("probe"));
+    wire::send(&control, &ToInit::Start(spec), &[]).at("describe the guest")?;
+    match Inbox::default().next(&control).at("hear from the guest's init")? {
+        Some((FromInit::Ready { .. }, _)) => Ok(()),
+        Some((FromInit::Refused(refused), _)) => Err(refused),
+        Some((other, _)) => Err(Refused::new("hear from the guest's init", format!("it said {other:?}"))),
+        None => Err(Refused::new("hear from the guest's init", "it left without a word")),
+    }
+}

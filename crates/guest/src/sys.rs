@@ -1,0 +1,133 @@
+//! The few system calls that no safe library offers, each behind a function that is safe to call from where it is called.
+//!
+//! This is the only `unsafe` of the program. Everything else the guest does to the kernel goes through `rustix`.
+
+#![expect(
+    unsafe_code,
+    reason = "these calls have no safe wrapper in rustix; each block says why it is sound"
+)]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use rustix::process::Pid;
+use rustix::thread::UnshareFlags;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::refused::Refused;
+
+/// Refuses to go on in a process with more than one thread: a fork would copy one of them and the locks of all.
+pub(crate) fn demand_one_thread() -> Result<(), Refused> {
+    let threads = std::fs::read_dir("/proc/self/task").map(Iterator::count).unwrap_or(1);
+    match threads {
+        1 => Ok(()),
+        n => Err(Refused::new(
+            "count the init's threads",
+            format!("{n}: `main_if_asked` must come first in main"),
+        )),
+    }
+}
+
+/// fork(2), for a process of one thread. `None` in the child.
+pub(crate) fn fork() -> io::Result<Option<Pid>> {
+    // SAFETY: a fork is unsound where other threads may hold locks at that moment. The callers are a guest's init, which never
+    // starts a thread (`demand_one_thread` looked), so the child may do all that the parent may.
+    parted(unsafe { libc::fork() }.into())
+}
+
+/// clone(2) as a fork into new namespaces, for a process of one thread. `None` in the child.
+pub(crate) fn fork_into(namespaces: UnshareFlags) -> io::Result<Option<Pid>> {
+    let flags = libc::c_ulong::from(namespaces.bits()) | libc::SIGCHLD as libc::c_ulong;
+    // SAFETY: no CLONE_VM and no new stack are asked for, so the child is a copy like fork's, and what `fork` says holds. The C
+    // library's own fork can not take namespaces; its bookkeeping after a fork (the cached thread id) is used by pthread calls
+    // alone, of which the init makes none.
+    parted(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) })
+}
+
+fn parted(pid: libc::c_long) -> io::Result<Option<Pid>> {
+    match pid {
+        -1 => Err(io::Error::last_os_error()),
+        pid => Ok(i32::try_from(pid).ok().and_then(Pid::from_raw)),
+    }
+}
+
+/// unshare(2) of the user namespace.
+pub(crate) fn unshare_user() -> io::Result<()> {
+    // SAFETY: rustix marks the call unsafe because of CLONE_FILES, which may invalidate descriptors; it is not asked for.
+    Ok(unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUSER) }?)
+}
+
+/// A descriptor that can be read when a child has ended. SIGCHLD stays blocked from here on (an exec'd command starts with nothing blocked).
+pub(crate) fn watch_children() -> io::Result<OwnedFd> {
+    // SAFETY: `sigset_t` is plain memory that sigemptyset makes valid; the set outlives the calls that read it; signalfd returns a
+    // new descriptor that nothing else owns.
+    unsafe {
+        let mut signals: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut signals);
+        libc::sigaddset(&mut signals, libc::SIGCHLD);
+        if libc::sigprocmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        match libc::signalfd(-1, &signals, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) {
+            -1 => Err(io::Error::last_os_error()),
+            descriptor => Ok(OwnedFd::from_raw_fd(descriptor)),
+        }
+    }
+}
+
+/// Lets the runtime wait until a descriptor can be read.
+pub(crate) fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: tokio asks that the descriptor stays open and the same while it is registered. An `OwnedFd` inside an `AsyncFd` that
+    // is never taken apart does; the functions that were safe before allowed other types too.
+    Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
+}
+
+/// What to change on every mount of a tree.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct MountChange<'fd> {
+    pub(crate) set: u64,
+    pub(crate) is_private: bool,
+    /// Show the tree's owners translated by this user namespace.
+    pub(crate) ids_of: Option<BorrowedFd<'fd>>,
+}
+
+/// mount_setattr(2) on a tree that `open_tree` gave, and all below it. Linux 5.12.
+pub(crate) fn change_mounts(tree: BorrowedFd<'_>, change: MountChange<'_>) -> io::Result<()> {
+    let attributes = libc::mount_attr {
+        attr_set: change.set | if change.ids_of.is_some() { libc::MOUNT_ATTR_IDMAP } else { 0 },
+        attr_clr: 0,
+        propagation: if change.is_private { libc::MS_PRIVATE } else { 0 },
+        userns_fd: change.ids_of.map_or(0, |it| it.as_raw_fd() as u64),
+    };
+    // SAFETY: the path is a static C string, the structure lives through the call and its size is passed with it; the kernel
+    // only reads both.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | AT_RECURSIVE,
+            &raw const attributes,
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// From linux/fcntl.h; the libc crate does not name it for Linux.
+const AT_RECURSIVE: libc::c_int = 0x8000;
+
+/// Puts this process, and all it becomes, under a seccomp filter. `no_new_privs` must be set.
+pub(crate) fn filter_calls(program: &[libc::sock_filter]) -> io::Result<()> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(program.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?,
+        filter: program.as_ptr().cast_mut(),
+    };
+    // SAFETY: `program` points to `len` instructions that live through the call; the kernel copies and checks them and writes
+    // nothing, so the cast from const is never used to write.
+    let result = unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+const SECCOMP_SET_MODE_FILTER: libc::c_long = 1;
