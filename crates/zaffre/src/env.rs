@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use crate::{
     access::Decisions,
+    directory::Tokens,
     keys::Keyring,
     store::{Content, Store},
 };
@@ -15,6 +16,8 @@ pub struct Env {
     pub settings: Settings,
     /// The last decisions, for `explain`.
     pub decisions: Decisions,
+    /// Tokens that were signed or verified before.
+    pub tokens: Tokens,
 }
 
 /// What the command line settled.
@@ -37,6 +40,13 @@ pub enum LogFormat {
 
 impl Env {
     pub fn new(store: Store, content: Content, keys: Keyring, settings: Settings) -> Arc<Self> {
-        Arc::new(Env { store, content, keys, settings, decisions: Decisions::default() })
+        Arc::new(Env {
+            store,
+            content,
+            keys,
+            settings,
+            decisions: Decisions::default(),
+            tokens: Tokens::default(),
+        })
     }
 }

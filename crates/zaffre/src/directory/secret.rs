@@ -1,0 +1,67 @@
+//! Secrets of applications and passwords of users: drawn here, kept as hashes.
+
+use azure::text;
+use serde::{Deserialize, Serialize};
+
+use crate::{cloud::Draw, keys};
+
+/// Marks a secret as one of this program's, for people and for scanners of leaked secrets.
+const MARK: &str = "zaf.";
+
+/// What is kept of a secret. It has no `Debug`, and compares in constant time.
+///
+/// One round of SHA-256, with salt, is enough for what is hashed here: 216 drawn bits each, which
+/// nobody guesses at any speed. A password that a person chose would need a slow function.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SecretHash {
+    salt: String,
+    hash: String,
+}
+
+impl SecretHash {
+    pub fn of(secret: &str, draw: &mut Draw) -> Self {
+        let salt = text::base64(draw.bytes::<16>());
+        let hash = text::base64(digest(&salt, secret));
+        SecretHash { salt, hash }
+    }
+
+    pub fn matches(&self, secret: &str) -> bool {
+        let given = text::base64(digest(&self.salt, secret));
+        keys::same(self.hash.as_bytes(), given.as_bytes())
+    }
+}
+
+impl PartialEq for SecretHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.salt == other.salt && keys::same(self.hash.as_bytes(), other.hash.as_bytes())
+    }
+}
+
+fn digest(salt: &str, secret: &str) -> [u8; 32] {
+    keys::sha256(format!("{salt}:{secret}").as_bytes())
+}
+
+/// A fresh secret: forty characters that need no quoting in a shell, a form or a header.
+pub fn draw(draw: &mut Draw) -> String {
+    format!("{MARK}{}", text::base64url(draw.bytes::<27>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::Chance;
+
+    #[test]
+    fn a_hash_matches_its_secret_alone() {
+        let mut chance = Chance::seeded(1).draw();
+        let secret = draw(&mut chance);
+        let hash = SecretHash::of(&secret, &mut chance);
+        assert_eq!(secret.len(), 40);
+        assert!(hash.matches(&secret));
+        for other in ["", &secret[..39], &secret.to_uppercase(), &format!("{secret} ")] {
+            assert!(!hash.matches(other), "{other}");
+        }
+        let again = SecretHash::of(&secret, &mut chance);
+        assert!(again != hash, "the same secret is hashed with other salt");
+    }
+}
