@@ -7,6 +7,7 @@ pub mod error;
 pub mod identity;
 pub mod ids;
 pub mod jwt;
+pub mod locations;
 pub mod names;
 pub mod principal;
 pub mod rbac;
