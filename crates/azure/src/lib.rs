@@ -9,6 +9,7 @@ pub mod ids;
 pub mod jwt;
 pub mod locations;
 pub mod names;
+pub mod odata;
 pub mod principal;
 pub mod rbac;
 pub mod roles;
