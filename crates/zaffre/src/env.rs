@@ -1,9 +1,13 @@
 //! The only doors to the world: store, content, guests, keys, settings.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use crate::{
     access::Decisions,
+    control::Running,
     directory::Tokens,
     keys::Keyring,
     store::{Content, Store},
@@ -18,6 +22,8 @@ pub struct Env {
     pub decisions: Decisions,
     /// Tokens that were signed or verified before.
     pub tokens: Tokens,
+    /// Where the cloud listens, once it does.
+    pub running: OnceLock<Running>,
 }
 
 /// What the command line settled.
@@ -47,6 +53,7 @@ impl Env {
             settings,
             decisions: Decisions::default(),
             tokens: Tokens::default(),
+            running: OnceLock::new(),
         })
     }
 }

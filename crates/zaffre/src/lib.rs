@@ -7,7 +7,9 @@
 
 pub mod access;
 pub mod arm;
+pub mod cli;
 pub mod cloud;
+pub mod control;
 pub mod directory;
 pub mod door;
 pub mod env;
