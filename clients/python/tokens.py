@@ -47,7 +47,7 @@ def _(world):
 
 @claim("what is no token at all is refused")
 def _(world):
-    for nonsense in ("x", "a.b.c", "..", "." * 1000):
+    for nonsense in ("x", "a.b.c", "..", "." * 1000, "\u00e9".encode().decode("latin-1")):
         refused(ask(world, nonsense), 401, "InvalidAuthenticationToken")
 
 

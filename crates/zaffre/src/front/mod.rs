@@ -4,10 +4,17 @@
 //! the other side. `route` names the service by entrance and host, and `serve` takes the request
 //! down the one path. Nothing else in the program reads from a client's socket.
 
+pub mod ca;
+mod catalogue;
+pub mod connection;
 mod elsewhere;
+pub mod listen;
 pub mod log;
+mod proxy;
 pub mod route;
 pub mod serve;
+mod tls;
+pub(crate) mod vm_secrets;
 
 use std::sync::{Arc, Mutex};
 
@@ -15,9 +22,10 @@ use http::{Request, Response};
 
 use azure::ids::Guid;
 
-use self::{elsewhere::Elsewhere, route::Target, serve::serve};
+use self::{catalogue::Catalogue, elsewhere::Elsewhere, route::Target, serve::serve};
 use crate::{
     cloud::Cloud,
+    control::Control,
     door::Door,
     env::Env,
     service::{
@@ -52,6 +60,8 @@ pub async fn answer(
     let parts = Parts::new(door, head);
     let cx = context(env, cloud, &parts);
     match route::target(&parts.door, parts.host()) {
+        Target::Control => serve(&Control, cx, parts, body).await,
+        Target::Catalogue => serve(&Catalogue, cx, parts, body).await,
         Target::Entra
         | Target::Arm
         | Target::Graph
@@ -59,8 +69,6 @@ pub async fn answer(
         | Target::Extension
         | Target::Blob
         | Target::Cosmos
-        | Target::Catalogue
-        | Target::Control
         | Target::Refused
         | Target::Foreign => serve(&Elsewhere, cx, parts, body).await,
     }

@@ -16,7 +16,6 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     ops::Bound,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{self, Receiver, Sender},
@@ -156,16 +155,12 @@ struct Worker {
     failed: Option<Arc<StoreError>>,
 }
 
-type Writes = BTreeMap<Bytes, Option<Bytes>>;
-
 /// What one flush will carry.
 #[derive(Default)]
 struct Batch {
-    writes: Writes,
+    writes: BTreeMap<Bytes, Option<Bytes>>,
     bytes: usize,
-    winners: Vec<Reply>,
-    /// Told only when the batch is visible: sooner, they would run again on the state they just lost on.
-    losers: Vec<Reply>,
+    replies: Vec<Reply>,
 }
 
 impl Worker {
@@ -184,11 +179,10 @@ impl Worker {
                 let is_full = batch.bytes >= BATCH_BYTES || closing.is_some();
                 next = if is_full { None } else { self.requests.try_recv().ok() };
             }
-            if !batch.winners.is_empty() {
+            if !batch.replies.is_empty() {
                 committed += 1;
-                self.apply(committed, batch.writes, batch.winners);
+                self.apply(committed, batch);
             }
-            batch.losers.into_iter().for_each(|reply| answer(reply, Ok(Outcome::Conflict)));
             if let Some(reply) = closing {
                 let _ = reply.send(self.engine.flush());
                 return;
@@ -202,35 +196,27 @@ impl Worker {
             return answer(reply, Err(StoreError::ReadOnly { cause: cause.clone() }));
         }
         if self.recent.touched(&submission.reads, submission.since.commit) {
-            batch.losers.push(reply);
-            return;
+            return answer(reply, Ok(Outcome::Conflict));
         }
         self.recent.note(commit, submission.writes.iter().map(|(key, _)| key));
         for (key, value) in submission.writes {
             batch.bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
             batch.writes.insert(key, value);
         }
-        batch.winners.push(reply);
+        batch.replies.push(reply);
     }
 
-    /// A panic of the engine is a failed batch like any other: those who wait must hear of it.
-    fn apply_or_say_why(&self, commit: u64, writes: Writes) -> Result<(), StoreError> {
-        let batch = writes.into_iter().collect();
-        catch_unwind(AssertUnwindSafe(|| self.engine.apply(commit, batch)))
-            .unwrap_or_else(|_| Err(StoreError::corrupt("the engine panicked at a commit")))
-    }
-
-    fn apply(&mut self, commit: u64, writes: Writes, waiting: Vec<Reply>) {
-        match self.apply_or_say_why(commit, writes) {
+    fn apply(&mut self, commit: u64, batch: Batch) {
+        match self.engine.apply(commit, batch.writes.into_iter().collect()) {
             Ok(()) => {
                 let oldest = self.live.publish(commit);
                 self.recent.forget(oldest);
-                waiting.into_iter().for_each(|reply| answer(reply, Ok(Outcome::Committed)));
+                batch.replies.into_iter().for_each(|reply| answer(reply, Ok(Outcome::Committed)));
             }
             Err(error) => {
                 let cause = Arc::new(error);
                 self.failed = Some(cause.clone());
-                for reply in waiting {
+                for reply in batch.replies {
                     answer(reply, Err(StoreError::ReadOnly { cause: cause.clone() }));
                 }
             }

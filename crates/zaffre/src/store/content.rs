@@ -44,7 +44,7 @@ const WRITE_CHUNK: usize = 1 << 20;
 const FLUSH_EVERY: u64 = 16 << 20;
 
 /// The random name of a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ContentId(pub Guid);
 
@@ -173,7 +173,7 @@ impl ContentWriter {
         }
     }
 
-    /// Makes the body durable under its id. If the commit that was to name it fails, it wants to be removed.
+    /// Makes the body durable under its id.
     pub async fn finish(self) -> Result<Stored, StoreError> {
         match self.sink {
             Sink::Memory { bodies, body } => {

@@ -4,10 +4,6 @@ use bytes::Bytes;
 
 use super::{StoreError, key::KeyRange};
 
-/// The longest key. fjall panics at longer ones, even in a read, so none reaches an engine: a name from outside must
-/// not be able to stop the committer.
-pub(super) const MAX_KEY_BYTES: usize = u16::MAX as usize;
-
 /// One key and what becomes of it: a value, or nothing.
 pub(super) type Write = (Bytes, Option<Bytes>);
 

@@ -11,7 +11,6 @@ pub enum StoreError {
     /// The store was closed; the write did not happen.
     Closed,
     /// A write failed, so what is on disk is no longer certain: reads go on, writes are refused until reopened.
-    /// Whether the writes that were under way are there is only known then.
     ReadOnly { cause: Arc<StoreError> },
     /// Another process has this directory open.
     Locked { dir: PathBuf, pid: Option<u32> },
@@ -19,8 +18,6 @@ pub enum StoreError {
     Newer { what: String, found: u32, known: u32 },
     /// What is stored is not what was written.
     Corrupt { what: String },
-    /// A key or a value larger than every engine takes.
-    TooLarge { table: &'static str, bytes: usize },
     /// A record does not fit its type.
     Record { table: &'static str, cause: serde_json::Error },
     /// No content file of this name.
@@ -59,9 +56,6 @@ impl fmt::Display for StoreError {
                 "{what} has format {found}, and this program knows up to {known}: use the version that wrote it"
             ),
             StoreError::Corrupt { what } => write!(f, "corrupt: {what}"),
-            StoreError::TooLarge { table, bytes } => {
-                write!(f, "{bytes} bytes are too many for a key or a value of table `{table}`")
-            }
             StoreError::Record { table, cause } => write!(f, "a record of table `{table}`: {cause}"),
             StoreError::NoContent { id } => write!(f, "there is no content `{id}`"),
             StoreError::Io { what, cause } => write!(f, "{what}: {cause}"),
@@ -80,7 +74,6 @@ impl std::error::Error for StoreError {
             | StoreError::Locked { .. }
             | StoreError::Newer { .. }
             | StoreError::Corrupt { .. }
-            | StoreError::TooLarge { .. }
             | StoreError::NoContent { .. } => None,
         }
     }

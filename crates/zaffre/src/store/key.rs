@@ -20,8 +20,6 @@ use azure::{
 };
 use bytes::Bytes;
 
-use super::{CloudId, ContentId, engine::MAX_KEY_BYTES};
-
 /// A key under construction.
 #[derive(Default)]
 pub struct KeyBuf(Vec<u8>);
@@ -175,15 +173,6 @@ impl Key for Guid {
     }
 }
 
-impl Key for CloudId {
-    fn encode(&self, out: &mut KeyBuf) {
-        self.0.encode(out);
-    }
-    fn decode(input: &mut KeyReader<'_>) -> Option<Self> {
-        u32::decode(input).map(CloudId)
-    }
-}
-
 macro_rules! guid_keys {
     ($($name:ident),*) => {$(
         impl Key for $name {
@@ -196,7 +185,7 @@ macro_rules! guid_keys {
         }
     )*};
 }
-guid_keys!(TenantId, SubscriptionId, ObjectId, ClientId, ContentId);
+guid_keys!(TenantId, SubscriptionId, ObjectId, ClientId);
 
 macro_rules! tuple_keys {
     ($($name:ident . $index:tt),*) => {
@@ -214,7 +203,7 @@ tuple_keys!(A.0, B.1);
 tuple_keys!(A.0, B.1, C.2);
 tuple_keys!(A.0, B.1, C.2, D.3);
 
-/// What encodes as the component `A` does: `A` itself, `&A`, and `&str` where a `String` is kept.
+/// What encodes as the component `A` does: `A` itself, and `&str` where a `String` is kept.
 pub trait Component<A> {
     fn encode_as(&self, out: &mut KeyBuf);
 }
@@ -222,12 +211,6 @@ pub trait Component<A> {
 impl<A: Key> Component<A> for A {
     fn encode_as(&self, out: &mut KeyBuf) {
         self.encode(out);
-    }
-}
-
-impl<A: Key> Component<A> for &A {
-    fn encode_as(&self, out: &mut KeyBuf) {
-        (*self).encode(out);
     }
 }
 
@@ -304,22 +287,6 @@ impl KeyRange {
         if is_narrower {
             self.end = Bound::Excluded(to);
         }
-    }
-
-    /// The same keys between bounds that an engine takes. Of the keys that are no longer than the longest, those
-    /// behind a longer bound are those behind its beginning, and those before it are the others.
-    pub(super) fn within_key_length(self) -> Self {
-        let is_long = |bound: &Bytes| bound.len() > MAX_KEY_BYTES;
-        let cut = |bound: Bytes| bound.slice(..MAX_KEY_BYTES);
-        let start = match self.start {
-            Bound::Included(long) | Bound::Excluded(long) if is_long(&long) => Bound::Excluded(cut(long)),
-            start => start,
-        };
-        let end = match self.end {
-            Bound::Included(long) | Bound::Excluded(long) if is_long(&long) => Bound::Included(cut(long)),
-            end => end,
-        };
-        KeyRange { start, end }
     }
 
     /// Whether no key can lie in it. Ordered maps panic on such ranges.

@@ -75,14 +75,6 @@ impl Engine for Memory {
     }
 }
 
-#[cfg(test)]
-impl Memory {
-    /// How many versions are held, of all keys together.
-    pub(super) fn versions(&self) -> usize {
-        read(&self.shared.rows).versions.values().map(Vec::len).sum()
-    }
-}
-
 impl Rows {
     fn write(&mut self, commit: u64, key: Bytes, value: Option<Bytes>) {
         let versions = self.versions.entry(key.clone()).or_default();

@@ -47,7 +47,6 @@ use std::{path::Path, sync::Arc};
 
 use commit::{Committer, Outcome};
 use engine::Engine;
-use serde::{Deserialize, Serialize};
 
 pub use content::{Content, ContentId, ContentReader, ContentWriter, INLINE_LIMIT, Stored};
 pub use error::StoreError;
@@ -61,8 +60,7 @@ const FREE_ATTEMPTS: u32 = 3;
 const MAX_ATTEMPTS: u32 = 64;
 
 /// Whose rows: the first four bytes of every key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloudId(pub u32);
 
 impl CloudId {

@@ -11,14 +11,11 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     StoreError, Txn,
-    engine::MAX_KEY_BYTES,
     key::{Key, KeyBuf, KeyPrefix, KeyRange, KeyReader},
     txn::Scan,
 };
 
 const RECORD_FORMAT: u8 = 1;
-/// Far below what an engine takes, far above what belongs into a row.
-const MAX_VALUE_BYTES: usize = 1 << 30;
 
 /// What can be a row's value: whatever serde can write and read, and `Raw`.
 pub trait Record: Sized {
@@ -81,13 +78,7 @@ impl<K: Key, V: Record> Table<K, V> {
         let mut bytes = BytesMut::with_capacity(256);
         bytes.put_u8(RECORD_FORMAT);
         value.write(&mut bytes).map_err(|cause| StoreError::Record { table: self.name, cause })?;
-        let key = self.key(txn, key);
-        for (bytes, limit) in [(key.len(), MAX_KEY_BYTES), (bytes.len(), MAX_VALUE_BYTES)] {
-            if bytes > limit {
-                return Err(StoreError::TooLarge { table: self.name, bytes });
-            }
-        }
-        txn.put(key, bytes.freeze());
+        txn.put(self.key(txn, key), bytes.freeze());
         Ok(())
     }
 

@@ -1,11 +1,9 @@
 //! What the store promises. `isolation` and `rows` are one acceptance suite that every engine passes.
 
-mod committer;
 mod content;
 mod durability;
 mod isolation;
 mod keys;
-mod model;
 mod rows;
 
 use super::{CloudId, Outcome, Store, StoreError, Table, Txn};

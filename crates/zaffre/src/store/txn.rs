@@ -17,7 +17,7 @@ use bytes::Bytes;
 use super::{
     CloudId, StoreError,
     commit::LiveSnapshot,
-    engine::{MAX_KEY_BYTES, Row, Snapshot, Write},
+    engine::{Row, Snapshot, Write},
     key::KeyRange,
 };
 
@@ -56,9 +56,6 @@ impl Txn {
     }
 
     pub(crate) fn get(&self, key: &Bytes) -> Result<Option<Bytes>, StoreError> {
-        if key.len() > MAX_KEY_BYTES {
-            return Ok(None);
-        }
         if let Some(own) = self.writes.get(key) {
             return Ok(own.clone());
         }
@@ -68,20 +65,17 @@ impl Txn {
         self.snapshot.get(key)
     }
 
-    /// The key has at most `MAX_KEY_BYTES`.
     pub(crate) fn put(&mut self, key: Bytes, value: Bytes) {
         self.writes.insert(key, Some(value));
     }
 
     pub(crate) fn delete(&mut self, key: Bytes) {
-        if key.len() <= MAX_KEY_BYTES {
-            self.writes.insert(key, None);
-        }
+        self.writes.insert(key, None);
     }
 
     /// The rows of a range, fetched as they are asked for.
     pub(crate) fn scan(&self, range: KeyRange, reverse: bool) -> Scan<'_> {
-        Scan::new(self, range.within_key_length(), reverse)
+        Scan::new(self, range, reverse)
     }
 
     #[cfg(test)]
@@ -176,7 +170,7 @@ impl<'t> Scan<'t> {
         let mut range = self.range.clone();
         *(if self.reverse { &mut range.end } else { &mut range.start }) = bound;
         // What the old walk read is remembered as it drops.
-        *self = self.txn.scan(range, self.reverse);
+        *self = Scan::new(self.txn, range, self.reverse);
     }
 
     fn remember(&self) {

@@ -62,18 +62,6 @@ const RULES: &[Rule] = &[
         sample: || ("docs/a.md", "See [the map](../NOWHERE.md#here).\n".to_owned(), 1),
     },
     Rule {
-        name: "a decision nobody finds",
-        why: "the index of docs/decisions names every page, with what it says in a sentence",
-        sees: |file| file.path.starts_with(DECISIONS) && file.path != format!("{DECISIONS}README.md"),
-        finds: |file| {
-            let index =
-                std::fs::read_to_string(files::root().join(DECISIONS).join("README.md")).unwrap_or_default();
-            let link = format!("({})", file.path.trim_start_matches(DECISIONS));
-            if index.contains(&link) { Vec::new() } else { vec![Finding::at(1, "not in the index")] }
-        },
-        sample: || ("docs/decisions/not-there.md", "# A decision\n".to_owned(), 1),
-    },
-    Rule {
         name: "changelog",
         why: "what is not released yet has its section, and a change its line there",
         sees: |file| file.path == "CHANGELOG.md",
@@ -105,8 +93,6 @@ const RULES: &[Rule] = &[
         sample: || ("Cargo.lock", "source = \"git+https://example.com/a\"\n".to_owned(), 1),
     },
 ];
-
-const DECISIONS: &str = "docs/decisions/";
 
 #[test]
 fn files_look_as_agreed() {

@@ -38,9 +38,9 @@ const WALLS: &[Wall] = &[
         sample: ("arm/mod.rs", "let kinds = crate::products::ALL;"),
     },
     Wall {
-        inside: &["crate::directory", "crate::access", "crate::resources"],
+        inside: &["crate::directory", "crate::access"],
         never: &["http", "http_body", "http_body_util", "hyper", "hyper_util", "crate::front"],
-        why: "who somebody is, what they may do and what there is does not depend on how the question arrived",
+        why: "who somebody is and what they may do does not depend on how the question arrived",
         sample: ("access/reach.rs", "use http::StatusCode;"),
     },
     Wall {

@@ -30,7 +30,6 @@ on_every_engine! {
     a_record_of_a_later_format_is_refused,
     a_record_that_does_not_fit_names_its_table,
     many_keys_are_got_in_their_order,
-    a_key_too_long_for_an_engine_is_refused,
 }
 
 fn blob(length: u64) -> Blob {
@@ -220,25 +219,4 @@ async fn many_keys_are_got_in_their_order(store: &Store) {
     let wanted = [path("c", "3"), path("c", "2"), path("c", "1")];
     let found = read(store, |txn| BLOBS.get_many(txn, &wanted)).await;
     assert_eq!(found, [Some(blob(1)), None, Some(blob(1))]);
-}
-
-async fn a_key_too_long_for_an_engine_is_refused(store: &Store) {
-    let (long, longest) = ("n".repeat(70_000), "n".repeat(65_000));
-    let refused = store.write(CLOUD, |txn| NUMBERS.put(txn, &long, &1)).await;
-    assert!(matches!(refused, Err(StoreError::TooLarge { table: "numbers", .. })));
-    let written = store.write(CLOUD, |txn| {
-        NUMBERS.delete(txn, &long)?;
-        NUMBERS.put(txn, &key("a"), &1)?;
-        NUMBERS.put(txn, &longest, &2)?;
-        NUMBERS.put(txn, &key("z"), &3)
-    });
-    written.await.expect("commits");
-
-    let txn = begin(store);
-    assert_eq!(NUMBERS.get(&txn, &long).expect("reads"), None);
-    let values = |rows: Vec<(String, i64)>| rows.into_iter().map(|(_, value)| value).collect::<Vec<_>>();
-    assert_eq!(values(NUMBERS.scan(&txn, &(), Some(&long), 9).expect("scans")), [3]);
-    assert!(NUMBERS.scan_text_prefix(&txn, &(), &long, None, 9).expect("scans").is_empty());
-    let before: Result<Vec<_>, _> = NUMBERS.rows(&txn, Span::under(&()).before(&long)).collect();
-    assert_eq!(values(before.expect("scans")), [1, 2]);
 }

@@ -1,0 +1,239 @@
+//! `zaffre up`: the cloud itself, in the foreground until it is told to stop.
+//!
+//! The slow parts of a first start, the key that signs tokens and the certificate authority, are made side by side. Ports
+//! open when all else stands, and `run.json` is written when they are open: whoever finds it can connect.
+
+use std::{
+    fs,
+    io::{self, Read as _, Write as _},
+    os::unix::{fs::DirBuilderExt as _, process::CommandExt as _},
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+    sync::Arc,
+};
+
+use clap::ValueEnum;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Outcome, home::Home, say};
+use crate::{
+    Server, StartError,
+    cloud::Clock,
+    control::{Run, Running},
+    env::{LogFormat, Settings},
+    front::{
+        ca::Authority,
+        connection::{Front, Limits},
+        listen::{self, Wish},
+    },
+    store::{Content, Store},
+};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Return when the cloud is up, and leave it running
+    #[arg(long)]
+    detach: bool,
+    /// Keep everything in memory
+    #[arg(long)]
+    memory: bool,
+    /// Where a listener listens: NAME is proxy, tls, blob, cosmos or all; 0 is any free port
+    #[arg(long = "port", value_name = "NAME=N|0|off")]
+    ports: Vec<Wish>,
+    /// Refuse hosts that are not Azure's, too
+    #[arg(long, env = "ZAFFRE_OFFLINE")]
+    offline: bool,
+    /// How requests are logged, on standard error
+    #[arg(long, value_enum, default_value = "text", env = "ZAFFRE_LOG")]
+    log: Log,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Log {
+    Text,
+    Json,
+    Off,
+}
+
+impl From<Log> for LogFormat {
+    fn from(log: Log) -> Self {
+        match log {
+            Log::Text => LogFormat::Text,
+            Log::Json => LogFormat::Json,
+            Log::Off => LogFormat::Off,
+        }
+    }
+}
+
+pub(super) fn run(args: Args, home: &Home) -> Outcome {
+    if args.detach {
+        return detach(home);
+    }
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(&args, home))
+}
+
+async fn serve(args: &Args, home: &Home) -> Outcome {
+    home.make()?;
+    let _lock = home.lock()?;
+    let place = Place::of(args, home)?;
+    let (server, authority) = tokio::try_join!(server(args, home), authority(&place.folder))?;
+    let (front, closer) = Front::new(Arc::clone(&server), Arc::clone(&authority), Limits::default())?;
+    let open = listen::open(&front, &args.ports).await?;
+    let control = Home::socket_in(&place.folder);
+    listen::open_control(&front, &control)?;
+    for warning in &open.warnings {
+        eprintln!("zaffre: {warning}");
+    }
+    let run = Run {
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        data: (!args.memory).then(|| home.path().to_owned()),
+        control,
+        ca: authority.certificate_path(),
+        bundle: authority.bundle_path(),
+        offline: args.offline,
+        addresses: open.addresses.iter().map(|(name, address)| ((*name).to_owned(), *address)).collect(),
+    };
+    let running = server.env.running.get_or_init(|| Running::new(run));
+    home.announce(&running.run)?;
+    say(&greeting(&running.run, home))?;
+    release_stdout_of_detached();
+
+    let ended = until_told(running).await;
+    home.withdraw();
+    closer.close().await;
+    let _ = fs::remove_file(&running.run.control);
+    server.env.store.close().await?;
+    ended?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn server(args: &Args, home: &Home) -> Result<Arc<Server>, StartError> {
+    let data = home.path().to_owned();
+    let settings =
+        Settings { data: (!args.memory).then(|| data.clone()), offline: args.offline, log: args.log.into() };
+    let (store, content) = match args.memory {
+        true => (Store::in_memory(), Content::in_memory()),
+        false => {
+            tokio::task::spawn_blocking(move || -> Result<_, StartError> {
+                Ok((Store::open(&data.join("store"))?, Content::in_dir(&data.join("content"))?))
+            })
+            .await??
+        }
+    };
+    Server::start(store, content, settings).await
+}
+
+async fn authority(folder: &Path) -> Result<Arc<Authority>, StartError> {
+    let folder = folder.join("ca");
+    let made = tokio::task::spawn_blocking(move || -> Result<_, StartError> {
+        let authority = Authority::open(&folder, || Clock::System.now())?;
+        if authority.write_bundle()?.is_none() {
+            eprintln!(
+                "zaffre: this machine has no public roots that we know of: clients will trust this cloud alone"
+            );
+        }
+        Ok(Arc::new(authority))
+    });
+    made.await?
+}
+
+/// Where a cloud keeps what is not in its store: the data directory, or for a cloud in memory a folder that goes with it.
+struct Place {
+    folder: PathBuf,
+    is_passing: bool,
+}
+
+impl Place {
+    fn of(args: &Args, home: &Home) -> Result<Self, StartError> {
+        if !args.memory {
+            return Ok(Place { folder: home.path().to_owned(), is_passing: false });
+        }
+        let folder = std::env::temp_dir().join(format!("zaffre-{}", std::process::id()));
+        // A killed cloud of our process id may have left its own; a link or a stranger's folder is an error below.
+        let _ = fs::remove_dir_all(&folder);
+        fs::DirBuilder::new().mode(0o700).create(&folder)?;
+        Ok(Place { folder, is_passing: true })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.is_passing {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// Until a signal or the control socket says so.
+async fn until_told(running: &Running) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = hangup.recv() => {}
+        () = running.stopped() => {}
+    }
+    Ok(())
+}
+
+/// Where the cloud is, and what to type next.
+fn greeting(run: &Run, home: &Home) -> String {
+    let place = match &run.data {
+        Some(data) => format!("in {}", data.display()),
+        None => "in memory".to_owned(),
+    };
+    let mut text = format!("zaffre {} is up, {place}\n\n", run.version);
+    for (name, address) in &run.addresses {
+        text.push_str(&format!("  {name:<8}{address}\n"));
+    }
+    text.push_str(&format!(
+        "\nnext, in another terminal:\n\n  eval \"$({})\"\n  az login --service-principal -u \"$AZURE_CLIENT_ID\" -p \"$AZURE_CLIENT_SECRET\" --tenant \"$AZURE_TENANT_ID\"\n\nCtrl-C or `{}` stops it\n",
+        home.to_type("env"),
+        home.to_type("down"),
+    ));
+    text
+}
+
+/// Set for the process that `--detach` starts.
+const DETACHED: &str = "ZAFFRE_DETACHED";
+
+/// Starts the same command again without `--detach`, and waits until it has said that it is up.
+fn detach(home: &Home) -> Outcome {
+    home.make()?;
+    let log = home.path().join("log");
+    let error_log = fs::OpenOptions::new().create(true).append(true).open(&log)?;
+    let begins_at = error_log.metadata()?.len();
+    let words: Vec<_> = std::env::args_os().skip(1).filter(|word| word != "--detach").collect();
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(words)
+        .env(DETACHED, "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(error_log)
+        .process_group(0)
+        .spawn()?;
+    let mut greeting = Vec::new();
+    if let Some(mut stdout) = child.stdout.take() {
+        stdout.read_to_end(&mut greeting)?;
+    }
+    io::stdout().write_all(&greeting)?;
+    if !greeting.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    child.wait()?;
+    let said = fs::read(&log)?;
+    io::stderr().write_all(&said[usize::try_from(begins_at)?.min(said.len())..])?;
+    Err(format!("the cloud did not start; its log is `{}`", log.display()).into())
+}
+
+/// Ends the greeting for the process that waits for it.
+fn release_stdout_of_detached() {
+    if std::env::var_os(DETACHED).is_some()
+        && let Ok(nowhere) = fs::OpenOptions::new().write(true).open("/dev/null")
+    {
+        let _ = rustix::stdio::dup2_stdout(&nowhere);
+    }
+}

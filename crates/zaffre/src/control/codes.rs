@@ -1,0 +1,26 @@
+//! What control refuses, each with words that say what to do.
+
+use azure::error::Row;
+
+pub(super) static NOT_FOUND: Row = row("NotFound", 404, "control has no `{0}`");
+pub(super) static METHOD_NOT_ALLOWED: Row = row("MethodNotAllowed", 405, "control has no {0} of `{1}`");
+pub(super) static NOT_THE_OPERATOR: Row =
+    row("Forbidden", 403, "only the owner of this machine may ask this");
+pub(super) static NOT_LISTENING: Row = row("NotListening", 409, "this cloud has no listeners");
+pub(super) static NO_SUCH_VM: Row =
+    row("VmNotFound", 404, "no virtual machine is called `{0}`; there are: {1}");
+pub(super) static MANY_SUCH_VMS: Row =
+    row("VmAmbiguous", 409, "several virtual machines are called `{0}`; give one of their ids: {1}");
+pub(super) static NO_PROXY: Row = row(
+    "NoProxy",
+    409,
+    "the proxy is off, and the variables would lead nowhere; leave `--port proxy=off` away",
+);
+pub(super) static NO_CREDENTIALS: Row = row("NotImplemented", 501, "this cloud has no first sign-in yet");
+pub(super) static BAD_COMMAND: Row = row("BadCommand", 400, "the command cannot be read: {0}");
+pub(super) static NO_GUESTS: Row =
+    row("NoGuests", 501, "this cloud runs no guests, so nothing can be run in `{0}`");
+
+const fn row(code: &'static str, status: u16, template: &'static str) -> Row {
+    Row { code, status, template, source: "our own" }
+}

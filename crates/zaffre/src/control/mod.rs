@@ -1,0 +1,168 @@
+//! Control: what the owner of this machine may ask of the cloud, over a Unix socket that nobody else can open.
+//!
+//! ```text
+//! GET  /status                      where everything is
+//! GET  /credentials                 how to sign in as those who may do everything
+//! GET  /env?as_vm=NAME              the variables that make clients use this cloud, as the owner or as a machine
+//! GET  /decisions                   what was decided lately, and why
+//! GET  /vms                         the virtual machines
+//! POST /vms/{name or id}/exec       runs a command in one; answers 101 and goes on in frames (`exec`)
+//! POST /shutdown                    ends the cloud, as Ctrl-C does
+//! ```
+//!
+//! A service like the others: whoever comes through this door is the operator, and the door is the socket's alone. The
+//! command line, the tour and the portal are its clients; nothing here can be reached from a guest or over the network.
+
+mod codes;
+mod exec;
+mod run;
+mod variables;
+mod vms;
+
+use azure::error::{Error, Result, Row};
+use http::Method;
+use serde_json::json;
+
+pub use self::{
+    exec::{Frame, FrameKind},
+    run::{Run, Running},
+    variables::Variable,
+};
+use crate::{
+    access::{Caller, Permit, Refusal, Requirement},
+    door::Entrance,
+    service::{Body, Cx, Fault, Parts, Reply, Service},
+    store::Txn,
+};
+
+pub(crate) struct Control;
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum Op {
+    Status,
+    Credentials,
+    Env { as_vm: Option<String> },
+    Decisions,
+    Vms,
+    Exec { vm: String },
+    Shutdown,
+}
+
+/// `{}` in a path takes the rest up to the next literal, slashes too: resource ids have them.
+struct Route(Method, &'static str, fn(&Parts, String) -> Op);
+
+static ROUTES: &[Route] = &[
+    Route(Method::GET, "/status", |_, _| Op::Status),
+    Route(Method::GET, "/credentials", |_, _| Op::Credentials),
+    Route(Method::GET, "/env", |parts, _| Op::Env { as_vm: parts.query("as_vm").map(str::to_owned) }),
+    Route(Method::GET, "/decisions", |_, _| Op::Decisions),
+    Route(Method::GET, "/vms", |_, _| Op::Vms),
+    Route(Method::POST, "/vms/{}/exec", |_, vm| Op::Exec { vm }),
+    Route(Method::POST, "/shutdown", |_, _| Op::Shutdown),
+];
+
+/// What `{}` stands for in the path; empty where the pattern has none.
+fn filled(pattern: &str, path: &str) -> Option<String> {
+    let Some((before, after)) = pattern.split_once("{}") else {
+        return (pattern == path).then(String::new);
+    };
+    let inner = path.strip_prefix(before)?.strip_suffix(after)?;
+    (!inner.is_empty()).then(|| inner.to_owned())
+}
+
+impl Service for Control {
+    type Op = Op;
+    type Found = ();
+    const NAME: &'static str = "control";
+
+    fn parse(&self, _cx: &Cx, parts: &Parts) -> Result<Op> {
+        let path = parts.path.as_deref().unwrap_or_default();
+        let mut named = ROUTES.iter().filter_map(|route| Some((route, filled(route.1, path)?))).peekable();
+        if named.peek().is_none() {
+            return Err(codes::NOT_FOUND.with([path]));
+        }
+        let Some((route, inner)) = named.find(|(route, _)| route.0 == parts.method) else {
+            return Err(codes::METHOD_NOT_ALLOWED.with([parts.method.as_str(), path]));
+        };
+        Ok(route.2(parts, inner))
+    }
+
+    fn find(&self, _cx: &Cx, _txn: &Txn, _op: &Op) -> Result<()> {
+        Ok(())
+    }
+
+    fn authenticate(&self, cx: &Cx, _op: &Op, _found: &(), _parts: &Parts) -> Result<Caller> {
+        // The socket's peer was checked when it was accepted; no other door leads here.
+        Ok(if cx.door.entrance == Entrance::Control { Caller::Operator } else { Caller::Anonymous })
+    }
+
+    fn requires(&self, _cx: &Cx, _op: &Op, _found: &(), _caller: &Caller) -> Requirement {
+        Requirement::SignedIn
+    }
+
+    fn refuse(&self, _cx: &Cx, _op: &Op, _found: &(), _refusal: &Refusal) -> Error {
+        codes::NOT_THE_OPERATOR.bare()
+    }
+
+    fn fault(&self, fault: Fault) -> &'static Row {
+        fault.row()
+    }
+
+    async fn handle(&self, cx: &Cx, _permit: Permit, op: Op, _found: (), body: Body) -> Result<Reply> {
+        match op {
+            Op::Status => Ok(Reply::json(200, &running(cx)?.run)),
+            Op::Credentials => variables::credentials(cx).await,
+            Op::Env { as_vm } => variables::answer(cx, as_vm.as_deref()).await,
+            Op::Decisions => Ok(Reply::json(200, &json!({ "value": cx.env.decisions.latest() }))),
+            Op::Vms => vms::list(cx).await,
+            Op::Exec { vm } => exec::begin(cx, &vm, body).await,
+            Op::Shutdown => {
+                running(cx)?.stop();
+                Ok(Reply::json(202, &json!({ "status": "Stopping" })))
+            }
+        }
+    }
+
+    fn render(&self, _cx: &Cx, _parts: &Parts, error: &Error) -> Reply {
+        let body = json!({ "error": { "code": error.row.code, "message": error.message() } });
+        Reply::json(error.row.status, &body)
+    }
+
+    fn describe(&self, op: &Op) -> String {
+        match op {
+            Op::Status => "status",
+            Op::Credentials => "credentials",
+            Op::Env { .. } => "env",
+            Op::Decisions => "decisions",
+            Op::Vms => "listVms",
+            Op::Exec { .. } => "exec",
+            Op::Shutdown => "shutdown",
+        }
+        .to_owned()
+    }
+}
+
+/// Where the cloud listens. A cloud without listeners, as tests and tours have, is nowhere.
+fn running(cx: &Cx) -> Result<&Running> {
+    cx.env.running.get().ok_or_else(|| codes::NOT_LISTENING.bare())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_taken_whole_and_a_resource_id_fits_where_a_name_does() {
+        for (pattern, path, inner) in [
+            ("/status", "/status", Some("")),
+            ("/status", "/status/x", None),
+            ("/vms/{}/exec", "/vms/myVM/exec", Some("myVM")),
+            ("/vms/{}/exec", "/vms//subscriptions/s/x/y/exec", Some("/subscriptions/s/x/y")),
+            ("/vms/{}/exec", "/vms//exec", None),
+            ("/vms/{}/exec", "/vms/exec", None),
+            ("/vms/{}/exec", "/vms/myVM", None),
+        ] {
+            assert_eq!(filled(pattern, path).as_deref(), inner, "{pattern} {path}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The virtual machines, as the operator names them.
+
+use azure::{error::Result, ids::ResourceId};
+use serde_json::{Value, json};
+
+use super::codes;
+use crate::{
+    resources::{self, Resource},
+    service::{Cx, Reply},
+    store::Txn,
+};
+
+const VIRTUAL_MACHINES: &str = "Microsoft.Compute/virtualMachines";
+/// More than anybody runs on one machine.
+const LISTED: usize = 1000;
+
+pub(super) async fn list(cx: &Cx) -> Result<Reply> {
+    let all = cx.read(all).await?;
+    let value: Vec<Value> = all.iter().map(shown).collect();
+    Ok(Reply::json(200, &json!({ "value": value })))
+}
+
+fn shown(vm: &Resource) -> Value {
+    json!({
+        "name": vm.name(),
+        "resourceGroup": vm.id.resource_group(),
+        "location": vm.location,
+        "identity": vm.identity.is_some(),
+        "state": vm.state.as_str(),
+        "id": vm.id,
+    })
+}
+
+fn all(txn: &Txn) -> Result<Vec<Resource>> {
+    resources::of_type(txn, VIRTUAL_MACHINES, &ResourceId::root(), None, LISTED)
+}
+
+/// The machine of a name, or of a whole resource id. A name that several machines have is none of theirs.
+pub(super) fn named(txn: &Txn, name: &str) -> Result<Resource> {
+    let mut all = all(txn)?;
+    let is_meant = |vm: &Resource| match name.starts_with('/') {
+        true => vm.id.as_str().eq_ignore_ascii_case(name),
+        false => vm.name().eq_ignore_ascii_case(name),
+    };
+    let listed =
+        |vms: &[Resource], say: fn(&Resource) -> &str| vms.iter().map(say).collect::<Vec<_>>().join(", ");
+    let meant: Vec<usize> = (0..all.len()).filter(|&at| is_meant(&all[at])).collect();
+    match meant[..] {
+        [one] => Ok(all.swap_remove(one)),
+        [] => Err(codes::NO_SUCH_VM.with([name.to_owned(), listed(&all, Resource::name)])),
+        _ => {
+            let ids: Vec<Resource> = all.into_iter().filter(is_meant).collect();
+            Err(codes::MANY_SUCH_VMS.with([name.to_owned(), listed(&ids, |vm| vm.id.as_str())]))
+        }
+    }
+}

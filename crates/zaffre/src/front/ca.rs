@@ -1,0 +1,188 @@
+//! The certificate authority of this machine: made at the first start, a leaf for each name when first asked for.
+//!
+//! Clients trust one file, `ca/bundle.pem`: our certificate and, where the machine has them, the public roots that its own
+//! clients trust, because a client given a bundle reads nothing else (az-cli.md §2) and other hosts pass through the proxy.
+//! The key never leaves the machine; its file is its owner's alone. Keys are P-256 throughout: clients open a connection for
+//! every few requests, so handshakes dominate, and a leaf is minted once for each name and kept in memory.
+//!
+//! What is deliberately not here: revocation, intermediates, renewal. Whoever removes the folder gets a new authority.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use azure::time::Timestamp;
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+};
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _};
+
+use crate::{StartError, keys};
+
+const AUTHORITY_YEARS: i32 = 10;
+/// Clients refuse leaves that hold for longer than 398 days.
+const LEAF_DAYS: u32 = 390;
+const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+/// Far more names than anybody calls; beyond it the oldest work is done again.
+const LEAVES_KEPT: usize = 4096;
+
+/// Where systems keep the public roots that their clients trust.
+static SYSTEM_ROOTS: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: String,
+    folder: PathBuf,
+    now: fn() -> Timestamp,
+    leaves: Mutex<HashMap<String, Arc<CertifiedKey>>>,
+}
+
+impl Authority {
+    /// The authority kept in a folder, which is made if need be. `now` is the system's time: certificates are judged by
+    /// the clients' clocks, never by a cloud's.
+    pub fn open(folder: &Path, now: fn() -> Timestamp) -> Result<Self, StartError> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let key = match fs::read_to_string(folder.join("ca.key")) {
+            Ok(pem) => KeyPair::from_pem(&pem)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => made_key(folder)?,
+            Err(error) => {
+                return Err(format!("cannot read `{}`: {error}", folder.join("ca.key").display()).into());
+            }
+        };
+        let params = authority_params(&key, now());
+        let certificate = match read_certificate(&folder.join("ca.pem")) {
+            Some(pem) => pem,
+            None => {
+                let pem = params.self_signed(&key)?.pem();
+                write_whole(&folder.join("ca.pem"), pem.as_bytes(), 0o644)?;
+                pem
+            }
+        };
+        let issuer = Issuer::new(params, key);
+        Ok(Authority { issuer, certificate, folder: folder.to_owned(), now, leaves: Mutex::default() })
+    }
+
+    /// Our own certificate, PEM.
+    pub fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    pub fn certificate_path(&self) -> PathBuf {
+        self.folder.join("ca.pem")
+    }
+
+    pub fn bundle_path(&self) -> PathBuf {
+        self.folder.join("bundle.pem")
+    }
+
+    /// Writes what clients are to trust, ours first. Gives the file of public roots that was found, if one was.
+    pub fn write_bundle(&self) -> io::Result<Option<&'static str>> {
+        let found = SYSTEM_ROOTS.iter().find_map(|path| Some((*path, fs::read(path).ok()?)));
+        let mut bundle = self.certificate.clone().into_bytes();
+        if let Some((_, roots)) = &found {
+            bundle.extend_from_slice(roots);
+        }
+        write_whole(&self.bundle_path(), &bundle, 0o644)?;
+        Ok(found.map(|(path, _)| path))
+    }
+
+    /// The leaf for a name or an address, minted the first time.
+    pub fn leaf(&self, name: &str) -> Result<Arc<CertifiedKey>, StartError> {
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        let mut leaves = self.leaves.lock().expect("no holder of this lock panics");
+        if let Some(leaf) = leaves.get(&name) {
+            return Ok(Arc::clone(leaf));
+        }
+        if leaves.len() >= LEAVES_KEPT {
+            leaves.clear();
+        }
+        let leaf = Arc::new(self.mint(&name)?);
+        leaves.insert(name, Arc::clone(&leaf));
+        Ok(leaf)
+    }
+
+    fn mint(&self, name: &str) -> Result<CertifiedKey, StartError> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let mut params = CertificateParams::new(subjects(name))?;
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, common_name(name));
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let now = (self.now)();
+        let (from, until) = (now.minus(DAY).civil(), now.plus(DAY * LEAF_DAYS).civil());
+        params.not_before = rcgen::date_time_ymd(from.year as i32, from.month as u8, from.day as u8);
+        params.not_after = rcgen::date_time_ymd(until.year as i32, until.month as u8, until.day as u8);
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let signer = rustls::crypto::aws_lc_rs::sign::any_ecdsa_type(&private)?;
+        Ok(CertifiedKey::new(vec![certificate.der().clone()], signer))
+    }
+}
+
+/// The names that a leaf answers for: a local one for all of this machine's.
+fn subjects(name: &str) -> Vec<String> {
+    match name {
+        "localhost" | "127.0.0.1" | "::1" => ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec(),
+        other => vec![other.to_owned()],
+    }
+}
+
+/// A common name holds 64 characters; clients read the alternative names, of any length.
+fn common_name(name: &str) -> &str {
+    if name.len() <= 64 { name } else { "zaffre" }
+}
+
+/// Named after its key, so that two authorities in one trust store are never taken for each other.
+fn authority_params(key: &KeyPair, now: Timestamp) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    let print = keys::sha256(key.public_key_raw());
+    let short: String = print[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, format!("Zaffre on this machine ({short})"));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages =
+        vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    let year = now.civil().year as i32;
+    params.not_before = rcgen::date_time_ymd(year - 1, 1, 1);
+    params.not_after = rcgen::date_time_ymd(year + AUTHORITY_YEARS, 1, 1);
+    params
+}
+
+fn made_key(folder: &Path) -> Result<KeyPair, StartError> {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    // A certificate of a lost key would be served and never verify.
+    let _ = fs::remove_file(folder.join("ca.pem"));
+    write_whole(&folder.join("ca.key"), key.serialize_pem().as_bytes(), 0o600)?;
+    Ok(key)
+}
+
+/// What is no certificate is as good as none: it is made again from the key.
+fn read_certificate(path: &Path) -> Option<String> {
+    let pem = fs::read_to_string(path).ok()?;
+    CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
+    Some(pem)
+}
+
+/// Writes a file whole or not at all, with its mode from its first moment.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    let _ = fs::remove_file(&beside);
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)
+}

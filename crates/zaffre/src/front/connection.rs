@@ -1,0 +1,310 @@
+//! One connection: HTTP/1.1 on whatever carries it, each request through the same door.
+//!
+//! What HTTP itself refuses is refused here, before any service is known: a head that is too long (431) or too slow, a
+//! missing or repeated Host (400), a Host unlike the name that the TLS handshake was for (421). Everything else is
+//! `front::answer`'s. Bodies stream both ways; an answer of 101 hands the connection over to the one who gave it.
+
+use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
+
+use http::{HeaderMap, Request, Response, header};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{Handover, ca::Authority, tls};
+use crate::{
+    Server, StartError,
+    door::Door,
+    service::{Body, Reply, reply::ReplyBody},
+};
+
+/// What connections may take of us.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// From the end of one answer, or from the connection's begin, to the end of the next head.
+    pub head_time: Duration,
+    pub handshake_time: Duration,
+    /// The request line and the headers together.
+    pub head_bytes: usize,
+    pub connections: usize,
+    /// How long requests under way may take once the cloud goes down.
+    pub finish_time: Duration,
+    /// How long a tunnel to another host may stand still.
+    pub tunnel_idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            head_time: Duration::from_secs(60),
+            handshake_time: Duration::from_secs(30),
+            head_bytes: 64 << 10,
+            connections: 8192,
+            finish_time: Duration::from_secs(5),
+            tunnel_idle: Duration::from_secs(600),
+        }
+    }
+}
+
+/// What is read at a time at most: much, because blobs are large.
+const READ_BYTES: usize = 256 << 10;
+
+/// Where the front is on its way down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    Open,
+    /// Nothing new is accepted; what is under way is finished.
+    Finishing,
+    /// Whatever is left is cut.
+    Cut,
+}
+
+/// What connections are served with. Clones share everything.
+#[derive(Clone)]
+pub struct Front {
+    pub server: Arc<Server>,
+    pub(super) limits: Limits,
+    tls: TlsAcceptor,
+    phase: watch::Receiver<Phase>,
+    slots: Arc<Semaphore>,
+}
+
+/// Ends a front: the connections of all its clones.
+pub struct Closer {
+    phase: watch::Sender<Phase>,
+    slots: Arc<Semaphore>,
+    limits: Limits,
+}
+
+/// A connection's place among those that may be open at once, kept by whatever goes on with it.
+pub(super) type Slot = Arc<OwnedSemaphorePermit>;
+
+impl Front {
+    pub fn new(
+        server: Arc<Server>,
+        authority: Arc<Authority>,
+        limits: Limits,
+    ) -> Result<(Front, Closer), StartError> {
+        let tls = TlsAcceptor::from(tls::config(authority)?);
+        let (sender, phase) = watch::channel(Phase::Open);
+        let slots = Arc::new(Semaphore::new(limits.connections));
+        let closer = Closer { phase: sender, slots: Arc::clone(&slots), limits };
+        Ok((Front { server, limits, tls, phase, slots }, closer))
+    }
+
+    /// A place for one more connection, as soon as there is one; none once the front is closing.
+    pub(super) async fn slot(&self) -> Option<Slot> {
+        let mut phase = self.phase.clone();
+        tokio::select! {
+            slot = Arc::clone(&self.slots).acquire_owned() => slot.ok().map(Arc::new),
+            _ = phase.wait_for(|it| *it >= Phase::Finishing) => None,
+        }
+    }
+
+    /// Resolves when the front begins to close.
+    pub(super) async fn closing(&self) {
+        let mut phase = self.phase.clone();
+        let _ = phase.wait_for(|it| *it >= Phase::Finishing).await;
+    }
+
+    /// Runs something to its end, or until everything is cut; it keeps the connection's slot.
+    pub(super) fn spawn(&self, slot: Slot, task: impl Future<Output = ()> + Send + 'static) {
+        let mut phase = self.phase.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = task => {}
+                _ = phase.wait_for(|it| *it == Phase::Cut) => {}
+            }
+            drop(slot);
+        });
+    }
+
+    /// Serves plain HTTP until the other side goes or the front closes.
+    pub(super) async fn serve<IO>(&self, slot: Slot, io: IO, door: Door)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        self.serve_named(slot, io, door, None).await;
+    }
+
+    /// The same behind a TLS handshake.
+    pub(super) async fn serve_tls<IO>(&self, slot: Slot, io: IO, door: Door)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        // A client that does not trust us breaks the handshake off, and sees why on its own side.
+        let handshake = tokio::time::timeout(self.limits.handshake_time, self.tls.accept(io)).await;
+        let Ok(Ok(stream)) = handshake else { return };
+        let name = stream.get_ref().1.server_name().map(str::to_ascii_lowercase);
+        self.serve_named(slot, stream, Door { tls: true, ..door }, name).await;
+    }
+
+    async fn serve_named<IO>(&self, slot: Slot, io: IO, door: Door, name: Option<String>)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let name = name.as_deref();
+        let respond = |request| self.answer(&slot, door.clone(), name, request);
+        self.drive(io, respond).await;
+    }
+
+    /// Reads requests and writes what `respond` makes of them.
+    pub(super) async fn drive<IO, R, F>(&self, io: IO, respond: R)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        R: Fn(Request<Incoming>) -> F,
+        F: Future<Output = Response<ReplyBody>>,
+    {
+        let service = service_fn(|request| {
+            let response = respond(request);
+            async { Ok::<_, Infallible>(response.await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.head_time)
+            .max_header_size(self.limits.head_bytes)
+            .max_buf_size(READ_BYTES)
+            .serve_connection(TokioIo::new(io), service)
+            .with_upgrades();
+        let mut connection = pin!(connection);
+        let mut phase = self.phase.clone();
+        // How a connection breaks is the client's to know: what was done about its requests is in the log.
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            _ = phase.wait_for(|it| *it >= Phase::Finishing) => connection.as_mut().graceful_shutdown(),
+        }
+        tokio::select! {
+            _ = connection => {}
+            _ = phase.wait_for(|it| *it == Phase::Cut) => {}
+        }
+    }
+
+    async fn answer(
+        &self,
+        slot: &Slot,
+        door: Door,
+        name: Option<&str>,
+        mut request: Request<Incoming>,
+    ) -> Response<ReplyBody> {
+        if let Err(refusal) = is_well_addressed(&request, name) {
+            return refusal.response();
+        }
+        let wants_upgrade = request.headers().contains_key(header::UPGRADE);
+        let upgrade = wants_upgrade.then(|| hyper::upgrade::on(&mut request));
+        let mut response = self.server.send(door, request.map(Body::new)).await;
+        let takeover = response.extensions_mut().remove::<Handover>().and_then(|handover| handover.take());
+        if let (Some(upgrade), Some(takeover)) = (upgrade, takeover) {
+            self.spawn(Arc::clone(slot), async move {
+                if let Ok(upgraded) = upgrade.await {
+                    takeover(upgraded).await;
+                }
+            });
+        }
+        response
+    }
+}
+
+impl Closer {
+    /// Stops accepting, lets requests finish for a while, cuts the rest.
+    pub async fn close(self) {
+        let _ = self.phase.send(Phase::Finishing);
+        let all = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
+        let finished = self.slots.acquire_many(all);
+        if tokio::time::timeout(self.limits.finish_time, finished).await.is_err() {
+            let _ = self.phase.send(Phase::Cut);
+            // What was cut is dropped at its next turn.
+            let _ = self.slots.acquire_many(all).await;
+        }
+    }
+}
+
+/// What HTTP refuses before any service is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Misaddressed {
+    NoHost,
+    ManyHosts,
+    BadHost,
+    OtherHost,
+}
+
+impl Misaddressed {
+    fn row(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Misaddressed::NoHost => (400, "BadRequest", "The request has no Host header."),
+            Misaddressed::ManyHosts => (400, "BadRequest", "The request has more than one Host header."),
+            Misaddressed::BadHost => (400, "BadRequest", "The request's Host is not a host and a port."),
+            Misaddressed::OtherHost => (
+                421,
+                "MisdirectedRequest",
+                "The request's Host is not the name that the TLS handshake was for.",
+            ),
+        }
+    }
+
+    fn response(self) -> Response<ReplyBody> {
+        let (status, code, message) = self.row();
+        let reply = Reply::json(status, &json!({ "error": { "code": code, "message": message } }));
+        let mut response = Response::new(reply.body);
+        *response.status_mut() = reply.status;
+        *response.headers_mut() = reply.headers;
+        response
+    }
+}
+
+/// Whether the request names one host, and the one that its connection was made for (RFC 9112 §3.2, RFC 9110 §7.4).
+fn is_well_addressed<B>(request: &Request<B>, name: Option<&str>) -> Result<(), Misaddressed> {
+    let written = written_host(request.headers())?;
+    let authority = match request.uri().authority() {
+        Some(authority) => authority.clone(),
+        None => written.parse().map_err(|_| Misaddressed::BadHost)?,
+    };
+    let host = authority.host().trim_end_matches('.');
+    match name {
+        Some(name) if !host.eq_ignore_ascii_case(name.trim_end_matches('.')) => Err(Misaddressed::OtherHost),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn written_host(headers: &HeaderMap) -> Result<&str, Misaddressed> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = hosts.next().ok_or(Misaddressed::NoHost)?;
+    if hosts.next().is_some() {
+        return Err(Misaddressed::ManyHosts);
+    }
+    host.to_str().map_err(|_| Misaddressed::BadHost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_names_one_host_and_the_one_of_its_handshake() {
+        let arm = Some("management.azure.com");
+        for (uri, hosts, name, outcome) in [
+            ("/", &["management.azure.com"] as &[_], arm, Ok(())),
+            ("/", &["MANAGEMENT.azure.com:443"], arm, Ok(())),
+            ("/", &["management.azure.com."], arm, Ok(())),
+            ("/", &["graph.microsoft.com"], arm, Err(Misaddressed::OtherHost)),
+            ("/", &["graph.microsoft.com"], None, Ok(())),
+            ("https://graph.microsoft.com/", &["management.azure.com"], arm, Err(Misaddressed::OtherHost)),
+            ("/", &[], arm, Err(Misaddressed::NoHost)),
+            ("/", &["a", "a"], None, Err(Misaddressed::ManyHosts)),
+            ("/", &["a b"], None, Err(Misaddressed::BadHost)),
+            ("/", &["a/b"], None, Err(Misaddressed::BadHost)),
+            ("/", &["[::1]:10443"], None, Ok(())),
+        ] {
+            let mut request = Request::builder().uri(uri);
+            for host in hosts {
+                request = request.header(header::HOST, *host);
+            }
+            let request = request.body(()).expect("a request");
+            assert_eq!(is_well_addressed(&request, name), outcome, "{uri} {hosts:?} {name:?}");
+        }
+    }
+}

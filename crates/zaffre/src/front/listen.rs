@@ -1,0 +1,280 @@
+//! The listeners: which ports, on loopback alone, and what each of them is for.
+//!
+//! ```text
+//! proxy 10080   HTTP proxy          Azure's names, for whoever has the variables of `zaffre env`
+//! tls   10443   TLS by name         the same names, for whoever resolves them to this machine
+//! blob  10000   drop-in, either     where Azurite would be
+//! cosmos 8081   drop-in, either     where the Cosmos emulator would be
+//! ```
+//!
+//! A drop-in port is where a project already looks, so one that is taken stays shut, with a word about it: another port would
+//! be no drop-in. The others take the next free one. A port that was asked for by number is that port or an error. A first
+//! byte of 0x16 at a drop-in port begins a TLS handshake; anything else is HTTP.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    str::FromStr,
+    time::Duration,
+};
+
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+
+use super::{
+    connection::{Front, Slot},
+    proxy,
+};
+use crate::{
+    StartError,
+    cloud::CloudId,
+    door::{Door, Entrance, From},
+};
+
+/// How far beyond its usual place a listener looks for a free port.
+const NEXT_PORTS: u16 = 100;
+/// The first byte of a TLS handshake record.
+const HANDSHAKE: u8 = 0x16;
+
+/// One listener, as the table has it.
+struct Listener {
+    name: &'static str,
+    port: u16,
+    is_drop_in: bool,
+    speaks: Speaks,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Speaks {
+    Proxy,
+    Tls(Entrance),
+    /// TLS or plain, by the first byte.
+    Either(Entrance),
+}
+
+static LISTENERS: [Listener; 4] = [
+    Listener { name: "proxy", port: 10080, is_drop_in: false, speaks: Speaks::Proxy },
+    Listener { name: "tls", port: 10443, is_drop_in: false, speaks: Speaks::Tls(Entrance::Named) },
+    Listener { name: "blob", port: 10000, is_drop_in: true, speaks: Speaks::Either(Entrance::Blob) },
+    Listener { name: "cosmos", port: 8081, is_drop_in: true, speaks: Speaks::Either(Entrance::Cosmos) },
+];
+
+/// What `--port NAME=N|0|off` says; the later word counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    name: String,
+    port: Wished,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wished {
+    At(u16),
+    /// Any that is free.
+    Any,
+    Off,
+}
+
+impl FromStr for Wish {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, port) = text.split_once('=').ok_or("expected NAME=PORT")?;
+        let is_known = name == "all" || LISTENERS.iter().any(|it| it.name == name);
+        if !is_known {
+            let names: Vec<_> = LISTENERS.iter().map(|it| it.name).collect();
+            return Err(format!("no listener `{name}`: there are {}, and `all`", names.join(", ")));
+        }
+        let port = match port {
+            "off" => Wished::Off,
+            "0" => Wished::Any,
+            number => Wished::At(number.parse().map_err(|_| format!("`{number}` is no port, 0 or `off`"))?),
+        };
+        Ok(Wish { name: name.to_owned(), port })
+    }
+}
+
+fn wished(wishes: &[Wish], name: &str) -> Option<Wished> {
+    wishes.iter().rev().find(|wish| wish.name == name || wish.name == "all").map(|wish| wish.port)
+}
+
+/// Where the listeners are, by name, and what could not be had.
+#[derive(Debug, Default)]
+pub struct Open {
+    pub addresses: BTreeMap<&'static str, SocketAddr>,
+    pub warnings: Vec<String>,
+}
+
+/// Opens the listeners and serves them until the front closes.
+pub async fn open(front: &Front, wishes: &[Wish]) -> Result<Open, StartError> {
+    let mut open = Open::default();
+    for listener in &LISTENERS {
+        match bind(listener, wished(wishes, listener.name)).await? {
+            Bound::Open(socket) => {
+                open.addresses.insert(listener.name, socket.local_addr()?);
+                tokio::spawn(accept(front.clone(), socket, listener.speaks));
+            }
+            Bound::Shut(warning) => open.warnings.push(warning),
+            Bound::Off => {}
+        }
+    }
+    Ok(open)
+}
+
+enum Bound {
+    Open(TcpListener),
+    Shut(String),
+    Off,
+}
+
+async fn bind(listener: &Listener, wished: Option<Wished>) -> Result<Bound, StartError> {
+    let Listener { name, port, is_drop_in, .. } = listener;
+    match wished {
+        Some(Wished::Off) => Ok(Bound::Off),
+        Some(Wished::Any) => Ok(Bound::Open(at(0).await?)),
+        Some(Wished::At(port)) => match at(port).await {
+            Ok(socket) => Ok(Bound::Open(socket)),
+            Err(error) => Err(format!("cannot listen on port {port} for `{name}`: {error}").into()),
+        },
+        None if *is_drop_in => Ok(match at(*port).await {
+            Ok(socket) => Bound::Open(socket),
+            Err(error) => Bound::Shut(format!(
+                "port {port} of `{name}` stays shut: {error}; `--port {name}=N` opens it at another"
+            )),
+        }),
+        None => next_free(*port).await.map(Bound::Open),
+    }
+}
+
+async fn next_free(first: u16) -> Result<TcpListener, StartError> {
+    for port in first..first + NEXT_PORTS {
+        match at(port).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            other => return Ok(other?),
+        }
+    }
+    Err(format!("no port is free from {first} on").into())
+}
+
+async fn at(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
+}
+
+async fn accept(front: Front, socket: TcpListener, speaks: Speaks) {
+    while let Some(slot) = front.slot().await {
+        let accepted = tokio::select! {
+            accepted = socket.accept() => accepted,
+            () = front.closing() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let (of, kept) = (front.clone(), Slot::clone(&slot));
+                front.spawn(slot, async move { serve(&of, kept, stream, peer, speaks).await });
+            }
+            Err(error) => recover(&error).await,
+        }
+    }
+}
+
+/// A client that went before it was accepted is no trouble; too many open files is, for a while.
+pub(super) async fn recover(error: &io::Error) {
+    if error.kind() != io::ErrorKind::ConnectionAborted {
+        eprintln!("cannot accept a connection: {error}");
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "accepting again at once would fail at once, without end"
+        )]
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn serve(front: &Front, slot: Slot, stream: TcpStream, peer: SocketAddr, speaks: Speaks) {
+    // Answers are whole when they are written: waiting to fill a segment would only delay them.
+    let _ = stream.set_nodelay(true);
+    let door = |entrance| Door { cloud: CloudId::DEFAULT, from: From::Host(peer), entrance, tls: false };
+    match speaks {
+        Speaks::Proxy => proxy::serve(front, slot, stream, peer, CloudId::DEFAULT).await,
+        Speaks::Tls(entrance) => front.serve_tls(slot, stream, door(entrance)).await,
+        Speaks::Either(entrance) if begins_tls(front, &stream).await => {
+            front.serve_tls(slot, stream, door(entrance)).await;
+        }
+        Speaks::Either(entrance) => front.serve(slot, stream, door(entrance)).await,
+    }
+}
+
+async fn begins_tls(front: &Front, stream: &TcpStream) -> bool {
+    let mut first = [0];
+    let peeked = tokio::time::timeout(front.limits.head_time, stream.peek(&mut first)).await;
+    matches!(peeked, Ok(Ok(1)) if first[0] == HANDSHAKE)
+}
+
+/// Opens the control socket, for the owner of this process alone, and serves it until the front closes.
+pub fn open_control(front: &Front, path: &Path) -> Result<(), StartError> {
+    // What lies there is a dead cloud's: the data directory's lock is ours by now.
+    let _ = std::fs::remove_file(path);
+    let socket = UnixListener::bind(path)
+        .map_err(|error| format!("cannot listen at `{}`: {error}", path.display()))?;
+    // The folder is its owner's alone, so nobody else was let in before this.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    tokio::spawn(accept_control(front.clone(), socket));
+    Ok(())
+}
+
+async fn accept_control(front: Front, socket: UnixListener) {
+    let owner = rustix::process::geteuid().as_raw();
+    while let Some(slot) = front.slot().await {
+        let accepted = tokio::select! {
+            accepted = socket.accept() => accepted,
+            () = front.closing() => return,
+        };
+        match accepted {
+            Ok((stream, _)) if stream.peer_cred().is_ok_and(|peer| peer.uid() == owner) => {
+                let (of, kept) = (front.clone(), Slot::clone(&slot));
+                let door = Door::at(CloudId::DEFAULT, Entrance::Control);
+                front.spawn(slot, async move { of.serve(kept, stream, door).await });
+            }
+            // Somebody else's process, root's too: the connection is dropped without a word.
+            Ok(_) => {}
+            Err(error) => recover(&error).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ports_wish_is_a_number_any_or_off_and_the_last_one_counts() {
+        let wishes = ["all=0", "blob=off", "proxy=12345"].map(|it| it.parse::<Wish>().expect("a wish"));
+        for (name, port) in [
+            ("proxy", Some(Wished::At(12345))),
+            ("blob", Some(Wished::Off)),
+            ("tls", Some(Wished::Any)),
+            ("cosmos", Some(Wished::Any)),
+        ] {
+            assert_eq!(wished(&wishes, name), port, "{name}");
+        }
+        assert_eq!(wished(&[], "proxy"), None);
+        for bad in ["blob", "queue=1", "blob=x", "blob=70000", "blob=-1"] {
+            assert!(bad.parse::<Wish>().is_err(), "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_taken_drop_in_port_stays_shut_and_a_taken_port_by_number_is_an_error() {
+        let taken = at(0).await.expect("a port");
+        let port = taken.local_addr().expect("an address").port();
+        let drop_in =
+            Listener { name: "blob", port, is_drop_in: true, speaks: Speaks::Either(Entrance::Blob) };
+        let other = Listener { name: "tls", port, is_drop_in: false, speaks: Speaks::Tls(Entrance::Named) };
+        let shut = bind(&drop_in, None).await.expect("no error");
+        assert!(matches!(shut, Bound::Shut(warning) if warning.contains("--port blob=N")));
+        assert!(bind(&drop_in, Some(Wished::At(port))).await.is_err());
+        let next = bind(&other, None).await.expect("no error");
+        assert!(
+            matches!(next, Bound::Open(socket) if socket.local_addr().expect("an address").port() > port)
+        );
+    }
+}
