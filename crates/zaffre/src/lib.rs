@@ -12,6 +12,7 @@ pub mod cloud;
 pub mod control;
 pub mod directory;
 pub mod door;
+pub mod entra;
 pub mod env;
 pub mod front;
 pub mod keys;

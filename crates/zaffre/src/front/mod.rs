@@ -27,6 +27,7 @@ use crate::{
     cloud::Cloud,
     control::Control,
     door::Door,
+    entra::Entra,
     env::Env,
     service::{
         Body, Cx, Parts,
@@ -62,8 +63,8 @@ pub async fn answer(
     match route::target(&parts.door, parts.host()) {
         Target::Control => serve(&Control, cx, parts, body).await,
         Target::Catalogue => serve(&Catalogue, cx, parts, body).await,
-        Target::Entra
-        | Target::Arm
+        Target::Entra => serve(&Entra, cx, parts, body).await,
+        Target::Arm
         | Target::Graph
         | Target::Metadata
         | Target::Extension
