@@ -9,7 +9,6 @@ use crate::{
     access::Decisions,
     control::Running,
     directory::Tokens,
-    host::Guests,
     keys::Keyring,
     store::{Content, Store},
 };
@@ -25,8 +24,6 @@ pub struct Env {
     pub tokens: Tokens,
     /// Where the cloud listens, once it does.
     pub running: OnceLock<Running>,
-    /// Whoever runs the guests; nobody where machines are rows alone.
-    pub guests: OnceLock<Arc<dyn Guests>>,
 }
 
 /// What the command line settled.
@@ -57,7 +54,6 @@ impl Env {
             decisions: Decisions::default(),
             tokens: Tokens::default(),
             running: OnceLock::new(),
-            guests: OnceLock::new(),
         })
     }
 }

@@ -27,8 +27,8 @@ use crate::{
     cloud::Cloud,
     control::Control,
     door::Door,
-    entra::Entra,
     env::Env,
+    products::storage::blob::BlobService,
     service::{
         Body, Cx, Parts,
         reply::{ReplyBody, Takeover},
@@ -63,12 +63,12 @@ pub async fn answer(
     match route::target(&parts.door, parts.host()) {
         Target::Control => serve(&Control, cx, parts, body).await,
         Target::Catalogue => serve(&Catalogue, cx, parts, body).await,
-        Target::Entra => serve(&Entra, cx, parts, body).await,
-        Target::Arm
+        Target::Blob => serve(&BlobService, cx, parts, body).await,
+        Target::Entra
+        | Target::Arm
         | Target::Graph
         | Target::Metadata
         | Target::Extension
-        | Target::Blob
         | Target::Cosmos
         | Target::Refused
         | Target::Foreign => serve(&Elsewhere, cx, parts, body).await,

@@ -1,0 +1,130 @@
+//! A body on its way out: a row's bytes at once, files and blocks piece by piece.
+//!
+//! A file is opened before the answer begins, so one whose blob is deleted meanwhile is still read to its end. Of a
+//! blob made of blocks only the block at hand is open: should the blob be replaced while it is read, the answer is
+//! cut short, which clients notice by its length and ask again, with `If-Match`.
+
+use std::ops::Range;
+
+use azure::{error::Result, ids::Guid};
+use bytes::Bytes;
+use http_body_util::channel::{Channel, Sender};
+
+use super::records::{BODIES, Block, Place};
+use crate::{
+    service::{Cx, Reply, body::Cause},
+    store::{ContentReader, StoreError},
+};
+
+/// How many pieces are read ahead of the client.
+const AHEAD: usize = 2;
+
+/// Where a blob's bytes are, as `find` saw it.
+pub(super) enum Source {
+    Inline(Bytes),
+    File(crate::store::ContentId),
+    Blocks { container: Guid, blocks: Vec<Block> },
+}
+
+/// Gives the reply this range of the source as its body.
+pub(super) async fn attach(cx: &Cx, reply: Reply, source: Source, range: Range<u64>) -> Result<Reply> {
+    match source {
+        Source::Inline(bytes) => Ok(reply.streamed(http_body_util::Full::new(cut(&bytes, &range)))),
+        Source::File(id) => Ok(stream(reply, Feed::File(cx.env.content.open(id, range).await?))),
+        Source::Blocks { container, blocks } => {
+            let pieces = Pieces { cx: cx.clone(), container, blocks, range };
+            Ok(stream(reply, Feed::Blocks(pieces)))
+        }
+    }
+}
+
+/// The whole range in memory, for those who bound it.
+pub(super) async fn whole(cx: &Cx, source: Source, range: Range<u64>) -> Result<Bytes> {
+    use http_body_util::BodyExt as _;
+    let reply = attach(cx, Reply::new(200), source, range).await?;
+    let collected =
+        reply.body.collect().await.map_err(|cause| crate::service::Fault::Internal.because(cause))?;
+    Ok(collected.to_bytes())
+}
+
+fn cut(bytes: &Bytes, range: &Range<u64>) -> Bytes {
+    let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+    bytes.slice(at(range.start)..at(range.end))
+}
+
+/// Why a stream ended before its end: its reader left, or the store failed.
+enum Ended {
+    ReaderLeft,
+    Failed(StoreError),
+}
+
+type Out<'s> = &'s mut Sender<Bytes, Cause>;
+
+enum Feed {
+    File(ContentReader),
+    Blocks(Pieces),
+}
+
+/// Sends from a task of its own, which ends when the client leaves.
+fn stream(reply: Reply, feed: Feed) -> Reply {
+    let (mut sender, body) = Channel::<Bytes, Cause>::new(AHEAD);
+    tokio::spawn(async move {
+        let sent = match feed {
+            Feed::File(reader) => send_all(reader, &mut sender).await,
+            Feed::Blocks(pieces) => pieces.send(&mut sender).await,
+        };
+        match sent {
+            Ok(()) | Err(Ended::ReaderLeft) => {}
+            Err(Ended::Failed(error)) => sender.abort(Box::new(error)),
+        }
+    });
+    reply.streamed(body)
+}
+
+async fn send_all(mut reader: ContentReader, sender: Out<'_>) -> Result<(), Ended> {
+    while let Some(piece) = reader.next().await {
+        sender.send_data(piece.map_err(Ended::Failed)?).await.map_err(|_| Ended::ReaderLeft)?;
+    }
+    Ok(())
+}
+
+struct Pieces {
+    cx: Cx,
+    container: Guid,
+    blocks: Vec<Block>,
+    range: Range<u64>,
+}
+
+impl Pieces {
+    async fn send(self, sender: Out<'_>) -> Result<(), Ended> {
+        let mut at = 0;
+        for block in &self.blocks {
+            let start = self.range.start.clamp(at, at + block.length) - at;
+            let end = self.range.end.clamp(at, at + block.length) - at;
+            at += block.length;
+            if start < end {
+                self.send_block(block, start..end, sender).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn send_block(&self, block: &Block, range: Range<u64>, sender: Out<'_>) -> Result<(), Ended> {
+        match block.body {
+            Place::Row(piece) => {
+                let key = (self.container, piece);
+                let row = self.cx.env.store.read(self.cx.cloud.id, |txn| BODIES.get(txn, &key)).await;
+                let row = row.map_err(Ended::Failed)?;
+                let missing = || Ended::Failed(StoreError::NoContent { id: piece.to_string() });
+                let bytes = cut(&row.ok_or_else(missing)?.0, &range);
+                sender.send_data(bytes).await.map_err(|_| Ended::ReaderLeft)
+            }
+            Place::File(id) => {
+                let reader = self.cx.env.content.open(id, range).await.map_err(Ended::Failed)?;
+                send_all(reader, sender).await
+            }
+            // A block is never made of blocks.
+            Place::Empty | Place::Blocks(_) => Ok(()),
+        }
+    }
+}

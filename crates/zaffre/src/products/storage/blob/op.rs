@@ -1,0 +1,288 @@
+//! The operations of the Blob service: one row each, found by method, level and `comp` (blob.md §5, §11).
+//!
+//! A row says what its operation is called, what it demands, how large its body may be, and how the rest of the
+//! request is read. Operations that Azure has and we do not yet have are rows too: they are found, authenticated
+//! and authorized like any other, and then say that they are missing.
+
+use azure::{action::Action, error::Result, rbac::Plane};
+use http::Method;
+
+use super::{
+    address::{Address, Level},
+    ask::{self, Ask},
+    codes,
+    conditions::Conditions,
+    version::Version,
+};
+use crate::service::Parts;
+
+/// A request, read.
+pub struct Op {
+    pub(super) row: &'static Row,
+    pub(super) address: Address,
+    /// The version asked for; `None` where the request names none.
+    pub(super) asked_version: Option<Version>,
+    pub(super) conditions: Conditions,
+    pub(super) ask: Ask,
+    pub(super) is_head: bool,
+    /// `https://{host}/`, as listings print it.
+    pub(super) endpoint: String,
+}
+
+impl Op {
+    pub(super) fn of(parts: &Parts) -> Result<Self> {
+        let address = Address::of(parts)?;
+        let asked_version = Version::of(parts)?;
+        let row = find(parts, &address)?;
+        ask::check_understood(row.name, parts)?;
+        let is_read = [Method::GET, Method::HEAD, Method::OPTIONS].contains(&parts.method);
+        if address.is_secondary && !is_read {
+            return Err(codes::SECONDARY_WRITE.bare());
+        }
+        Ok(Op {
+            row,
+            asked_version,
+            conditions: Conditions::of(parts)?,
+            ask: (row.ask)(parts, Version::or_oldest(asked_version))?,
+            is_head: parts.method == Method::HEAD,
+            endpoint: endpoint(parts, &address),
+            address,
+        })
+    }
+
+    pub(super) fn version(&self) -> Version {
+        Version::or_oldest(self.asked_version)
+    }
+}
+
+fn endpoint(parts: &Parts, address: &Address) -> String {
+    match address.is_path_style {
+        true => format!("{}/{}/", parts.origin(), address.account),
+        false => format!("{}/", parts.origin()),
+    }
+}
+
+/// One operation.
+pub(super) struct Row {
+    /// As Azure's reference calls it.
+    pub(super) name: &'static str,
+    methods: &'static [Method],
+    level: Level,
+    restype: Option<&'static str>,
+    comp: Option<&'static str>,
+    /// What else must hold of the request for this to be the row: its headers tell the kinds of PUT apart.
+    when: fn(&Parts) -> bool,
+    /// Any of these allows it (blob.md §5).
+    pub(super) any: &'static [Action],
+    pub(super) plane: Plane,
+    /// What an anonymous caller needs the container to be.
+    pub(super) public: Public,
+    ask: fn(&Parts, Version) -> Result<Ask>,
+}
+
+/// How public a container must be for an anonymous caller to do this (blob.md §7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Public {
+    Never,
+    Blob,
+    Container,
+}
+
+macro_rules! blob_services {
+    ($name:literal) => {
+        const { &[Action::of(concat!("Microsoft.Storage/storageAccounts/blobServices/", $name))] }
+    };
+    ($one:literal or $other:literal) => {
+        const {
+            &[
+                Action::of(concat!("Microsoft.Storage/storageAccounts/blobServices/", $one)),
+                Action::of(concat!("Microsoft.Storage/storageAccounts/blobServices/", $other)),
+            ]
+        }
+    };
+}
+
+const READS: &[Method] = &[Method::GET, Method::HEAD];
+const GET: &[Method] = &[Method::GET];
+const HEAD: &[Method] = &[Method::HEAD];
+const PUT: &[Method] = &[Method::PUT];
+const POST: &[Method] = &[Method::POST];
+const DELETE: &[Method] = &[Method::DELETE];
+const PUT_OR_DELETE: &[Method] = &[Method::PUT, Method::DELETE];
+
+fn always(_: &Parts) -> bool {
+    true
+}
+
+fn has_copy_source(parts: &Parts) -> bool {
+    parts.headers.contains_key("x-ms-copy-source")
+}
+
+fn is_put_from_url(parts: &Parts) -> bool {
+    has_copy_source(parts) && parts.headers.contains_key("x-ms-blob-type")
+}
+
+fn is_page_blob(parts: &Parts) -> bool {
+    parts.header("x-ms-blob-type").is_some_and(|it| it == "PageBlob")
+}
+
+fn is_append_blob(parts: &Parts) -> bool {
+    parts.header("x-ms-blob-type").is_some_and(|it| it == "AppendBlob")
+}
+
+const fn row(
+    name: &'static str,
+    methods: &'static [Method],
+    level: Level,
+    comp: Option<&'static str>,
+    any: &'static [Action],
+    plane: Plane,
+) -> Row {
+    let restype = match level {
+        Level::Container => Some("container"),
+        Level::Account | Level::Blob => None,
+    };
+    Row {
+        name,
+        methods,
+        level,
+        restype,
+        comp,
+        when: always,
+        any,
+        plane,
+        public: Public::Never,
+        ask: ask::nothing_yet,
+    }
+}
+
+impl Row {
+    const fn of_type(mut self, restype: &'static str) -> Self {
+        self.restype = Some(restype);
+        self
+    }
+
+    const fn when(mut self, holds: fn(&Parts) -> bool) -> Self {
+        self.when = holds;
+        self
+    }
+
+    const fn public(mut self, public: Public) -> Self {
+        self.public = public;
+        self
+    }
+
+    const fn asks(mut self, ask: fn(&Parts, Version) -> Result<Ask>) -> Self {
+        self.ask = ask;
+        self
+    }
+
+    fn is_at(&self, method: &Method, level: Level) -> bool {
+        self.level == level && self.methods.contains(method)
+    }
+
+    fn is_for(&self, parts: &Parts) -> bool {
+        let same = |wanted: Option<&str>, given: Option<&str>| match (wanted, given) {
+            (None, None) => true,
+            (Some(wanted), Some(given)) => wanted.eq_ignore_ascii_case(given),
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        same(self.restype, parts.query("restype"))
+            && same(self.comp, parts.query("comp"))
+            && (self.when)(parts)
+    }
+}
+
+use Level::{Account, Blob, Container};
+use Plane::{Control, Data};
+
+const GET_INFO: &[Action] = blob_services!("getInfo/action");
+const READ_CONTAINER: &[Action] = blob_services!("containers/read");
+const WRITE_CONTAINER: &[Action] = blob_services!("containers/write");
+const READ_BLOB: &[Action] = blob_services!("containers/blobs/read");
+const WRITE_BLOB: &[Action] = blob_services!("containers/blobs/write");
+const ADD_BLOB: &[Action] = blob_services!("containers/blobs/write" or "containers/blobs/add/action");
+const IMMUTABLE: &[Action] = blob_services!("containers/blobs/immutableStorage/runAsSuperUser/action");
+
+/// Every operation, as blob.md §11 lists them; what each demands is from its §5. The first row that fits is it.
+#[rustfmt::skip]
+pub(super) static OPERATIONS: &[Row] = &[
+    row("List Containers", GET, Account, Some("list"), READ_CONTAINER, Control).asks(ask::list_containers),
+    row("Get Account Information", READS, Account, Some("properties"), GET_INFO, Control).of_type("account").asks(ask::account_information),
+    row("Get Account Information", READS, Container, Some("properties"), GET_INFO, Control).of_type("account").asks(ask::account_information),
+    row("Get Account Information", READS, Blob, Some("properties"), GET_INFO, Control).of_type("account").asks(ask::account_information),
+    row("Get Blob Service Properties", GET, Account, Some("properties"), blob_services!("read"), Control).of_type("service").asks(ask::service_properties),
+    row("Set Blob Service Properties", PUT, Account, Some("properties"), blob_services!("write"), Control).of_type("service"),
+    row("Get Blob Service Stats", GET, Account, Some("stats"), blob_services!("read"), Control).of_type("service"),
+    row("Get User Delegation Key", POST, Account, Some("userdelegationkey"), blob_services!("generateUserDelegationKey/action"), Control).of_type("service"),
+    row("Blob Batch", POST, Account, Some("batch"), WRITE_CONTAINER, Control),
+    row("Find Blobs by Tags", GET, Account, Some("blobs"), blob_services!("containers/blobs/filter/action"), Data),
+
+    row("Create Container", PUT, Container, None, WRITE_CONTAINER, Control).asks(ask::create_container),
+    row("Get Container Properties", READS, Container, None, READ_CONTAINER, Control).public(Public::Container).asks(ask::container_properties),
+    row("Get Container Metadata", READS, Container, Some("metadata"), READ_CONTAINER, Control).public(Public::Container).asks(ask::container_properties),
+    row("Set Container Metadata", PUT, Container, Some("metadata"), WRITE_CONTAINER, Control).asks(ask::set_container_metadata),
+    row("Delete Container", DELETE, Container, None, blob_services!("containers/delete"), Control).asks(ask::delete_container),
+    row("Get Container ACL", READS, Container, Some("acl"), blob_services!("containers/getAcl/action"), Control),
+    row("Set Container ACL", PUT, Container, Some("acl"), blob_services!("containers/setAcl/action"), Control),
+    row("Lease Container", PUT, Container, Some("lease"), WRITE_CONTAINER, Control),
+    row("Restore Container", PUT, Container, Some("undelete"), WRITE_CONTAINER, Control),
+    row("Rename Container", PUT, Container, Some("rename"), WRITE_CONTAINER, Control),
+    row("List Blobs", GET, Container, Some("list"), READ_BLOB, Data).public(Public::Container).asks(ask::list_blobs),
+    row("Blob Batch", POST, Container, Some("batch"), WRITE_CONTAINER, Control),
+    row("Find Blobs by Tags in Container", GET, Container, Some("blobs"), blob_services!("containers/blobs/filter/action"), Data),
+
+    row("Put Blob From URL", PUT, Blob, None, ADD_BLOB, Data).when(is_put_from_url),
+    row("Copy Blob", PUT, Blob, None, ADD_BLOB, Data).when(has_copy_source),
+    row("Put Blob (PageBlob)", PUT, Blob, None, ADD_BLOB, Data).when(is_page_blob),
+    row("Put Blob (AppendBlob)", PUT, Blob, None, ADD_BLOB, Data).when(is_append_blob),
+    row("Put Blob", PUT, Blob, None, ADD_BLOB, Data).asks(ask::put_blob),
+    row("Get Blob", GET, Blob, None, READ_BLOB, Data).public(Public::Blob).asks(ask::get_blob),
+    row("Get Blob Properties", HEAD, Blob, None, READ_BLOB, Data).public(Public::Blob).asks(ask::blob_properties),
+    row("Get Blob Metadata", READS, Blob, Some("metadata"), READ_BLOB, Data).public(Public::Blob).asks(ask::blob_properties),
+    row("Delete Blob", DELETE, Blob, None, blob_services!("containers/blobs/delete"), Data).asks(ask::delete_blob),
+    row("Set Blob Properties", PUT, Blob, Some("properties"), WRITE_BLOB, Data).asks(ask::set_blob_properties),
+    row("Set Blob Metadata", PUT, Blob, Some("metadata"), WRITE_BLOB, Data).asks(ask::set_blob_metadata),
+    row("Put Block From URL", PUT, Blob, Some("block"), WRITE_BLOB, Data).when(has_copy_source),
+    row("Put Block", PUT, Blob, Some("block"), WRITE_BLOB, Data).asks(ask::put_block),
+    row("Put Block List", PUT, Blob, Some("blocklist"), WRITE_BLOB, Data).asks(ask::put_block_list),
+    row("Get Block List", GET, Blob, Some("blocklist"), READ_BLOB, Data).public(Public::Blob).asks(ask::get_block_list),
+    row("Undelete Blob", PUT, Blob, Some("undelete"), WRITE_BLOB, Data),
+    row("Set Blob Expiry", PUT, Blob, Some("expiry"), WRITE_BLOB, Data),
+    row("Lease Blob", PUT, Blob, Some("lease"), WRITE_BLOB, Data),
+    row("Snapshot Blob", PUT, Blob, Some("snapshot"), ADD_BLOB, Data),
+    row("Abort Copy Blob", PUT, Blob, Some("copy"), WRITE_BLOB, Data),
+    row("Set Blob Tier", PUT, Blob, Some("tier"), WRITE_BLOB, Data),
+    row("Get Blob Tags", GET, Blob, Some("tags"), blob_services!("containers/blobs/tags/read"), Data),
+    row("Set Blob Tags", PUT, Blob, Some("tags"), blob_services!("containers/blobs/tags/write"), Data),
+    row("Set Blob Immutability Policy", PUT_OR_DELETE, Blob, Some("immutabilityPolicies"), IMMUTABLE, Data),
+    row("Set Blob Legal Hold", PUT, Blob, Some("legalhold"), WRITE_CONTAINER, Control),
+    row("Query Blob Contents", POST, Blob, Some("query"), READ_BLOB, Data),
+    row("Append Block", PUT, Blob, Some("appendblock"), ADD_BLOB, Data),
+    row("Append Blob Seal", PUT, Blob, Some("seal"), WRITE_BLOB, Data),
+    row("Put Page", PUT, Blob, Some("page"), WRITE_BLOB, Data),
+    row("Get Page Ranges", GET, Blob, Some("pagelist"), READ_BLOB, Data),
+    row("Incremental Copy Blob", PUT, Blob, Some("incrementalcopy"), ADD_BLOB, Data),
+];
+
+fn find(parts: &Parts, address: &Address) -> Result<&'static Row> {
+    let level = address.level();
+    let found = OPERATIONS.iter().find(|row| row.is_at(&parts.method, level) && row.is_for(parts));
+    found.ok_or_else(|| unknown(parts))
+}
+
+/// A verb that nothing answers to is the verb's fault; else the query's.
+fn unknown(parts: &Parts) -> azure::error::Error {
+    let is_known = OPERATIONS.iter().any(|row| row.methods.contains(&parts.method));
+    let at_fault = ["comp", "restype"].iter().find_map(|name| Some((*name, parts.query(name)?)));
+    match at_fault {
+        Some((name, value)) if is_known => invalid_query(name, value, ""),
+        _ => codes::UNSUPPORTED_VERB.bare(),
+    }
+}
+
+/// A query parameter that cannot be what it is.
+pub(super) fn invalid_query(name: &str, value: &str, reason: &str) -> azure::error::Error {
+    let error = codes::INVALID_QUERY.bare();
+    error.and("QueryParameterName", name).and("QueryParameterValue", value).and("Reason", reason)
+}

@@ -1,0 +1,171 @@
+//! What is stored of containers and blobs.
+//!
+//! ```text
+//! blob_containers    (account, container)      a container, and the random id that its rows are kept under
+//! blobs              (id, name)                a blob: its properties, and where its body is
+//! blob_bodies        (id, piece)               a body of at most 64 KiB; larger ones are files of `Content`
+//! blob_block_lists   (id, list)                the committed blocks of a blob made of several
+//! blob_uncommitted   (id, name, block)         a block that no list has named yet
+//! blob_purges        id                        a container that is gone, whose rows are not yet
+//! ```
+//!
+//! A container's rows hang on an id of its own, not on its name: deleting it takes one row away, at once and
+//! however much it held, and its name is free again. What hung on the id is cleared behind the answer, page by
+//! page (`purge.rs`). A record is small whatever the blob's size, and its body lies elsewhere, so that a listing
+//! reads records alone.
+
+use std::collections::HashSet;
+
+use azure::{ids::Guid, time::Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::conditions::Stamp;
+use crate::store::{ContentId, Raw, StoreError, Table, Txn};
+
+pub(super) const CONTAINERS: Table<(String, String), Container> = Table::new("blob_containers");
+pub(super) const BLOBS: Table<(Guid, String), Blob> = Table::new("blobs");
+pub(super) const BODIES: Table<(Guid, Guid), Raw> = Table::new("blob_bodies");
+pub(super) const BLOCK_LISTS: Table<(Guid, Guid), Vec<Block>> = Table::new("blob_block_lists");
+pub(super) const UNCOMMITTED: Table<(Guid, String, String), Block> = Table::new("blob_uncommitted");
+pub(super) const PURGES: Table<Guid, ()> = Table::new("blob_purges");
+
+/// Names and values, in the order they came.
+pub(crate) type Metadata = Vec<(String, String)>;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Container {
+    pub id: Guid,
+    pub etag: u64,
+    pub modified: Timestamp,
+    pub public_access: PublicAccess,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metadata: Metadata,
+}
+
+/// What an anonymous reader may see of a container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum PublicAccess {
+    #[default]
+    None,
+    /// Its blobs.
+    Blob,
+    /// Its blobs, and their names.
+    Container,
+}
+
+impl Container {
+    pub(super) fn stamp(&self) -> Stamp {
+        Stamp { etag: self.etag, modified: self.modified }
+    }
+
+    pub(super) fn touch(&mut self, now: Timestamp) {
+        let stamp = Stamp::next(now, Some(self.stamp()));
+        (self.etag, self.modified) = (stamp.etag, stamp.modified);
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Blob {
+    pub(super) etag: u64,
+    pub(super) modified: Timestamp,
+    pub(super) created: Timestamp,
+    pub(super) length: u64,
+    pub(super) body: Place,
+    pub(super) headers: ContentHeaders,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) metadata: Metadata,
+}
+
+/// What a reader is told of the content beside its length.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct ContentHeaders {
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub(super) content_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) encoding: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) language: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) disposition: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cache_control: Option<String>,
+    /// Base64, as it was given or computed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) md5: Option<String>,
+}
+
+/// Where bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) enum Place {
+    Empty,
+    /// A row of `blob_bodies`.
+    Row(Guid),
+    /// A file.
+    File(ContentId),
+    /// The blocks of a row of `blob_block_lists`, one behind the other.
+    Blocks(Guid),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Block {
+    /// The client's name for it, base64 as it came.
+    pub(super) id: String,
+    pub(super) length: u64,
+    /// `Empty`, `Row` or `File`.
+    pub(super) body: Place,
+}
+
+impl Blob {
+    pub(super) fn stamp(&self) -> Stamp {
+        Stamp { etag: self.etag, modified: self.modified }
+    }
+
+    pub(super) fn touch(&mut self, now: Timestamp) {
+        let stamp = Stamp::next(now, Some(self.stamp()));
+        (self.etag, self.modified) = (stamp.etag, stamp.modified);
+    }
+
+    /// Its blocks; none for a blob that was put whole.
+    pub(super) fn blocks(&self, txn: &Txn, container: Guid) -> Result<Vec<Block>, StoreError> {
+        match self.body {
+            Place::Blocks(list) => Ok(BLOCK_LISTS.get(txn, &(container, list))?.unwrap_or_default()),
+            Place::Empty | Place::Row(_) | Place::File(_) => Ok(Vec::new()),
+        }
+    }
+}
+
+/// What a transaction forgets: the rows go with it, the files once it has committed.
+#[derive(Default)]
+pub(super) struct Forgotten {
+    /// Bodies that something else goes on naming.
+    kept: HashSet<Place>,
+    /// Files that no record names any more.
+    pub(super) files: Vec<ContentId>,
+}
+
+impl Forgotten {
+    /// Nothing yet, and never these.
+    pub(super) fn but(kept: impl IntoIterator<Item = Place>) -> Self {
+        Forgotten { kept: kept.into_iter().collect(), files: Vec::new() }
+    }
+
+    pub(super) fn forget(&mut self, txn: &mut Txn, container: Guid, body: Place) -> Result<(), StoreError> {
+        if self.kept.contains(&body) {
+            return Ok(());
+        }
+        match body {
+            Place::Empty => Ok(()),
+            Place::Row(piece) => BODIES.delete(txn, &(container, piece)),
+            Place::File(id) => {
+                self.files.push(id);
+                Ok(())
+            }
+            Place::Blocks(list) => {
+                let blocks = BLOCK_LISTS.get(txn, &(container, list))?.unwrap_or_default();
+                BLOCK_LISTS.delete(txn, &(container, list))?;
+                blocks.iter().try_for_each(|block| self.forget(txn, container, block.body))
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Microsoft.Storage: accounts, and the blobs in them.
+//!
+//! - `keys.rs`: what the data plane must know of an account: its id, its keys, its switches, by name.
+//! - `blob/`: the data plane, a service of its own: `{account}.blob.core.windows.net` and the drop-in port.
+//!
+//! An account's resource document is `resources`' business; what is secret, and what every data request asks
+//! for, lies in a row of its own beside it and is written in the same transaction.
+
+pub mod blob;
+pub mod keys;
