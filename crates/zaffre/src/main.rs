@@ -1,4 +1,4 @@
-//! The program: a memory allocator, and the command line.
+//! The program: a guest's init where it was started as one, else the command line.
 
 use std::process::ExitCode;
 
@@ -6,5 +6,6 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    guest::init::main_if_asked();
     zaffre::cli::main()
 }

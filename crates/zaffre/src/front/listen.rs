@@ -113,7 +113,9 @@ pub async fn open(front: &Front, wishes: &[Wish]) -> Result<Open, StartError> {
         match bind(listener, wished(wishes, listener.name)).await? {
             Bound::Open(socket) => {
                 open.addresses.insert(listener.name, socket.local_addr()?);
-                tokio::spawn(accept(front.clone(), socket, listener.speaks));
+                let speaks = listener.speaks;
+                let serve = move |front, slot, stream, peer| serve(front, slot, stream, peer, speaks);
+                tokio::spawn(accept(front.clone(), socket, serve));
             }
             Bound::Shut(warning) => open.warnings.push(warning),
             Bound::Off => {}
@@ -161,7 +163,14 @@ async fn at(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
 }
 
-async fn accept(front: Front, socket: TcpListener, speaks: Speaks) {
+/// Accepts connections while there is a place for one more, until the front closes.
+pub(super) async fn accept<F>(
+    front: Front,
+    socket: TcpListener,
+    serve: impl Fn(Front, Slot, TcpStream, SocketAddr) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
     while let Some(slot) = front.slot().await {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
@@ -169,8 +178,8 @@ async fn accept(front: Front, socket: TcpListener, speaks: Speaks) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (of, kept) = (front.clone(), Slot::clone(&slot));
-                front.spawn(slot, async move { serve(&of, kept, stream, peer, speaks).await });
+                let task = serve(front.clone(), Slot::clone(&slot), stream, peer);
+                front.spawn(slot, task);
             }
             Err(error) => recover(&error).await,
         }
@@ -189,14 +198,14 @@ pub(super) async fn recover(error: &io::Error) {
     }
 }
 
-async fn serve(front: &Front, slot: Slot, stream: TcpStream, peer: SocketAddr, speaks: Speaks) {
+async fn serve(front: Front, slot: Slot, stream: TcpStream, peer: SocketAddr, speaks: Speaks) {
     // Answers are whole when they are written: waiting to fill a segment would only delay them.
     let _ = stream.set_nodelay(true);
     let door = |entrance| Door { cloud: CloudId::DEFAULT, from: From::Host(peer), entrance, tls: false };
     match speaks {
-        Speaks::Proxy => proxy::serve(front, slot, stream, peer, CloudId::DEFAULT).await,
+        Speaks::Proxy => proxy::serve(&front, slot, stream, peer, CloudId::DEFAULT).await,
         Speaks::Tls(entrance) => front.serve_tls(slot, stream, door(entrance)).await,
-        Speaks::Either(entrance) if begins_tls(front, &stream).await => {
+        Speaks::Either(entrance) if begins_tls(&front, &stream).await => {
             front.serve_tls(slot, stream, door(entrance)).await;
         }
         Speaks::Either(entrance) => front.serve(slot, stream, door(entrance)).await,

@@ -7,7 +7,9 @@
 pub mod ca;
 mod catalogue;
 pub mod connection;
+mod dns;
 mod elsewhere;
+pub mod guest_doors;
 pub mod listen;
 pub mod log;
 mod proxy;
@@ -15,6 +17,9 @@ pub mod route;
 pub mod serve;
 mod tls;
 pub(crate) mod vm_secrets;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex};
 

@@ -434,4 +434,31 @@ mod tests {
         strip_hops(&mut headers);
         assert_eq!(headers.keys().collect::<Vec<_>>(), ["x-stays"]);
     }
+
+    #[tokio::test]
+    async fn only_the_right_secret_makes_a_request_a_machines() {
+        let server = crate::Server::in_memory(1, azure::time::Timestamp::from_seconds(1_795_302_174)).await;
+        let (vm, vm_id, secret) = vm_secrets::tests::machine_with_secret(&server.env.store).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let now = || crate::cloud::Clock::System.now();
+        let authority = super::super::ca::Authority::open(folder.path(), now).expect("an authority");
+        let (front, _closer) = Front::new(server, Arc::new(authority), Default::default()).expect("a front");
+        let peer = SocketAddr::from(([127, 0, 0, 1], 7));
+        let slot = front.slot().await.expect("a slot");
+        let client = Client { front, slot, cloud: CloudId::DEFAULT, peer };
+        for (credentials, from) in [
+            (Some(format!("vm:{secret}")), From::Guest { vm, vm_id }),
+            (Some("vm:wrong".to_owned()), From::Host(peer)),
+            (Some(format!("admin:{secret}")), From::Host(peer)),
+            (None, From::Host(peer)),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(credentials) = &credentials {
+                let value = format!("Basic {}", text::base64(credentials.as_bytes()));
+                headers.insert(header::PROXY_AUTHORIZATION, value.parse().expect("a header"));
+            }
+            let door = client.door(Entrance::Metadata, &headers).await;
+            assert_eq!((door.from, door.entrance), (from, Entrance::Metadata), "{credentials:?}");
+        }
+    }
 }

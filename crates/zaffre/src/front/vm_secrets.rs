@@ -58,7 +58,7 @@ fn hash(secret: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use azure::time::Timestamp;
 
     use super::*;
@@ -78,29 +78,32 @@ mod tests {
         vm
     }
 
+    /// A machine in the default cloud, and its secret.
+    pub(in crate::front) async fn machine_with_secret(store: &Store) -> (ResourceId, Guid, String) {
+        let vm = machine("00000000-0000-4000-8000-000000000001");
+        let draw = Chance::seeded(1).draw();
+        let made = store.write(CloudId::DEFAULT, |txn| {
+            resources::put(txn, &vm)?;
+            make(txn, &mut draw.clone(), &vm)
+        });
+        let secret = made.await.expect("writes").expect("a machine has a secret");
+        let vm_id = vm_id(&vm).expect("a machine has an id");
+        (vm.id, vm_id, secret)
+    }
+
     #[tokio::test]
     async fn a_secret_is_its_machines_while_that_machine_is_there() {
         let (store, cloud) = (Store::in_memory(), CloudId::DEFAULT);
-        let (first, second) =
-            ("00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002");
-        let vm = machine(first);
-        let draw = Chance::seeded(1).draw();
-        let secret = store
-            .write(cloud, |txn| {
-                resources::put(txn, &vm)?;
-                make(txn, &mut draw.clone(), &vm)
-            })
-            .await
-            .expect("writes")
-            .expect("a machine has a secret");
-        let guest = From::Guest { vm: vm.id.clone(), vm_id: first.parse().expect("a guid") };
+        let (vm, vm_id, secret) = machine_with_secret(&store).await;
+        let guest = From::Guest { vm, vm_id };
         assert_eq!(owner(&store, cloud, &secret).await, Some(guest));
         assert_eq!(owner(&store, cloud, "another").await, None);
         assert_eq!(owner(&store, CloudId(7), &secret).await, None, "another cloud's door");
 
-        store.write(cloud, |txn| resources::put(txn, &machine(second))).await.expect("writes");
+        let another = machine("00000000-0000-4000-8000-000000000002");
+        store.write(cloud, |txn| resources::put(txn, &another)).await.expect("writes");
         assert_eq!(owner(&store, cloud, &secret).await, None, "made again under the same name");
-        store.write(cloud, |txn| resources::delete(txn, &vm)).await.expect("writes");
+        store.write(cloud, |txn| resources::delete(txn, &another)).await.expect("writes");
         assert_eq!(owner(&store, cloud, &secret).await, None, "deleted");
     }
 }

@@ -1,0 +1,210 @@
+//! A guest's doors: the sockets that its init opened inside it, accepted here.
+//!
+//! ```text
+//! 169.254.169.254:80     the metadata service, whatever Host says
+//! any other address :443 TLS by name, as Azure's names resolve to it inside
+//! any other address :80  the same without TLS
+//! 127.0.0.1:50342        the old extension, while the machine has it
+//! 168.63.129.16:53       names (`dns`)
+//! ```
+//!
+//! Who asks is known before a byte is read: the listener is the guest's own, and its door says which machine that is. A guest
+//! has no other way here; neither the host's listeners nor the control socket are in its network.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use azure::ids::{Guid, ResourceId};
+use guest::{GuestSockets, METADATA_ADDRESS};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream, UdpSocket},
+    sync::watch,
+};
+
+use super::{
+    connection::{Front, Slot},
+    dns::{self, Names},
+    listen,
+};
+use crate::{
+    cloud::CloudId,
+    door::{Door, Entrance, From},
+};
+
+/// Where the extension of 2017 answers (imds.md).
+pub const EXTENSION_PORT: u16 = 50342;
+/// A query of this size is a mistake; ours are answered in far less.
+const QUERY_BYTES: usize = 4096;
+const QUERY_TIME: Duration = Duration::from_secs(10);
+
+/// Whose doors these are.
+#[derive(Clone, Debug)]
+pub struct Inside {
+    pub cloud: CloudId,
+    pub vm: ResourceId,
+    pub vm_id: Guid,
+    pub hostname: String,
+    /// The machine's own address, which its host name resolves to.
+    pub address: Ipv4Addr,
+    /// The one address that all of Azure's names resolve to in there.
+    pub service: Ipv4Addr,
+}
+
+/// Open doors. Dropped, they close, and what came through them is cut: the other side is gone.
+pub struct GuestDoors {
+    _open: watch::Sender<()>,
+}
+
+/// What a socket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Plain(Entrance),
+    Tls,
+    Names,
+}
+
+/// By its address alone. A socket that is for nothing we know is closed.
+fn role(address: SocketAddr) -> Option<Role> {
+    match (address.ip(), address.port()) {
+        (IpAddr::V4(METADATA_ADDRESS), 80) => Some(Role::Plain(Entrance::Metadata)),
+        (_, 80) => Some(Role::Plain(Entrance::Named)),
+        (_, 443) => Some(Role::Tls),
+        (_, 53) => Some(Role::Names),
+        (ip, EXTENSION_PORT) if ip.is_loopback() => Some(Role::Plain(Entrance::Extension)),
+        _ => None,
+    }
+}
+
+/// Serves a guest's sockets until what it gives is dropped. May be called again for sockets that come later, such as
+/// the extension's. Must be called within the runtime.
+pub fn serve(front: &Front, inside: &Inside, sockets: GuestSockets) -> io::Result<GuestDoors> {
+    let (open, stopped) = watch::channel(());
+    let doors = Doors { front: front.clone(), inside: Arc::new(inside.clone()), stopped };
+    for (address, socket) in sockets.tcp {
+        if let Some(role) = role(address) {
+            doors.accept(role, TcpListener::from_std(socket)?);
+        }
+    }
+    for (address, socket) in sockets.udp {
+        if role(address) == Some(Role::Names) {
+            doors.receive(UdpSocket::from_std(socket)?);
+        }
+    }
+    Ok(GuestDoors { _open: open })
+}
+
+#[derive(Clone)]
+struct Doors {
+    front: Front,
+    inside: Arc<Inside>,
+    stopped: watch::Receiver<()>,
+}
+
+impl Doors {
+    fn accept(&self, role: Role, socket: TcpListener) {
+        let doors = self.clone();
+        let serve = move |_: Front, slot: Slot, stream: TcpStream, _: SocketAddr| {
+            let doors = doors.clone();
+            async move { doors.until_stopped(doors.one(role, slot, stream)).await }
+        };
+        let (front, doors) = (self.front.clone(), self.clone());
+        tokio::spawn(async move { doors.until_stopped(listen::accept(front, socket, serve)).await });
+    }
+
+    async fn one(&self, role: Role, slot: Slot, stream: TcpStream) {
+        let _ = stream.set_nodelay(true);
+        match role {
+            Role::Plain(entrance) => self.front.serve(slot, stream, self.door(entrance)).await,
+            Role::Tls => self.front.serve_tls(slot, stream, self.door(Entrance::Named)).await,
+            Role::Names => {
+                let _ = answer_stream(stream, &self.names()).await;
+            }
+        }
+    }
+
+    fn door(&self, entrance: Entrance) -> Door {
+        let from = From::Guest { vm: self.inside.vm.clone(), vm_id: self.inside.vm_id };
+        Door { cloud: self.inside.cloud, from, entrance, tls: false }
+    }
+
+    fn names(&self) -> Names {
+        Names {
+            hostname: self.inside.hostname.clone(),
+            own: self.inside.address,
+            service: self.inside.service,
+        }
+    }
+
+    fn receive(&self, socket: UdpSocket) {
+        let doors = self.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = doors.until_stopped(answer_datagrams(socket, doors.names())) => {}
+                () = doors.front.closing() => {}
+            }
+        });
+    }
+
+    async fn until_stopped(&self, task: impl Future<Output = ()>) {
+        let mut stopped = self.stopped.clone();
+        tokio::select! {
+            () = task => {}
+            // Nothing is ever sent: it ends when the doors are dropped.
+            _ = stopped.changed() => {}
+        }
+    }
+}
+
+async fn answer_datagrams(socket: UdpSocket, names: Names) {
+    let mut query = vec![0; QUERY_BYTES];
+    loop {
+        match socket.recv_from(&mut query).await {
+            Ok((length, peer)) => {
+                if let Some(reply) = dns::answer(&query[..length], &names) {
+                    // Who asked and went needs no answer.
+                    let _ = socket.send_to(&reply, peer).await;
+                }
+            }
+            Err(error) => listen::recover(&error).await,
+        }
+    }
+}
+
+/// Queries over a stream, each behind its length (RFC 1035 §4.2.2).
+async fn answer_stream(mut stream: TcpStream, names: &Names) -> io::Result<()> {
+    loop {
+        let length = tokio::time::timeout(QUERY_TIME, stream.read_u16()).await??;
+        let mut query = vec![0; usize::from(length).min(QUERY_BYTES)];
+        tokio::time::timeout(QUERY_TIME, stream.read_exact(&mut query)).await??;
+        let Some(reply) = dns::answer(&query, names).filter(|_| usize::from(length) <= QUERY_BYTES) else {
+            return Ok(());
+        };
+        let whole = [&(reply.len() as u16).to_be_bytes()[..], &reply].concat();
+        stream.write_all(&whole).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sockets_address_says_what_it_is_for() {
+        for (address, expected) in [
+            ("169.254.169.254:80", Some(Role::Plain(Entrance::Metadata))),
+            ("10.255.255.1:80", Some(Role::Plain(Entrance::Named))),
+            ("10.255.255.1:443", Some(Role::Tls)),
+            ("168.63.129.16:53", Some(Role::Names)),
+            ("127.0.0.1:50342", Some(Role::Plain(Entrance::Extension))),
+            ("10.0.0.4:50342", None),
+            ("10.0.0.4:22", None),
+        ] {
+            assert_eq!(role(address.parse().expect("an address")), expected, "{address}");
+        }
+    }
+}
