@@ -9,6 +9,7 @@ use crate::{
     access::Decisions,
     control::Running,
     directory::Tokens,
+    host::Guests,
     keys::Keyring,
     store::{Content, Store},
 };
@@ -24,6 +25,8 @@ pub struct Env {
     pub tokens: Tokens,
     /// Where the cloud listens, once it does.
     pub running: OnceLock<Running>,
+    /// Whoever runs the guests; nobody where machines are rows alone.
+    pub guests: OnceLock<Arc<dyn Guests>>,
 }
 
 /// What the command line settled.
@@ -54,6 +57,7 @@ impl Env {
             decisions: Decisions::default(),
             tokens: Tokens::default(),
             running: OnceLock::new(),
+            guests: OnceLock::new(),
         })
     }
 }

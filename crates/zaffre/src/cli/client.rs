@@ -70,7 +70,7 @@ impl<'h> Client<'h> {
 }
 
 /// The message of `{"error":{"message":...}}`.
-fn refusal(body: &[u8]) -> Option<String> {
+pub(super) fn refusal(body: &[u8]) -> Option<String> {
     let document: Value = serde_json::from_slice(body).ok()?;
     document["error"]["message"].as_str().map(str::to_owned)
 }

@@ -5,9 +5,14 @@
 //! error.
 
 mod client;
+mod credentials;
 mod down;
+mod env;
+mod explain;
 mod home;
+mod status;
 mod up;
+mod vm;
 
 use std::{
     io::{self, Write as _},
@@ -39,6 +44,17 @@ enum Command {
     Up(up::Args),
     /// Stop the cloud
     Down,
+    /// Print where the cloud is
+    Status,
+    /// Print the variables that make Azure's clients use this cloud
+    Env(env::Args),
+    /// Print how to sign in
+    Credentials(credentials::Args),
+    /// List the virtual machines, or run a command in one
+    #[command(subcommand)]
+    Vm(vm::Verb),
+    /// Print why requests were refused
+    Explain(explain::Args),
 }
 
 /// Runs the command that was typed.
@@ -55,12 +71,21 @@ fn run(command: Command, home: &Home) -> Outcome {
     match command {
         Command::Up(args) => up::run(args, home),
         Command::Down => asking(down::run(home)),
+        Command::Status => asking(status::run(home)),
+        Command::Env(args) => asking(env::run(args, home)),
+        Command::Credentials(args) => asking(credentials::run(args, home)),
+        Command::Vm(verb) => asking(vm::run(verb, home)),
+        Command::Explain(args) => asking(explain::run(args, home)),
     }
 }
 
 /// Runs a command that asks the cloud and waits.
 fn asking(command: impl Future<Output = Outcome>) -> Outcome {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(command);
+    // A thread may still wait for a key that nobody will press.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Prints to standard output. A reader that has gone is no error of ours.

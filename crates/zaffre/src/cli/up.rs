@@ -15,7 +15,7 @@ use std::{
 use clap::ValueEnum;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Outcome, home::Home, say};
+use super::{Outcome, home::Home, say, status};
 use crate::{
     Server, StartError,
     cloud::Clock,
@@ -181,20 +181,13 @@ async fn until_told(running: &Running) -> io::Result<()> {
 
 /// Where the cloud is, and what to type next.
 fn greeting(run: &Run, home: &Home) -> String {
-    let place = match &run.data {
-        Some(data) => format!("in {}", data.display()),
-        None => "in memory".to_owned(),
-    };
-    let mut text = format!("zaffre {} is up, {place}\n\n", run.version);
-    for (name, address) in &run.addresses {
-        text.push_str(&format!("  {name:<8}{address}\n"));
-    }
-    text.push_str(&format!(
-        "\nnext, in another terminal:\n\n  eval \"$({})\"\n  az login --service-principal -u \"$AZURE_CLIENT_ID\" -p \"$AZURE_CLIENT_SECRET\" --tenant \"$AZURE_TENANT_ID\"\n\nCtrl-C or `{}` stops it\n",
+    format!(
+        "{}\nnext, in another terminal:\n\n  eval \"$({})\"\n  az login --service-principal -u \"$AZURE_CLIENT_ID\" \
+         -p \"$AZURE_CLIENT_SECRET\" --tenant \"$AZURE_TENANT_ID\"\n\nCtrl-C or `{}` stops it\n",
+        status::shown(run),
         home.to_type("env"),
         home.to_type("down"),
-    ));
-    text
+    )
 }
 
 /// Set for the process that `--detach` starts.

@@ -16,7 +16,6 @@ pub(super) static NO_PROXY: Row = row(
     409,
     "the proxy is off, and the variables would lead nowhere; leave `--port proxy=off` away",
 );
-pub(super) static NO_CREDENTIALS: Row = row("NotImplemented", 501, "this cloud has no first sign-in yet");
 pub(super) static BAD_COMMAND: Row = row("BadCommand", 400, "the command cannot be read: {0}");
 pub(super) static NO_GUESTS: Row =
     row("NoGuests", 501, "this cloud runs no guests, so nothing can be run in `{0}`");

@@ -15,6 +15,7 @@
 
 mod codes;
 mod exec;
+pub mod frames;
 mod run;
 mod variables;
 mod vms;
@@ -24,7 +25,6 @@ use http::Method;
 use serde_json::json;
 
 pub use self::{
-    exec::{Frame, FrameKind},
     run::{Run, Running},
     variables::Variable,
 };
@@ -111,7 +111,7 @@ impl Service for Control {
     async fn handle(&self, cx: &Cx, _permit: Permit, op: Op, _found: (), body: Body) -> Result<Reply> {
         match op {
             Op::Status => Ok(Reply::json(200, &running(cx)?.run)),
-            Op::Credentials => variables::credentials(cx).await,
+            Op::Credentials => Ok(Reply::json(200, &variables::credentials(cx).await?)),
             Op::Env { as_vm } => variables::answer(cx, as_vm.as_deref()).await,
             Op::Decisions => Ok(Reply::json(200, &json!({ "value": cx.env.decisions.latest() }))),
             Op::Vms => vms::list(cx).await,

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::{Run, codes, running, vms};
 use crate::{
+    directory::{Credentials, founding},
     front::vm_secrets,
     service::{Cx, Fault, Reply},
 };
@@ -22,28 +23,30 @@ pub struct Variable {
     pub value: Option<String>,
 }
 
-/// How to sign in as the application that owns the subscription.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct SignIn {
-    pub(super) tenant: String,
-    pub(super) subscription: String,
-    /// None for a machine, which signs in as itself.
-    pub(super) client: Option<(String, String)>,
+/// Who the clients are to be.
+pub(super) enum As<'a> {
+    /// The application that owns the subscription.
+    Owner,
+    /// A virtual machine, by its secret.
+    Vm(&'a str),
 }
 
 pub(super) async fn answer(cx: &Cx, as_vm: Option<&str>) -> Result<Reply> {
     let run = &running(cx)?.run;
+    let credentials = credentials(cx).await?;
     let secret = match as_vm {
         Some(name) => Some(secret_for(cx, name).await?),
         None => None,
     };
-    let sign_in = SignIn {
-        tenant: cx.cloud.charter.tenant.to_string(),
-        subscription: cx.cloud.charter.subscription.to_string(),
-        client: None,
-    };
-    let variables = list(run, secret.as_deref(), &sign_in).ok_or_else(|| codes::NO_PROXY.bare())?;
+    let who = secret.as_deref().map_or(As::Owner, As::Vm);
+    let variables = list(run, &credentials, &who).ok_or_else(|| codes::NO_PROXY.bare())?;
     Ok(Reply::json(200, &json!({ "value": variables })))
+}
+
+/// What the cloud was founded with. Founding again gives the same.
+pub(super) async fn credentials(cx: &Cx) -> Result<Credentials> {
+    let draw = cx.draw();
+    cx.write(|txn| founding::found(txn, &mut draw.clone(), &cx.cloud.charter)).await
 }
 
 async fn secret_for(cx: &Cx, name: &str) -> Result<String> {
@@ -56,38 +59,114 @@ async fn secret_for(cx: &Cx, name: &str) -> Result<String> {
 }
 
 /// Every variable, in the order in which they are printed. `None` where there is no proxy to name.
-pub(super) fn list(run: &Run, vm_secret: Option<&str>, sign_in: &SignIn) -> Option<Vec<Variable>> {
+pub(super) fn list(run: &Run, credentials: &Credentials, who: &As<'_>) -> Option<Vec<Variable>> {
     let address = run.addresses.get("proxy")?;
-    let proxy = match vm_secret {
-        Some(secret) => format!("http://vm:{secret}@{address}"),
-        None => format!("http://{address}"),
+    let (proxy, client) = match who {
+        As::Owner => (
+            format!("http://{address}"),
+            Some((credentials.client_id.to_string(), &credentials.client_secret)),
+        ),
+        As::Vm(secret) => (format!("http://vm:{secret}@{address}"), None),
     };
+    // Set, not left alone: images of clouds list 169.254.169.254 here, and then nobody would ask the proxy for it.
+    let direct = "localhost,127.0.0.1,::1";
     let bundle = run.bundle.display().to_string();
-    let az = run.ca.parent().map(|folder| folder.join("az").display().to_string());
-    let client = sign_in.client.as_ref();
-    let rows = [
-        ("HTTPS_PROXY", Some(proxy.clone())),
-        ("https_proxy", Some(proxy.clone())),
-        ("HTTP_PROXY", Some(proxy.clone())),
-        ("http_proxy", Some(proxy)),
-        // Set, not left alone: images of clouds list 169.254.169.254 here, and then nobody would ask the proxy for it.
-        ("NO_PROXY", Some("localhost,127.0.0.1,::1".to_owned())),
-        ("no_proxy", Some("localhost,127.0.0.1,::1".to_owned())),
-        ("REQUESTS_CA_BUNDLE", Some(bundle.clone())),
-        ("CURL_CA_BUNDLE", Some(bundle.clone())),
-        ("SSL_CERT_FILE", Some(bundle)),
-        ("NODE_EXTRA_CA_CERTS", Some(run.ca.display().to_string())),
-        ("AZURE_TENANT_ID", Some(sign_in.tenant.clone())),
-        ("AZURE_SUBSCRIPTION_ID", Some(sign_in.subscription.clone())),
-        ("AZURE_CLIENT_ID", client.map(|(id, _)| id.clone())),
-        ("AZURE_CLIENT_SECRET", client.map(|(_, secret)| secret.clone())),
-        ("AZURE_CORE_COLLECT_TELEMETRY", Some("false".to_owned())),
-        // az keeps sign-ins and the answers of discovery for a day: the real cloud's and ours must not meet.
-        ("AZURE_CONFIG_DIR", az),
+    // az keeps sign-ins and what discovery answered for a day: the real cloud's and ours must not meet.
+    let az = run.ca.parent().unwrap_or(&run.ca).with_file_name("az").display().to_string();
+    let set = |name: &str, value: &str| Variable { name: name.to_owned(), value: Some(value.to_owned()) };
+    let mut variables = vec![
+        set("HTTPS_PROXY", &proxy),
+        set("https_proxy", &proxy),
+        set("HTTP_PROXY", &proxy),
+        set("http_proxy", &proxy),
+        set("NO_PROXY", direct),
+        set("no_proxy", direct),
+        set("REQUESTS_CA_BUNDLE", &bundle),
+        set("CURL_CA_BUNDLE", &bundle),
+        set("SSL_CERT_FILE", &bundle),
+        set("NODE_EXTRA_CA_CERTS", &run.ca.display().to_string()),
+        set("AZURE_TENANT_ID", &credentials.tenant.to_string()),
+        set("AZURE_SUBSCRIPTION_ID", &credentials.subscription.to_string()),
+        set("AZURE_CORE_COLLECT_TELEMETRY", "false"),
+        set("AZURE_CONFIG_DIR", &az),
     ];
-    Some(rows.into_iter().map(|(name, value)| Variable { name: name.to_owned(), value }).collect())
+    let (id, secret) = client.unzip();
+    variables.push(Variable { name: "AZURE_CLIENT_ID".to_owned(), value: id });
+    variables.push(Variable { name: "AZURE_CLIENT_SECRET".to_owned(), value: secret.cloned() });
+    Some(variables)
 }
 
-pub(super) async fn credentials(_cx: &Cx) -> Result<Reply> {
-    Err(codes::NO_CREDENTIALS.bare())
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::cloud::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT};
+
+    fn run(addresses: &[(&str, &str)]) -> Run {
+        let parsed =
+            |(name, address): &(&str, &str)| ((*name).to_owned(), address.parse().expect("an address"));
+        Run {
+            pid: 1,
+            version: "0.1.0".to_owned(),
+            data: None,
+            control: "/d/control.sock".into(),
+            ca: "/d/ca/ca.pem".into(),
+            bundle: "/d/ca/bundle.pem".into(),
+            offline: false,
+            addresses: addresses.iter().map(parsed).collect::<BTreeMap<_, _>>(),
+        }
+    }
+
+    fn credentials() -> Credentials {
+        Credentials {
+            tenant: DEFAULT_TENANT.parse().expect("a guid"),
+            domain: "contoso.onmicrosoft.com".to_owned(),
+            subscription: DEFAULT_SUBSCRIPTION.parse().expect("a guid"),
+            client_id: founding::ADMIN_APPLICATION.parse().expect("a guid"),
+            client_secret: "the-secret".to_owned(),
+            user_principal_name: "admin@contoso.onmicrosoft.com".to_owned(),
+            password: "the-password".to_owned(),
+        }
+    }
+
+    fn value<'v>(variables: &'v [Variable], name: &str) -> Option<&'v str> {
+        let variable = variables.iter().find(|it| it.name == name).expect("every variable is listed");
+        variable.value.as_deref()
+    }
+
+    #[test]
+    fn the_owner_signs_in_with_the_secret_and_the_proxy_knows_nobody() {
+        let all = list(&run(&[("proxy", "127.0.0.1:10080")]), &credentials(), &As::Owner).expect("a proxy");
+        for (name, expected) in [
+            ("HTTPS_PROXY", "http://127.0.0.1:10080"),
+            ("http_proxy", "http://127.0.0.1:10080"),
+            ("NO_PROXY", "localhost,127.0.0.1,::1"),
+            ("REQUESTS_CA_BUNDLE", "/d/ca/bundle.pem"),
+            ("SSL_CERT_FILE", "/d/ca/bundle.pem"),
+            ("NODE_EXTRA_CA_CERTS", "/d/ca/ca.pem"),
+            ("AZURE_TENANT_ID", DEFAULT_TENANT),
+            ("AZURE_CLIENT_ID", founding::ADMIN_APPLICATION),
+            ("AZURE_CLIENT_SECRET", "the-secret"),
+            ("AZURE_CONFIG_DIR", "/d/az"),
+        ] {
+            assert_eq!(value(&all, name), Some(expected), "{name}");
+        }
+        assert!(!value(&all, "NO_PROXY").expect("set").contains("169.254"));
+    }
+
+    #[test]
+    fn a_machine_is_known_to_the_proxy_and_signs_in_as_nobody_else() {
+        let all =
+            list(&run(&[("proxy", "127.0.0.1:10080")]), &credentials(), &As::Vm("s3cret")).expect("a proxy");
+        assert_eq!(value(&all, "http_proxy"), Some("http://vm:s3cret@127.0.0.1:10080"));
+        assert_eq!(value(&all, "AZURE_CLIENT_ID"), None);
+        assert_eq!(value(&all, "AZURE_CLIENT_SECRET"), None);
+        assert!(all.iter().all(|it| it.value.as_deref() != Some("the-secret")));
+    }
+
+    #[test]
+    fn without_a_proxy_there_is_nothing_to_set() {
+        assert!(list(&run(&[("tls", "127.0.0.1:10443")]), &credentials(), &As::Owner).is_none());
+    }
 }

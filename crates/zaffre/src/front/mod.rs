@@ -32,6 +32,7 @@ use crate::{
     cloud::Cloud,
     control::Control,
     door::Door,
+    entra::Entra,
     env::Env,
     products::storage::blob::BlobService,
     service::{
@@ -69,8 +70,8 @@ pub async fn answer(
         Target::Control => serve(&Control, cx, parts, body).await,
         Target::Catalogue => serve(&Catalogue, cx, parts, body).await,
         Target::Blob => serve(&BlobService, cx, parts, body).await,
-        Target::Entra
-        | Target::Arm
+        Target::Entra => serve(&Entra, cx, parts, body).await,
+        Target::Arm
         | Target::Graph
         | Target::Metadata
         | Target::Extension

@@ -1,0 +1,187 @@
+//! `zaffre vm`: the virtual machines, and commands in them.
+//!
+//! `exec` passes this process's standard streams through, with a terminal where both of its ends are one, and ends with the
+//! command's own exit code (128 and the signal's number where a signal ended it).
+
+use std::{
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
+
+use clap::Subcommand;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use hyper_util::rt::TokioIo;
+use rustix::termios::{self, OptionalActions, Termios};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+use super::{
+    Outcome,
+    client::{Client, refusal},
+    env::escaped,
+    home::Home,
+    say,
+};
+use crate::{
+    StartError,
+    control::frames::Frame,
+    host::{Command, Exit, Size},
+};
+
+const PIECE_BYTES: usize = 32 << 10;
+
+#[derive(Subcommand)]
+pub(super) enum Verb {
+    /// List the virtual machines
+    List,
+    /// Run a command in one
+    Exec(Exec),
+}
+
+#[derive(clap::Args)]
+pub(super) struct Exec {
+    /// The machine's name, or its resource id
+    name: String,
+    /// Run it as root, not as the machine's administrator
+    #[arg(long)]
+    root: bool,
+    /// The command
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<String>,
+}
+
+pub(super) async fn run(verb: Verb, home: &Home) -> Outcome {
+    match verb {
+        Verb::List => list(home).await,
+        Verb::Exec(args) => exec(args, home).await,
+    }
+}
+
+async fn list(home: &Home) -> Outcome {
+    let answer = Client::find(home)?.get("/vms").await?;
+    let text = |it: &Value, name: &str| it[name].as_str().unwrap_or("-").to_owned();
+    let columns = ["name", "resourceGroup", "location", "state"];
+    for vm in answer["value"].as_array().into_iter().flatten() {
+        let row = columns.map(|column| format!("{:<24}", text(vm, column))).concat();
+        say(&format!("{}\n", row.trim_end()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn exec(args: Exec, home: &Home) -> Outcome {
+    let client = Client::find(home)?;
+    let tty = (io::stdin().is_terminal() && io::stdout().is_terminal()).then(size);
+    let command = Command { argv: args.command, env: Vec::new(), as_root: args.root, tty };
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("/vms/{}/exec", escaped(&args.name)))
+        .header(header::CONNECTION, "upgrade")
+        .header(header::UPGRADE, "zaffre-exec");
+    let response = client.send(request, serde_json::to_vec(&command)?.into()).await?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        return Err(refusal(&body).unwrap_or_else(|| format!("the cloud answered {status}")).into());
+    }
+    let stream = TokioIo::new(hyper::upgrade::on(response).await?);
+    let raw = tty.map(|_| Raw::begin()).transpose()?;
+    let exit = talk(stream, tty.is_some()).await;
+    drop(raw);
+    Ok(match exit? {
+        Exit::Code(code) => ExitCode::from(code as u8),
+        Exit::Signal(signal) => ExitCode::from(128_u8.wrapping_add(signal as u8)),
+    })
+}
+
+/// Carries the standard streams until the command has ended.
+async fn talk(stream: impl AsyncRead + AsyncWrite, is_terminal: bool) -> Result<Exit, StartError> {
+    let (mut from, mut to) = tokio::io::split(stream);
+    let sent = async {
+        send(&mut to, is_terminal).await?;
+        // The command may go on without a stdin.
+        std::future::pending::<io::Result<()>>().await
+    };
+    tokio::select! {
+        exit = receive(&mut from) => exit,
+        Err(error) = sent => Err(error.into()),
+    }
+}
+
+async fn receive(from: &mut (impl AsyncRead + Unpin)) -> Result<Exit, StartError> {
+    let (mut out, mut err) = (tokio::io::stdout(), tokio::io::stderr());
+    while let Some(frame) = Frame::read(from).await? {
+        match frame {
+            Frame::Stdout(bytes) => {
+                out.write_all(&bytes).await?;
+                out.flush().await?;
+            }
+            Frame::Stderr(bytes) => {
+                err.write_all(&bytes).await?;
+                err.flush().await?;
+            }
+            Frame::Exit(exit) => return Ok(exit),
+            Frame::Stdin(_) | Frame::Resize(_) | Frame::Signal(_) => {
+                return Err("the cloud sent what only a caller sends".into());
+            }
+        }
+    }
+    Err("the cloud went before the command ended".into())
+}
+
+/// Sends what is typed, the terminal's size when it changes, and Ctrl-C where no terminal makes a byte of it.
+async fn send(to: &mut (impl AsyncWrite + Unpin), is_terminal: bool) -> io::Result<()> {
+    let mut stdin = tokio::io::stdin();
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut resized = signal(SignalKind::window_change())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut is_open = true;
+    loop {
+        let frame = tokio::select! {
+            read = stdin.read(&mut piece), if is_open => {
+                let bytes = piece[..read?].to_vec();
+                is_open = !bytes.is_empty();
+                Frame::Stdin(bytes)
+            }
+            () = next(&mut resized), if is_terminal => Frame::Resize(size()),
+            () = next(&mut interrupted) => Frame::Signal(SignalKind::interrupt().as_raw_value()),
+        };
+        frame.write(to).await?;
+    }
+}
+
+async fn next(signal: &mut Signal) {
+    if signal.recv().await.is_none() {
+        std::future::pending().await
+    }
+}
+
+fn size() -> Size {
+    match termios::tcgetwinsize(io::stdout()) {
+        Ok(size) => Size { rows: size.ws_row, columns: size.ws_col },
+        Err(_) => Size { rows: 24, columns: 80 },
+    }
+}
+
+/// The terminal passing every key through, until this is dropped.
+struct Raw(Termios);
+
+impl Raw {
+    fn begin() -> io::Result<Self> {
+        let before = termios::tcgetattr(io::stdin())?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        termios::tcsetattr(io::stdin(), OptionalActions::Now, &raw)?;
+        Ok(Raw(before))
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no mending.
+        let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
+}

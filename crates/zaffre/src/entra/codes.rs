@@ -1,0 +1,158 @@
+//! Every refusal of the token service: OAuth's word for it, Entra's number, and its message.
+//!
+//! `error` is what OAuth libraries branch on, the number what people search for. Rows without a number
+//! are our own.
+
+use azure::{
+    error::{Error, Row},
+    time::Timestamp,
+};
+
+use crate::service::Fault;
+
+/// A row, with OAuth's `error`.
+pub(super) struct Refusal {
+    error: &'static str,
+    row: Row,
+}
+
+impl Refusal {
+    #[cfg(test)]
+    pub(super) fn row(&self) -> &Row {
+        &self.row
+    }
+
+    pub(super) fn with<const N: usize>(&'static self, args: [impl Into<String>; N]) -> Error {
+        self.row.with(args)
+    }
+}
+
+impl From<&'static Refusal> for Error {
+    fn from(refusal: &'static Refusal) -> Self {
+        refusal.row.bare()
+    }
+}
+
+macro_rules! refusals {
+    ($($name:ident = $status:literal $error:literal $code:literal $template:literal, $source:literal;)*) => {
+        $(pub(super) static $name: Refusal = Refusal {
+            error: $error,
+            row: Row { code: $code, status: $status, template: $template, source: $source },
+        };)*
+        /// All of them.
+        pub(super) static TABLE: &[&Refusal] = &[$(&$name),*];
+    };
+}
+
+refusals! {
+    MISSING_PARAMETER = 400 "invalid_request" "AADSTS900144"
+        "The request body must contain the following parameter: '{0}'.", "entra.md §4";
+    MISSING_FIELD = 400 "invalid_request" "AADSTS90014"
+        "The required field '{0}' is missing from the request. Ensure that you have all the necessary parameters for the login request.",
+        "entra.md §4; the second sentence: reference-error-codes";
+    MALFORMED = 400 "invalid_request" "AADSTS9002313"
+        "Invalid request. Request is malformed or invalid.", "entra.md §4";
+    WRONG_METHOD = 400 "invalid_request" "AADSTS900561"
+        "The endpoint only accepts {0} requests. Received a {1} request.",
+        "recorded in oauth2-auth-code-pkce issue 30; the status in PublicScripts issue 5";
+    TENANT_NOT_FOUND = 400 "invalid_request" "AADSTS90002"
+        "Tenant '{0}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.",
+        "entra.md §4";
+    DISCOVERY_TENANT_NOT_FOUND = 400 "invalid_tenant" "AADSTS90002"
+        "Tenant '{0}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.",
+        "entra.md §1.1";
+    NOT_A_TENANT = 400 "invalid_request" "AADSTS900023"
+        "Specified tenant identifier '{0}' is neither a valid DNS name, nor a valid external domain.",
+        "reference-error-codes";
+    NO_TENANT = 400 "invalid_request" "AADSTS90019"
+        "No tenant-identifying information found in either the request or implied by any provided credentials.",
+        "entra.md §3.1; the message: as quoted by users, unverified";
+    NOT_OVER_CONSUMERS = 400 "invalid_request" "AADSTS9001023"
+        "The grant type is not supported over the /common or /consumers endpoints. Please use the /organizations or tenant-specific endpoint.",
+        "entra.md §4; the message unverified";
+    UNKNOWN_INSTANCE = 400 "invalid_instance" "AADSTS50049"
+        "Unknown or invalid instance.", "entra.md §1.2";
+    APPLICATION_NOT_FOUND = 400 "unauthorized_client" "AADSTS700016"
+        "Application with identifier '{0}' was not found in the directory '{1}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.",
+        "entra.md §4";
+    APPLICATION_DISABLED = 400 "unauthorized_client" "AADSTS7000112"
+        "Application '{0}'({1}) is disabled.", "reference-error-codes; the message unverified";
+    NO_SERVICE_PRINCIPAL = 401 "invalid_client" "AADSTS7000229"
+        "The client application {0} is missing service principal in the tenant {1}. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119",
+        "recorded in a log of the Teams SDK";
+    WRONG_SECRET = 401 "invalid_client" "AADSTS7000215"
+        "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{0}'.",
+        "entra.md §4";
+    EXPIRED_SECRET = 401 "invalid_client" "AADSTS7000222"
+        "The provided client secret keys for app '{0}' are expired. Visit the Azure portal to create new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: https://aka.ms/certCreds.",
+        "entra.md §4; the second sentence unverified";
+    NO_SECRET = 401 "invalid_client" "AADSTS7000216"
+        "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
+        "entra.md §4";
+    UNSUPPORTED_GRANT = 400 "unsupported_grant_type" "AADSTS70003"
+        "The app requested an unsupported grant type '{0}'.", "entra.md §4; the message unverified";
+    INVALID_SCOPE = 400 "invalid_scope" "AADSTS70011"
+        "The provided value for the input parameter 'scope' isn't valid. The scope {0} isn't valid.",
+        "entra.md §4";
+    NOT_DEFAULT_SCOPE = 400 "invalid_scope" "AADSTS1002012"
+        "The provided value for scope {0} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).",
+        "entra.md §4; the message as quoted by users";
+    RESOURCE_OVER_V2 = 400 "invalid_request" "AADSTS901002"
+        "The 'resource' request parameter is not supported.", "reference-error-codes";
+    RESOURCE_NOT_FOUND = 400 "invalid_resource" "AADSTS500011"
+        "The resource principal named {0} was not found in the tenant named {1}. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.",
+        "entra.md §4";
+
+    NOT_FOUND = 404 "invalid_request" "NotFound"
+        "There is nothing at this path.", "our own: Azure answers with a page";
+    NOT_IMPLEMENTED = 501 "invalid_request" "NotImplemented"
+        "This cloud does not implement '{0}'.", "our own";
+    TOO_LARGE = 413 "invalid_request" "RequestTooLarge"
+        "The request body is too large.", "our own";
+    TOO_SLOW = 408 "invalid_request" "RequestTimeout"
+        "The request body did not arrive in time.", "our own";
+    INTERNAL = 500 "server_error" "AADSTS50000"
+        "There was an error issuing a token.", "reference-error-codes";
+    UNAVAILABLE = 503 "temporarily_unavailable" "AADSTS90033"
+        "A transient error has occurred. Please try again.", "reference-error-codes; the message unverified";
+}
+
+pub(super) fn fault(fault: Fault) -> &'static Row {
+    let refusal = match fault {
+        Fault::Internal => &INTERNAL,
+        Fault::Unavailable => &UNAVAILABLE,
+        Fault::BodyTooLarge => &TOO_LARGE,
+        Fault::BodyCutShort => &MALFORMED,
+        Fault::BodyTooSlow => &TOO_SLOW,
+    };
+    &refusal.row
+}
+
+/// OAuth's `error` of a row.
+pub(super) fn oauth(row: &'static Row) -> &'static str {
+    TABLE.iter().find(|refusal| std::ptr::eq(&refusal.row, row)).map_or("server_error", |it| it.error)
+}
+
+/// The number in `AADSTS…`, where the row has one.
+pub(super) fn number(row: &Row) -> Option<u32> {
+    row.code.strip_prefix("AADSTS")?.parse().ok()
+}
+
+/// `2026-11-21 23:02:54Z`, as errors print it.
+pub(super) fn timestamp(at: Timestamp) -> String {
+    at.iso_seconds().replacen('T', " ", 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_is_found_by_its_address_and_numbers_have_one_meaning() {
+        for refusal in TABLE {
+            assert_eq!(oauth(&refusal.row), refusal.error, "{}", refusal.row.code);
+            let same = TABLE.iter().filter(|other| other.row.code == refusal.row.code);
+            assert!(same.into_iter().all(|other| other.row.template == refusal.row.template));
+        }
+    }
+}
