@@ -60,6 +60,7 @@ rows! {
     METHOD_NOT_ALLOWED 405 "MethodNotAllowed" "The HTTP method '{0}' is not supported at scope '{1}'." "unverified wording";
     PATH_NOT_FOUND 404 "NotFound" "No HTTP resource was found that matches the request URI '{0}'." "unverified wording";
     PRECONDITION_FAILED 412 "PreconditionFailed" "The precondition given in one of the request headers evaluated to false." "arm.md §4; wording unverified";
+    OPERATION_FAILED 409 "OperationFailed" "{0}: {1}" "our own: what failed is in the status document";
     OPERATION_NOT_FOUND 404 "OperationNotFound" "The operation '{0}' could not be found." "unverified wording";
 
     IDENTITY_NOT_SUPPORTED 400 "ResourceIdentityNotSupported" "Resources of type '{0}' do not support an identity." "unverified";

@@ -29,6 +29,7 @@ use azure::{
     error::{Error, Result},
     identity::Shape,
     ids::{Guid, ResourceId},
+    names::BadName,
     rbac::{Access, Plane},
 };
 use serde_json::{Map, Value};
@@ -73,6 +74,12 @@ pub struct Kind {
     pub settle: fn(&Cx, &ResourceId) -> Wait<()>,
     /// `properties` as an api-version shows them. `arm` prints the rest, and `provisioningState`.
     pub view: fn(&View<'_>) -> Result<Map<String, Value>>,
+    /// How this kind words a refused name; none: `InvalidResourceName`.
+    pub bad_name: Option<fn(&str, &BadName) -> Error>,
+    /// Whether a 201 names the resource in `Location`, without a host.
+    pub locates: bool,
+    /// What else the document has beside `properties`: a virtual machine's `resources`.
+    pub beside: fn(&View<'_>) -> Result<Map<String, Value>>,
     /// Whether `properties.provisioningState` is printed.
     pub shows_state: bool,
     pub actions: &'static [Verb],
@@ -104,6 +111,8 @@ pub enum Located {
     Required,
     /// May be given, else it is the parent's or the group's; never changes.
     Inherited,
+    /// May be given; a type nobody here knows may have one or not.
+    Optional,
     /// Has none; what a body says is ignored.
     Nowhere,
 }
@@ -336,6 +345,12 @@ impl Answer {
         Answer { status, ..Answer::default() }
     }
 
+    /// The same answer with one header more.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
     pub fn begun(operation: Guid, follow: Follow) -> Self {
         Answer { status: 202, begun: Some((operation, follow)), ..Answer::default() }
     }
@@ -455,6 +470,9 @@ impl Kind {
             delete: at_once,
             settle: nothing_to_wait_for,
             view: as_kept,
+            bad_name: None,
+            locates: false,
+            beside: nothing_beside,
             shows_state: true,
             actions: &[],
             links: &[],
@@ -521,4 +539,8 @@ fn nothing_to_wait_for(_: &Cx, _: &ResourceId) -> Wait<()> {
 
 fn as_kept(view: &View<'_>) -> Result<Map<String, Value>> {
     Ok(view.resource.properties.clone())
+}
+
+fn nothing_beside(_: &View<'_>) -> Result<Map<String, Value>> {
+    Ok(Map::new())
 }

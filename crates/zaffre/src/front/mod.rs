@@ -29,12 +29,13 @@ use azure::ids::Guid;
 
 use self::{catalogue::Catalogue, elsewhere::Elsewhere, route::Target, serve::serve};
 use crate::{
+    arm::Arm,
     cloud::Cloud,
     control::Control,
     door::Door,
     entra::Entra,
     env::Env,
-    products::storage::blob::BlobService,
+    products::{self, storage::blob::BlobService},
     service::{
         Body, Cx, Parts,
         reply::{ReplyBody, Takeover},
@@ -56,6 +57,9 @@ impl Handover {
     }
 }
 
+/// Resource Manager, over this program's products.
+static ARM: Arm = Arm::new(products::PROVIDERS);
+
 /// Answers one request that came through a door.
 pub async fn answer(
     env: &Arc<Env>,
@@ -69,10 +73,10 @@ pub async fn answer(
     match route::target(&parts.door, parts.host()) {
         Target::Control => serve(&Control, cx, parts, body).await,
         Target::Catalogue => serve(&Catalogue, cx, parts, body).await,
-        Target::Blob => serve(&BlobService, cx, parts, body).await,
         Target::Entra => serve(&Entra, cx, parts, body).await,
-        Target::Arm
-        | Target::Graph
+        Target::Arm => serve(&ARM, cx, parts, body).await,
+        Target::Blob => serve(&BlobService, cx, parts, body).await,
+        Target::Graph
         | Target::Metadata
         | Target::Extension
         | Target::Cosmos

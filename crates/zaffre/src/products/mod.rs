@@ -3,9 +3,11 @@
 //! What a product tells Resource Manager is a `Provider`, a static table of its types; here is the
 //! list of them. A product is added with its folder and its line, and goes with them.
 
+pub mod authorization;
+pub mod managed_identity;
 pub mod storage;
 
 use crate::arm::kind::Provider;
 
 /// What `arm` is handed, in the order in which providers are listed.
-pub static PROVIDERS: &[&Provider] = &[];
+pub static PROVIDERS: &[&Provider] = &[&authorization::PROVIDER, &managed_identity::PROVIDER];

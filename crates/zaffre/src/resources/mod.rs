@@ -14,6 +14,7 @@
 //! providers' tables that it is given. Resource groups are rows too (`Microsoft.Resources/resourceGroups`);
 //! subscriptions and tenants are the cloud's charter.
 
+pub mod identity;
 pub mod names;
 pub mod operations;
 pub mod removal;

@@ -3,7 +3,7 @@
 use azure::{error::Result, ids::ResourceId, time::Timestamp};
 
 use super::{
-    Resource, State,
+    Resource, State, identity,
     operations::{self, Status},
     rows,
 };
@@ -15,6 +15,9 @@ use crate::{access::assignments, store::Txn};
 ///
 /// A kind's worker calls it when it is done with a removal that was `Later`; `arm` does for the others.
 pub fn complete(txn: &mut Txn, resource: &Resource, now: Timestamp) -> Result<()> {
+    if let Some(identity) = &resource.identity {
+        identity::end(txn, &resource.id, identity)?;
+    }
     forget_assignments(txn, &resource.id)?;
     rows::delete(txn, resource)?;
     if let Some(operation) = resource.operation {

@@ -1,0 +1,104 @@
+//! Answers to writes and deletions, in the way of their kind (arm.md §7).
+
+use azure::ids::ResourceId;
+use serde_json::json;
+
+use super::{
+    kind::{Answer, Answers, Follow},
+    polls::{Links, RETRY_AFTER},
+    precondition,
+    remove::Removed,
+    service::Asked,
+    types::Type,
+    write::Done,
+};
+use crate::service::Reply;
+
+/// The header that says that a type is stored as it was sent, and nothing stands behind it.
+const NO_PROVIDER: (&str, &str) = ("x-zaffre-provider", "none");
+
+pub(super) fn written(id: &ResourceId, of: &Type, done: Done, asked: &Asked) -> Reply {
+    let links = Links::of((&asked.origin, &asked.requested), id, done.location.as_deref(), done.operation);
+    let status = if done.is_new { 201 } else { 200 };
+    let body = |status| Reply::json(status, &done.document);
+    let reply = match of.kind.answers {
+        Answers::Immediate => body(status),
+        Answers::CreatedThenAsync if done.state.is_terminal() => body(status),
+        Answers::CreatedThenAsync => followed(body(status), &links, Follow::Status),
+        Answers::AcceptedThenLocation if !done.is_new => body(200),
+        Answers::AcceptedThenLocation => {
+            let empty = Reply::new(202).typed("text/plain; charset=utf-8", "");
+            followed(empty, &links, Follow::Location)
+        }
+        Answers::OkThenAsync => followed(body(200), &links, Follow::Status),
+        Answers::Enqueued => {
+            followed(Reply::json(202, &json!({ "status": "Enqueued" })), &links, Follow::Both)
+        }
+    };
+    let reply =
+        match done.document.get("id").and_then(|it| it.as_str()).filter(|_| of.kind.locates && done.is_new) {
+            Some(id) => reply.with("Location", id),
+            None => reply,
+        };
+    provided(tagged(reply, done.etag), of)
+}
+
+pub(super) fn deleted(id: &ResourceId, of: &Type, removed: Removed, asked: &Asked) -> Reply {
+    let Removed::Gone { operation, location, shown } = removed else { return provided(Reply::new(204), of) };
+    let links = Links::of((&asked.origin, &asked.requested), id, location.as_deref(), operation);
+    let reply = match of.kind.answers {
+        _ if of.is_group() => followed(Reply::new(202), &links, Follow::Location),
+        Answers::Immediate | Answers::AcceptedThenLocation => match shown {
+            Some(shown) => Reply::json(200, &shown),
+            None => Reply::new(200),
+        },
+        Answers::CreatedThenAsync | Answers::OkThenAsync => followed(Reply::new(202), &links, Follow::Both),
+        Answers::Enqueued => {
+            followed(Reply::json(202, &json!({ "status": "Enqueued" })), &links, Follow::Both)
+        }
+    };
+    provided(reply, of)
+}
+
+/// A verb's or a function's answer.
+pub(super) fn called(id: &ResourceId, location: Option<&str>, answer: Answer, asked: &Asked) -> Reply {
+    let status = match (answer.status, &answer.body) {
+        (0, Some(_)) => 200,
+        (0, None) => 204,
+        (status, _) => status,
+    };
+    let mut reply = match &answer.body {
+        Some(body) => Reply::json(status, body),
+        None => Reply::new(status),
+    };
+    for (name, value) in &answer.headers {
+        reply.set(*name, value);
+    }
+    match answer.begun {
+        Some((operation, follow)) => {
+            let links = Links::of((&asked.origin, &asked.requested), id, location, operation);
+            followed(reply, &links, follow)
+        }
+        None => reply,
+    }
+}
+
+fn followed(reply: Reply, links: &Links, follow: Follow) -> Reply {
+    let reply = match follow {
+        Follow::Status => reply.with("Azure-AsyncOperation", &links.status),
+        Follow::Location => reply.with("Location", &links.result),
+        Follow::Both => reply.with("Azure-AsyncOperation", &links.status).with("Location", &links.result),
+    };
+    reply.with("Retry-After", RETRY_AFTER)
+}
+
+pub(super) fn tagged(reply: Reply, etag: Option<azure::ids::Guid>) -> Reply {
+    match etag {
+        Some(etag) => reply.with("ETag", precondition::etag(etag)),
+        None => reply,
+    }
+}
+
+pub(super) fn provided(reply: Reply, of: &Type) -> Reply {
+    if of.is_known() { reply } else { reply.with(NO_PROVIDER.0, NO_PROVIDER.1) }
+}

@@ -1,0 +1,137 @@
+//! DELETE, and everything that goes along.
+
+use azure::{
+    error::Result,
+    ids::{Guid, ResourceId},
+};
+use serde_json::Value;
+
+use super::{
+    kind::{Edit, Gone, Removal},
+    types::{Type, Types},
+    write::{self, Write},
+};
+use crate::{
+    access::Permit,
+    cloud::Draw,
+    resources::{
+        self, Resource, State,
+        operations::{self, Gives, Operation},
+        removal,
+    },
+    service::Cx,
+    store::Txn,
+};
+
+/// What became of a deletion.
+pub(super) enum Removed {
+    /// There was nothing.
+    Nothing,
+    Gone {
+        /// The operation that tells of it; it may still be running.
+        operation: Guid,
+        location: Option<String>,
+        /// What was there, where its kind shows it.
+        shown: Option<Value>,
+    },
+}
+
+/// Deletes a resource with everything inside it, through each kind's own `delete`, in one transaction.
+/// `write` carries the target and the conditions; its body is not read.
+pub(super) async fn delete(types: &Types, cx: &Cx, permit: &Permit, write: &Write<'_>) -> Result<Removed> {
+    let draw = cx.draw();
+    cx.write(|txn| {
+        if !write.of.is_group() {
+            write::group_is_there(txn, write.id)?;
+        }
+        match write.of.kind.own {
+            Some(_) => delete_own(cx, txn, permit, &mut draw.clone(), write),
+            None => delete_row(types, cx, txn, permit, &mut draw.clone(), write),
+        }
+    })
+    .await
+}
+
+fn delete_row(
+    types: &Types,
+    cx: &Cx,
+    txn: &mut Txn,
+    permit: &Permit,
+    draw: &mut Draw,
+    write: &Write<'_>,
+) -> Result<Removed> {
+    let Some(resource) = resources::get(txn, write.id)? else {
+        return if write.of.is_group() { Err(write::absent(write.id)) } else { Ok(Removed::Nothing) };
+    };
+    write.preconditions.check(Some(resource.etag))?;
+    let location = resource.location.clone();
+    let gone = |operation| Removed::Gone { operation, location, shown: None };
+    if let (State::Deleting, Some(operation)) = (resource.state, resource.operation) {
+        return Ok(gone(operation));
+    }
+    let who = permit.caller().principal().map(|it| it.object_id);
+    let operation = Operation::new(draw.guid(), &resource.id, Gives::Nothing, cx.now).by(who);
+    operations::begin(txn, &operation)?;
+    for inside in resources::within(txn, &resource.id, None, usize::MAX)?.into_iter().rev() {
+        take(cx, txn, draw, &types.of(&inside.id)?, inside, &[])?;
+    }
+    let resource = Resource { operation: Some(operation.id), ..resource };
+    take(cx, txn, draw, write.of, resource, write.query)?;
+    Ok(gone(operation.id))
+}
+
+/// Takes one resource away, or marks it for its kind's worker.
+fn take(
+    cx: &Cx,
+    txn: &mut Txn,
+    draw: &mut Draw,
+    of: &Type,
+    mut resource: Resource,
+    query: &[(String, String)],
+) -> Result<()> {
+    let operation = match resource.operation.filter(|_| resource.state != State::Deleting) {
+        Some(operation) => operation,
+        None => draw.guid(),
+    };
+    let mut removal = Removal { cx, txn, draw, resource: &resource, query, operation };
+    let gone = (of.kind.delete)(&mut removal)?;
+    if gone == Gone::Now && (!of.is_group() || is_empty(txn, &resource.id)?) {
+        return removal::complete(txn, &resource, cx.now);
+    }
+    resource.state = State::Deleting;
+    resource.operation = Some(operation);
+    resources::put(txn, &resource)
+}
+
+fn is_empty(txn: &Txn, id: &ResourceId) -> Result<bool> {
+    Ok(resources::within(txn, id, None, 1)?.is_empty())
+}
+
+fn delete_own(
+    cx: &Cx,
+    txn: &mut Txn,
+    permit: &Permit,
+    draw: &mut Draw,
+    write: &Write<'_>,
+) -> Result<Removed> {
+    let own = write.of.kind.own.expect("the caller looked");
+    let (action, operation) = (write.of.action("delete"), draw.guid());
+    let mut edit = Edit {
+        cx,
+        txn,
+        permit,
+        draw,
+        id: write.id,
+        version: write.version,
+        query: write.query,
+        body: &Value::Null,
+        origin: write.origin,
+        action: &action,
+    };
+    write.preconditions.check((own.get)(&edit.look())?.map(|_| Guid::default()).or(Some(Guid::default())))?;
+    let Some(was) = (own.delete)(&mut edit)? else { return Ok(Removed::Nothing) };
+    let who = permit.caller().principal().map(|it| it.object_id);
+    operations::begin(txn, &Operation::new(operation, write.id, Gives::Nothing, cx.now).by(who).done())?;
+    let location = resources::group(txn, write.id)?.and_then(|it| it.location);
+    Ok(Removed::Gone { operation, location, shown: own.delete_shows.then_some(was) })
+}

@@ -1,0 +1,420 @@
+//! The one path, as Resource Manager fills it in.
+//!
+//! Checks come in Azure's order (arm.md §4): api-version, token, roles, then whether anything is there
+//! at all: a caller without a role is refused for what does not exist just as for what does.
+
+use azure::{
+    action::Action,
+    api_version::ApiVersion,
+    error::{Error, Result, Row},
+    ids::ResourceId,
+    rbac::Plane,
+};
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{
+    Arm, answer, codes, content, document, headers,
+    kind::{Answer, Call, Errand, Look, Patch, Run, View},
+    list,
+    own::Who,
+    path::{self, What},
+    polls,
+    precondition::Preconditions,
+    remove,
+    tokens::{self, CHALLENGE},
+    types::{self, Type},
+    write::{self, Write},
+};
+use crate::{
+    access::Why,
+    resources::{self, operations::Operation},
+    service::{Body, Caller, Cx, Fault, Parts, Permit, Refusal, Reply, Requirement, Service},
+    store::Txn,
+};
+
+/// An operation: what it is about, and how it was asked.
+pub struct Op {
+    what: What,
+    method: Method,
+    asked: Asked,
+}
+
+/// The rest of a request's first lines.
+pub struct Asked {
+    /// The api-version that serves.
+    pub version: ApiVersion,
+    /// The one that was asked for: links go on asking for it.
+    pub requested: String,
+    pub query: Vec<(String, String)>,
+    /// `https://host` as the client reached it.
+    pub origin: String,
+    /// The whole path, cleaned.
+    pub path: String,
+    preconditions: Preconditions,
+    content_type: Option<String>,
+}
+
+impl Asked {
+    /// The same question, as a function of Resource Manager's own sees it.
+    pub fn of<T>(call: &Call<'_, T>) -> Asked {
+        Asked {
+            version: call.version.clone(),
+            requested: call.query("api-version").unwrap_or_default().to_owned(),
+            query: call.query.to_vec(),
+            origin: call.origin.to_owned(),
+            path: call.id.to_string(),
+            preconditions: Preconditions::default(),
+            content_type: None,
+        }
+    }
+}
+
+/// What following an operation needs to know before it is allowed.
+pub struct Found {
+    operation: Option<Operation>,
+}
+
+impl Service for Arm {
+    type Op = Op;
+    type Found = Found;
+    const NAME: &'static str = "arm";
+
+    fn parse(&self, _cx: &Cx, parts: &Parts) -> Result<Op> {
+        let is_metadata =
+            || parts.raw_path.to_ascii_lowercase().trim_start_matches('/').starts_with("metadata/");
+        let requested = match parts.query("api-version").filter(|it| !it.is_empty()) {
+            Some(version) => version.to_owned(),
+            None if is_metadata() => "2022-09-01".to_owned(),
+            None => return Err((&codes::MISSING_API_VERSION).into()),
+        };
+        let bad = |why: String| codes::INVALID_PATH.with([parts.raw_path.clone(), why]);
+        let path = parts.path.as_deref().ok_or_else(|| bad("it is not UTF-8".to_owned()))?;
+        let id = ResourceId::parse(path).map_err(|why| bad(why.to_string()))?;
+        let id = self.types.spelled(&id);
+        let what = path::read(&self.types, &parts.method, &id)?;
+        let asked = Asked {
+            version: version_of(&what, &requested)?,
+            requested,
+            query: parts.query.clone(),
+            origin: parts.origin(),
+            path: id.to_string(),
+            preconditions: Preconditions::of(parts),
+            content_type: parts.header("content-type").map(str::to_owned),
+        };
+        Ok(Op { what, method: parts.method.clone(), asked })
+    }
+
+    fn find(&self, _cx: &Cx, txn: &Txn, op: &Op) -> Result<Found> {
+        let operation = match &op.what {
+            What::Own { path, .. } => polls::about(txn, path)?,
+            What::One { .. } | What::Many { .. } | What::Verb { .. } | What::Function { .. } => None,
+        };
+        Ok(Found { operation })
+    }
+
+    fn authenticate(&self, cx: &Cx, op: &Op, _found: &Found, parts: &Parts) -> Result<Caller> {
+        match &op.what {
+            What::Own { row, .. } if row.who == Who::Anyone => Ok(Caller::Anonymous),
+            _ => tokens::authenticate(cx, parts),
+        }
+    }
+
+    fn requires(&self, _cx: &Cx, op: &Op, found: &Found, caller: &Caller) -> Requirement {
+        let to = |action: String, on: &ResourceId| Requirement::to(Action::from(action), on, Plane::Control);
+        match &op.what {
+            What::One { id, of } => to(of.action(verb_of(&op.method)), id).and_maybe_later(op, of),
+            What::Many { at, of } => to(of.action("read"), at),
+            What::Verb { id, of, verb, .. } => to(of.action(verb.action), id),
+            What::Function { function, .. } if function.action.is_empty() => Requirement::SignedIn,
+            What::Function { at, function, .. } => to(function.action.to_owned(), at),
+            What::Own { row, path } => own_requirement(row.who, path, &op.asked.path, found, caller),
+        }
+    }
+
+    fn refuse(&self, cx: &Cx, op: &Op, _found: &Found, refusal: &Refusal) -> Error {
+        match &refusal.why {
+            Why::Anonymous | Why::NotAGuest => tokens::missing(cx, &tokens::authority(cx, &op.asked.path)),
+            Why::Denied { access, .. } => {
+                let named = access.on.subscription();
+                match named.filter(|it| *it != cx.cloud.charter.subscription) {
+                    Some(unknown) => codes::SUBSCRIPTION_NOT_FOUND.with([unknown.to_string()]),
+                    None => codes::refusal(&refusal.caller, access),
+                }
+            }
+        }
+    }
+
+    fn fault(&self, fault: Fault) -> &'static Row {
+        match fault {
+            Fault::Internal => &codes::INTERNAL,
+            Fault::Unavailable => &codes::UNAVAILABLE,
+            Fault::BodyTooLarge => &codes::BODY_TOO_LARGE,
+            Fault::BodyCutShort => &codes::BODY_CUT_SHORT,
+            Fault::BodyTooSlow => &codes::BODY_TOO_SLOW,
+        }
+    }
+
+    async fn handle(&self, cx: &Cx, permit: Permit, op: Op, _found: Found, body: Body) -> Result<Reply> {
+        match &op.what {
+            What::One { id, of } => self.one(cx, permit, &op, (id, of), body).await,
+            What::Many { at, of } => {
+                let list = cx.read(|txn| list::of_type(&self.types, cx, txn, at, of, &op.asked)).await?;
+                Ok(answer::provided(Reply::json(200, &list), of))
+            }
+            What::Verb { id, verb, path, .. } => {
+                self.call(cx, permit, &op, (id, verb.run, path), true, body).await
+            }
+            What::Function { at, function, path } => {
+                self.call(cx, permit, &op, (at, function.run, path), false, body).await
+            }
+            What::Own { row, path } => self.own(cx, permit, &op, (row, path)).await,
+        }
+    }
+
+    fn dress(&self, cx: &Cx, parts: &Parts, reply: &mut Reply) {
+        headers::dress(cx, parts, reply);
+    }
+
+    fn render(&self, _cx: &Cx, _parts: &Parts, error: &Error) -> Reply {
+        let mut reply = Reply::json(error.row.status, &json!({ "error": rendered(error) }));
+        if let Some(challenge) = error.extra(CHALLENGE) {
+            reply.set("WWW-Authenticate", challenge);
+        }
+        reply
+    }
+
+    fn describe(&self, op: &Op) -> String {
+        match &op.what {
+            What::One { of, .. } => of.action(verb_of(&op.method)),
+            What::Many { of, .. } => of.action("list"),
+            What::Verb { of, verb, .. } => of.action(verb.action),
+            What::Function { function, .. } => function.path.to_owned(),
+            What::Own { row, .. } => row.path.to_owned(),
+        }
+    }
+}
+
+fn rendered(error: &Error) -> Value {
+    let mut shown = json!({ "code": error.row.code, "message": error.message() });
+    if let Some(target) = &error.target {
+        shown["target"] = json!(target);
+    }
+    if !error.details.is_empty() {
+        shown["details"] = error.details.iter().map(rendered).collect();
+    }
+    shown
+}
+
+fn version_of(what: &What, requested: &str) -> Result<ApiVersion> {
+    match what {
+        What::One { of, .. } | What::Many { of, .. } | What::Verb { of, .. } => of.serve(requested),
+        What::Function { function, .. } => types::serve_function(requested, function.path, function.versions),
+        // Its own versions are not dates.
+        What::Own { row, .. } if row.who == Who::Anyone => Ok(ApiVersion::of("2022-09-01")),
+        // A poll carries the version of what it follows, which has its own list.
+        What::Own { row, .. } if row.who == Who::Follower => types::any_version(requested),
+        What::Own { .. } => types::own_version(requested),
+    }
+}
+
+fn verb_of(method: &Method) -> &'static str {
+    match *method {
+        Method::GET | Method::HEAD => "read",
+        Method::DELETE => "delete",
+        _ => "write",
+    }
+}
+
+fn own_requirement(
+    who: Who,
+    path: &path::Parameters,
+    at: &str,
+    found: &Found,
+    caller: &Caller,
+) -> Requirement {
+    let parameter =
+        |name: &str| path.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value.as_str());
+    let scope =
+        || ResourceId::parse(at).ok().and_then(|it| it.subscription_root()).unwrap_or_else(ResourceId::root);
+    let to = |action: String, on: &ResourceId| Requirement::to(Action::from(action), on, Plane::Control);
+    match (who, &found.operation) {
+        (Who::Anyone, _) => Requirement::Open,
+        (Who::SignedIn, _) | (Who::Follower, None) => Requirement::SignedIn,
+        (Who::May(action), _) => to(action.to_owned(), &scope()),
+        (Who::MayRegister, _) => to(format!("{}/register/action", parameter("namespace")), &scope()),
+        (Who::Follower, Some(operation)) => {
+            let began = caller.principal().is_some_and(|it| operation.started_by == Some(it.object_id));
+            let read = || format!("{}/read", operation.resource.resource_type().unwrap_or_default());
+            if began { Requirement::SignedIn } else { to(read(), &operation.resource) }
+        }
+    }
+}
+
+impl Requirement {
+    /// Writes of rows ask for more when their body has been read: identities, links.
+    fn and_maybe_later(self, op: &Op, of: &Type) -> Requirement {
+        let is_write = op.method == Method::PUT || op.method == Method::PATCH;
+        if is_write && of.kind.own.is_none() { self.and_later() } else { self }
+    }
+}
+
+impl Arm {
+    async fn one(
+        &self,
+        cx: &Cx,
+        permit: Permit,
+        op: &Op,
+        (id, of): (&ResourceId, &Type),
+        body: Body,
+    ) -> Result<Reply> {
+        let asked = &op.asked;
+        let is_patch = op.method == Method::PATCH;
+        if matches!(op.method, Method::GET | Method::HEAD) {
+            return cx.read(|txn| get(cx, txn, (id, of), op)).await;
+        }
+        if is_patch && of.kind.patch == Patch::Refused {
+            return Err(codes::METHOD_NOT_ALLOWED.with(["PATCH", id.as_str()]));
+        }
+        let is_delete = op.method == Method::DELETE;
+        let body = if is_delete {
+            Value::Null
+        } else {
+            content::object(asked.content_type.as_deref(), body).await?
+        };
+        let write = Write {
+            id,
+            of,
+            version: &asked.version,
+            preconditions: &asked.preconditions,
+            query: &asked.query,
+            body: &body,
+            origin: &asked.origin,
+            is_patch,
+        };
+        if is_delete {
+            let removed = remove::delete(&self.types, cx, &permit, &write).await?;
+            return Ok(answer::deleted(id, of, removed, asked));
+        }
+        let done = write::put(&self.types, cx, &permit, &write).await?;
+        Ok(answer::written(id, of, done, asked))
+    }
+
+    async fn call(
+        &self,
+        cx: &Cx,
+        permit: Permit,
+        op: &Op,
+        (id, run, path): (&ResourceId, Run, &path::Parameters),
+        on_resource: bool,
+        body: Body,
+    ) -> Result<Reply> {
+        let asked = &op.asked;
+        let body = content::any(asked.content_type.as_deref(), body).await?;
+        let found =
+            cx.read(|txn| if on_resource { target(self, cx, txn, id, asked) } else { Ok(None) }).await?;
+        let location = found.as_ref().and_then(|it| it.location.clone());
+        let draw = cx.draw();
+        let answer = match run {
+            Run::Wait(run) => {
+                let (version, query, origin) =
+                    (asked.version.clone(), asked.query.clone(), asked.origin.clone());
+                let (cx, id, path) = (cx.clone(), id.clone(), path.clone());
+                run(Errand { cx, permit, draw, version, id, resource: found, path, query, body, origin })
+                    .await?
+            }
+            Run::Txn(run) => {
+                let call = |txn: &mut Txn| {
+                    let resource = if on_resource { target(self, cx, txn, id, asked)? } else { None };
+                    let mut draw = draw.clone();
+                    run(&mut calling(cx, txn, &permit, &mut draw, op, (id, path), (resource.as_ref(), &body)))
+                };
+                cx.write(call).await?
+            }
+            Run::Read(run) => {
+                let mut draw = draw;
+                let subject = (found.as_ref(), &body);
+                cx.read(|txn| run(&calling(cx, txn, &permit, &mut draw, op, (id, path), subject))).await?
+            }
+        };
+        Ok(answer::called(id, location.as_deref(), answer, asked))
+    }
+
+    async fn own(
+        &self,
+        cx: &Cx,
+        permit: Permit,
+        op: &Op,
+        (row, path): (&super::own::Row, &path::Parameters),
+    ) -> Result<Reply> {
+        let id = ResourceId::parse(&op.asked.path).unwrap_or_else(|_| ResourceId::root());
+        let mut draw = cx.draw();
+        let subject = (None, &Value::Null);
+        let answer: Answer = cx
+            .read(|txn| {
+                (row.run)(&self.types, &calling(cx, txn, &permit, &mut draw, op, (&id, path), subject))
+            })
+            .await?;
+        Ok(answer::called(&id, None, answer, &op.asked))
+    }
+}
+
+fn calling<'a, T>(
+    cx: &'a Cx,
+    txn: T,
+    permit: &'a Permit,
+    draw: &'a mut crate::cloud::Draw,
+    op: &'a Op,
+    (id, path): (&'a ResourceId, &'a path::Parameters),
+    (resource, body): (Option<&'a resources::Resource>, &'a Value),
+) -> Call<'a, T> {
+    let asked = &op.asked;
+    let (version, query, origin) = (&asked.version, &asked.query, asked.origin.as_str());
+    Call { cx, txn, permit, draw, version, id, resource, path, query, body, origin }
+}
+
+/// The resource that something is done to: there, whoever keeps it. Only rows are given back.
+fn target(
+    arm: &Arm,
+    cx: &Cx,
+    txn: &Txn,
+    id: &ResourceId,
+    asked: &Asked,
+) -> Result<Option<resources::Resource>> {
+    let of = arm.types.of(id)?;
+    if !of.is_group() {
+        write::group_is_there(txn, id)?;
+    }
+    if let Some(own) = of.kind.own {
+        let look = Look { cx, txn, id, version: &asked.version, query: &asked.query, origin: &asked.origin };
+        let found = (own.get)(&look)?;
+        return if found.is_some() { Ok(None) } else { Err(absent(&of, id)) };
+    }
+    resources::get(txn, id)?.map(Some).ok_or_else(|| absent(&of, id))
+}
+
+fn absent(of: &Type, id: &ResourceId) -> Error {
+    of.kind.own.and_then(|own| own.absent).map_or_else(|| write::absent(id), |absent| absent(id))
+}
+
+/// GET shows it, HEAD says with 204 that it is there (arm.md §6).
+fn get(cx: &Cx, txn: &Txn, (id, of): (&ResourceId, &Type), op: &Op) -> Result<Reply> {
+    let asked = &op.asked;
+    if !of.is_group() && id.resource_group().is_some() && resources::group(txn, id)?.is_none() {
+        return Err(codes::GROUP_NOT_FOUND.with([id.resource_group().unwrap_or_default()]));
+    }
+    let (version, query, origin) = (&asked.version, &asked.query, asked.origin.as_str());
+    let (shown, etag) = match of.kind.own {
+        Some(own) => ((own.get)(&Look { cx, txn, id, version, query, origin })?, None),
+        None => match resources::get(txn, id)? {
+            Some(resource) => {
+                let view = View { cx, txn, resource: &resource, version, query, origin };
+                (Some(document::whole(of, &view)?), Some(resource.etag))
+            }
+            None => (None, None),
+        },
+    };
+    let Some(shown) = shown else { return Err(absent(of, id)) };
+    let reply = if op.method == Method::HEAD { Reply::new(204) } else { Reply::json(200, &shown) };
+    Ok(answer::provided(answer::tagged(reply, etag), of))
+}

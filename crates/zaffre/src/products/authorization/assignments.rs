@@ -1,0 +1,254 @@
+//! `roleAssignments`: who is given a role where, and every rule of giving it (rbac.md §2).
+
+use azure::{
+    api_version::ApiVersion,
+    error::{Result, Row},
+    ids::{Guid, ObjectId, ResourceId},
+    odata::{Filter, Value as Operand},
+    principal::PrincipalKind,
+};
+use serde_json::{Value, json};
+
+use super::{definition_id, definitions::plain};
+use crate::{
+    access::assignments::{self, RoleAssignment},
+    arm::kind::{Edit, Look, Own, Written},
+    directory,
+    store::Txn,
+};
+
+macro_rules! rows {
+    ($($name:ident $status:literal $code:literal $template:literal $source:literal;)*) => {$(
+        static $name: Row = Row { code: $code, status: $status, template: $template, source: $source };
+    )*};
+}
+
+rows! {
+    NOT_FOUND 404 "RoleAssignmentNotFound" "The role assignment '{0}' is not found." "general knowledge, unverified wording";
+    EXISTS 409 "RoleAssignmentExists" "The role assignment already exists. The ID of the conflicting role assignment is {0}." "rbac.md §2";
+    UPDATE_NOT_PERMITTED 400 "RoleAssignmentUpdateNotPermitted" "Tenant ID, application ID, principal ID, and scope are not allowed to be updated." "rbac.md §2";
+    PRINCIPAL_NOT_FOUND 400 "PrincipalNotFound" "Principal {0} does not exist in the directory {1}. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype" "rbac.md §2";
+    PRINCIPAL_NOT_FOUND_THEN 400 "PrincipalNotFound" "Principal {0} does not exist in the directory {1}." "rbac.md §2, as of 2015";
+    UNMATCHED_TYPE 400 "UnmatchedPrincipalType" "The PrincipalId '{0}' has type '{1}' , which is different from specified PrinciaplType '{2}'." "rbac.md §2 (sic)";
+    ROLE_NOT_FOUND 400 "RoleDefinitionDoesNotExist" "The specified role definition with ID '{0}' does not exist." "rbac.md §2";
+    BAD_ROLE 400 "InvalidRoleDefinitionId" "The role definition ID '{0}' is not valid. The role definition ID must be a GUID or a resource ID that ends with one." "rbac.md §2; wording unverified";
+    BAD_PRINCIPAL 400 "InvalidPrincipalId" "The principal ID '{0}' is not valid. Principal ID must be a GUID." "rbac.md §2; wording unverified";
+    BAD_BODY 400 "InvalidCreateRoleAssignmentRequest" "The request to create role assignment '{0}' is not valid. {1}" "general knowledge, unverified";
+    LIMIT 400 "RoleAssignmentLimitExceeded" "No more role assignments can be created (code: RoleAssignmentLimitExceeded)." "rbac.md §2; wording unverified";
+    LAST_OWNER 409 "LastRbacAdminAssignment" "Cannot delete the last RBAC admin assignment" "rbac.md §2; code unverified";
+    BAD_FILTER 400 "InvalidFilter" "The filter '{0}' is not supported. Supported filters are: atScope(), principalId eq '{value}' and assignedTo('{value}')." "unverified wording";
+}
+
+const MOST_IN_A_SUBSCRIPTION: usize = 4000;
+const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
+
+/// Until then, documents have no `principalType`; until the other, no condition and no description.
+static TYPED_SINCE: ApiVersion = ApiVersion::of("2018-09-01-preview");
+static CONDITIONAL_SINCE: ApiVersion = ApiVersion::of("2020-04-01-preview");
+
+pub(super) static OWN: Own = Own {
+    get,
+    list,
+    put,
+    patch: None,
+    delete,
+    delete_shows: true,
+    absent: Some(|id: &ResourceId| NOT_FOUND.with([id.name()])),
+};
+
+fn get(look: &Look<'_>) -> Result<Option<Value>> {
+    Ok(assignments::get(look.txn, look.id)?.map(|it| shown(look, &it)))
+}
+
+fn shown(look: &Look<'_>, it: &RoleAssignment) -> Value {
+    let role = definition_id(&it.scope, look.cx.cloud.charter.subscription, it.role);
+    let mut properties = json!({ "roleDefinitionId": role, "principalId": it.principal });
+    if *look.version >= TYPED_SINCE {
+        properties["principalType"] = json!(it.principal_kind.as_str());
+    }
+    properties["scope"] = json!(it.scope);
+    if *look.version >= CONDITIONAL_SINCE {
+        properties["condition"] = json!(it.condition);
+        properties["conditionVersion"] = json!(it.condition_version);
+    }
+    properties["createdOn"] = json!(it.created.iso());
+    properties["updatedOn"] = json!(it.updated.iso());
+    properties["createdBy"] = json!(it.created_by);
+    properties["updatedBy"] = json!(it.updated_by);
+    if *look.version >= CONDITIONAL_SINCE {
+        properties["delegatedManagedIdentityResourceId"] = json!(it.delegated_identity);
+        properties["description"] = json!(it.description);
+    }
+    json!({
+        "properties": properties,
+        "id": it.id,
+        "type": "Microsoft.Authorization/roleAssignments",
+        "name": it.name,
+    })
+}
+
+/// At the scope and above; below it too, unless `atScope()` says no.
+fn list(look: &Look<'_>) -> Result<Vec<Value>> {
+    let text = look.query.iter().find(|(name, _)| name.eq_ignore_ascii_case("$filter"));
+    let text = text.map(|(_, text)| text.as_str()).filter(|it| !it.trim().is_empty());
+    let filter = match text {
+        Some(text) => Some(Filter::parse(text).map_err(|bad| BAD_FILTER.with([text]).because(bad))?),
+        None => None,
+    };
+    let at_scope = filter.as_ref().is_some_and(|it| it.call("atScope").is_some());
+    let assigned_to = filter.as_ref().and_then(|it| it.call("assignedTo")).flatten().cloned();
+    let assigned_to = match assigned_to {
+        Some(Operand::Text(text)) => Some(ObjectId(text.parse().map_err(|_| BAD_PRINCIPAL.with([text]))?)),
+        _ => None,
+    };
+    let all = match assigned_to {
+        Some(principal) => assignments::of(look.txn, principal)?,
+        None => assignments::within(look.txn, &ResourceId::root())?,
+    };
+    let near = |it: &RoleAssignment| it.scope.holds(look.id) || (!at_scope && look.id.holds(&it.scope));
+    let wanted =
+        |it: &&RoleAssignment| near(it) && filter.as_ref().is_none_or(|filter| is_wanted(filter, it));
+    Ok(all.iter().filter(wanted).map(|it| shown(look, it)).collect())
+}
+
+fn is_wanted(filter: &Filter, it: &RoleAssignment) -> bool {
+    filter.matches(&|path| match path {
+        "principalid" | "properties/principalid" => vec![Operand::Text(it.principal.to_string())],
+        "roledefinitionid" | "properties/roledefinitionid" => vec![Operand::Text(it.role.to_string())],
+        _ => Vec::new(),
+    })
+}
+
+/// What a body asks for.
+struct Request {
+    role: Guid,
+    principal: ObjectId,
+    kind: Option<PrincipalKind>,
+    condition: Option<String>,
+    condition_version: Option<String>,
+    description: Option<String>,
+    delegated_identity: Option<String>,
+}
+
+fn put(edit: &mut Edit<'_>) -> Result<Written> {
+    let request = read(edit.id, edit.body)?;
+    let name: Guid =
+        edit.id.name().parse().map_err(|_| BAD_BODY.with([edit.id.name(), "Its name is no GUID."]))?;
+    let scope = edit.id.extended();
+    let known = assignments::named(edit.txn, name)?;
+    if let Some(known) = known.as_ref().filter(|it| !is_same(it, &request, &scope)) {
+        debug_assert_eq!(known.name, name);
+        return Err((&UPDATE_NOT_PERMITTED).into());
+    }
+    if assignments::role(edit.txn, request.role)?.is_none() {
+        return Err(ROLE_NOT_FOUND.with([request.role.simple()]));
+    }
+    let kind = principal_kind(edit, &request)?;
+    let twin = assignments::of(edit.txn, request.principal)?;
+    if let Some(twin) = twin.iter().find(|it| it.name != name && is_same(it, &request, &scope)) {
+        return Err(EXISTS.with([twin.name.simple()]));
+    }
+    if known.is_none() && is_full(edit.txn, &scope)? {
+        return Err((&LIMIT).into());
+    }
+    let assignment = assignment(edit, known.as_ref(), request, kind, (name, scope));
+    assignments::put(edit.txn, &assignment)?;
+    // `createdBy` is null in the answer to the PUT, and filled afterwards (rbac.md §2).
+    let body = shown(&edit.look(), &RoleAssignment { created_by: None, ..assignment });
+    Ok(Written { is_new: known.is_none(), body })
+}
+
+fn is_same(it: &RoleAssignment, request: &Request, scope: &ResourceId) -> bool {
+    it.role == request.role && it.principal == request.principal && it.scope == *scope
+}
+
+fn is_full(txn: &Txn, scope: &ResourceId) -> Result<bool> {
+    match scope.subscription_root() {
+        Some(subscription) => Ok(assignments::within(txn, &subscription)?.len() >= MOST_IN_A_SUBSCRIPTION),
+        None => Ok(false),
+    }
+}
+
+fn assignment(
+    edit: &Edit<'_>,
+    known: Option<&RoleAssignment>,
+    request: Request,
+    kind: PrincipalKind,
+    (name, scope): (Guid, ResourceId),
+) -> RoleAssignment {
+    let who = edit.permit.caller().principal().map(|it| it.object_id);
+    let plain = RoleAssignment::plain(name, &scope, (request.principal, kind), request.role, edit.cx.now);
+    RoleAssignment {
+        condition: request.condition,
+        condition_version: request.condition_version,
+        description: request.description,
+        delegated_identity: request.delegated_identity,
+        created: known.map_or(edit.cx.now, |it| it.created),
+        created_by: known.map_or(who, |it| it.created_by),
+        updated_by: who,
+        ..plain
+    }
+}
+
+fn read(id: &ResourceId, body: &Value) -> Result<Request> {
+    let bad = |why: &str| BAD_BODY.with([id.name(), why]);
+    let properties =
+        body.get("properties").filter(|it| it.is_object()).ok_or_else(|| bad("It has no properties."))?;
+    let text = |name: &str| properties.get(name).and_then(Value::as_str).filter(|it| !it.is_empty());
+    let role = text("roleDefinitionId").unwrap_or_default();
+    let role_guid = role.rsplit('/').find(|it| !it.is_empty()).and_then(|it| it.parse().ok());
+    let principal = text("principalId").unwrap_or_default();
+    let kind =
+        text("principalType").map(|it| it.parse::<PrincipalKind>().map_err(|why| bad(&why.to_string())));
+    let condition = text("condition").map(str::to_owned);
+    let condition_version = text("conditionVersion").map(str::to_owned);
+    if condition.is_some() && condition_version.as_deref() != Some("2.0") {
+        return Err(bad("A condition needs conditionVersion '2.0'."));
+    }
+    Ok(Request {
+        role: role_guid.ok_or_else(|| BAD_ROLE.with([role]))?,
+        principal: ObjectId(principal.parse().map_err(|_| BAD_PRINCIPAL.with([principal]))?),
+        kind: kind.transpose()?,
+        condition,
+        condition_version,
+        description: text("description").map(str::to_owned),
+        delegated_identity: text("delegatedManagedIdentityResourceId").map(str::to_owned),
+    })
+}
+
+/// The principal's kind as the directory knows it. Whoever names a kind is believed about a principal
+/// that the directory does not know yet.
+fn principal_kind(edit: &Edit<'_>, request: &Request) -> Result<PrincipalKind> {
+    let found = directory::get(edit.txn, request.principal)?.map(|it| it.kind());
+    match (found, request.kind) {
+        (Some(real), Some(given)) if real != given => {
+            Err(UNMATCHED_TYPE.with([request.principal.0.simple().as_str(), real.as_str(), given.as_str()]))
+        }
+        (Some(real), _) => Ok(real),
+        (None, Some(given)) => Ok(given),
+        (None, None) => {
+            let row =
+                if *edit.version < TYPED_SINCE { &PRINCIPAL_NOT_FOUND_THEN } else { &PRINCIPAL_NOT_FOUND };
+            Err(row.with([request.principal.0.simple(), edit.cx.cloud.charter.tenant.to_string()]))
+        }
+    }
+}
+
+fn delete(edit: &mut Edit<'_>) -> Result<Option<Value>> {
+    let Some(was) = assignments::get(edit.txn, edit.id)? else { return Ok(None) };
+    if is_last_owner(edit.txn, &was)? {
+        return Err((&LAST_OWNER).into());
+    }
+    assignments::delete(edit.txn, edit.id)?;
+    Ok(Some(shown(&edit.look(), &was)))
+}
+
+/// Nobody locks everybody out of a subscription.
+fn is_last_owner(txn: &Txn, it: &RoleAssignment) -> Result<bool> {
+    let is_owner = |it: &RoleAssignment| plain(OWNER) == it.role.simple() && it.scope.segments().count() == 2;
+    if !is_owner(it) {
+        return Ok(false);
+    }
+    let others = assignments::within(txn, &it.scope)?;
+    Ok(!others.iter().any(|other| other.id != it.id && is_owner(other) && other.scope == it.scope))
+}

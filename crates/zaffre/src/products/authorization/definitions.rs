@@ -1,0 +1,192 @@
+//! `roleDefinitions`: built-in and custom roles (rbac.md §1).
+
+use std::sync::Arc;
+
+use azure::{
+    api_version::ApiVersion,
+    error::{Error, Result, Row},
+    ids::{Guid, ResourceId},
+    odata::{Filter, Value as Operand},
+    roles::{self, Permission, RoleDefinition, RoleKind},
+};
+use serde_json::{Value, json};
+
+use super::definition_id;
+use crate::{
+    access::assignments,
+    arm::kind::{Edit, Look, Own, Written},
+    store::Txn,
+};
+
+macro_rules! rows {
+    ($($name:ident $status:literal $code:literal $template:literal $source:literal;)*) => {$(
+        static $name: Row = Row { code: $code, status: $status, template: $template, source: $source };
+    )*};
+}
+
+rows! {
+    NOT_FOUND 404 "RoleDefinitionDoesNotExist" "The specified role definition with ID '{0}' does not exist." "rbac.md §2; at a GET, unverified";
+    BAD_BODY 400 "InvalidRoleDefinition" "The role definition is invalid: {0}." "unverified";
+    BAD_SCOPE 400 "LinkedInvalidPropertyId" "Property id '{0}' at path 'properties.assignableScopes' is invalid. Expect fully qualified resource Id that start with '/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'." "general knowledge, unverified";
+    SAME_NAME 409 "RoleDefinitionWithSameNameExists" "A custom role with the same name already exists in this directory. Use a different name." "rbac.md §1; wording unverified";
+    BUILT_IN 400 "InvalidRoleDefinitionOperation" "The built-in role '{0}' cannot be changed or deleted." "unverified";
+    HAS_ASSIGNMENTS 400 "RoleDefinitionHasAssignments" "There are existing role assignments referencing role (code: RoleDefinitionHasAssignments)." "rbac.md §1; wording unverified";
+    BAD_FILTER 400 "InvalidFilter" "The filter '{0}' is not supported." "unverified";
+}
+
+/// Since when permissions name data actions (recorded without them at 2015-07-01).
+static DATA_ACTIONS_SINCE: ApiVersion = ApiVersion::of("2018-01-01-preview");
+
+pub(super) static OWN: Own = Own {
+    get,
+    list,
+    put,
+    patch: None,
+    delete,
+    delete_shows: true,
+    absent: Some(|id: &ResourceId| NOT_FOUND.with([plain(id.name())])),
+};
+
+/// Thirty-two digits, as messages print ids.
+pub(super) fn plain(name: &str) -> String {
+    name.parse::<Guid>().map_or_else(|_| name.to_owned(), |guid| guid.simple())
+}
+
+fn get(look: &Look<'_>) -> Result<Option<Value>> {
+    let Ok(guid) = look.id.name().parse() else { return Ok(None) };
+    let role = assignments::role(look.txn, guid)?;
+    Ok(role.map(|role| shown(look, &look.id.extended(), &role)))
+}
+
+/// Those that can be given at the scope: all that are built in, and custom ones by their scopes.
+fn list(look: &Look<'_>) -> Result<Vec<Value>> {
+    let text = look.query.iter().find(|(name, _)| name.eq_ignore_ascii_case("$filter"));
+    let filter = match text.map(|(_, text)| text.as_str()).filter(|it| !it.trim().is_empty()) {
+        Some(text) => Some(Filter::parse(text).map_err(|bad| BAD_FILTER.with([text]).because(bad))?),
+        None => None,
+    };
+    let below = filter.as_ref().is_some_and(|it| it.call("atScopeAndBelow").is_some());
+    let custom = assignments::custom_roles(look.txn)?.into_iter().map(Arc::new);
+    let at = |scope: &ResourceId| scope.holds(look.id) || (below && look.id.holds(scope));
+    let custom = custom.filter(|role| look.id.is_root() || role.assignable_scopes.iter().any(at));
+    let wanted = |role: &Arc<RoleDefinition>| filter.as_ref().is_none_or(|it| is_wanted(it, role));
+    Ok(roles::all().chain(custom).filter(wanted).map(|role| shown(look, look.id, &role)).collect())
+}
+
+fn is_wanted(filter: &Filter, role: &RoleDefinition) -> bool {
+    let text = |text: &str| vec![Operand::Text(text.to_owned())];
+    filter.matches(&|path| match path {
+        "rolename" | "properties/rolename" => text(&role.name),
+        "type" | "properties/type" => text(role.kind.as_str()),
+        "name" => text(&role.id.to_string()),
+        _ => Vec::new(),
+    })
+}
+
+fn shown(look: &Look<'_>, scope: &ResourceId, role: &RoleDefinition) -> Value {
+    let id = definition_id(scope, look.cx.cloud.charter.subscription, role.id);
+    let permissions: Vec<Value> = role.permissions.iter().map(|it| permission(it, look.version)).collect();
+    json!({
+        "properties": {
+            "roleName": role.name,
+            "type": role.kind.as_str(),
+            "description": role.description,
+            "assignableScopes": role.assignable_scopes,
+            "permissions": permissions,
+            "createdOn": null,
+            "updatedOn": null,
+            "createdBy": null,
+            "updatedBy": null,
+        },
+        "id": id,
+        "type": "Microsoft.Authorization/roleDefinitions",
+        "name": role.id,
+    })
+}
+
+fn permission(it: &Permission, version: &ApiVersion) -> Value {
+    let mut shown = json!({ "actions": it.actions, "notActions": it.not_actions });
+    if *version >= DATA_ACTIONS_SINCE {
+        shown["dataActions"] = json!(it.data_actions);
+        shown["notDataActions"] = json!(it.not_data_actions);
+    }
+    if let Some(condition) = &it.condition {
+        shown["condition"] = json!(condition);
+        shown["conditionVersion"] = json!(it.condition_version);
+    }
+    shown
+}
+
+fn put(edit: &mut Edit<'_>) -> Result<Written> {
+    let role = read(edit.id, edit.body)?;
+    if roles::by_id(role.id).is_some() {
+        return Err(BUILT_IN.with([role.name]));
+    }
+    for scope in &role.assignable_scopes {
+        edit.demand("Microsoft.Authorization/roleDefinitions/write", scope)?;
+    }
+    let is_same = |it: &RoleDefinition| it.id != role.id && it.name.eq_ignore_ascii_case(&role.name);
+    if roles::by_name(&role.name).is_some() || assignments::custom_roles(edit.txn)?.iter().any(is_same) {
+        return Err((&SAME_NAME).into());
+    }
+    let is_new = assignments::role(edit.txn, role.id)?.is_none();
+    assignments::put_custom_role(edit.txn, &role)?;
+    Ok(Written { is_new, body: shown(&edit.look(), &edit.id.extended(), &role) })
+}
+
+fn read(id: &ResourceId, body: &Value) -> Result<RoleDefinition> {
+    let bad = |what: &str| BAD_BODY.with([what]);
+    // az sends the members flat when it was given a file of its own form; the wire has `properties`.
+    let properties = body.get("properties").filter(|it| it.is_object()).unwrap_or(body);
+    let name = properties.get("roleName").and_then(Value::as_str).filter(|it| !it.trim().is_empty());
+    let scopes = properties.get("assignableScopes").and_then(Value::as_array).filter(|it| !it.is_empty());
+    let permissions = properties.get("permissions").and_then(Value::as_array).filter(|it| !it.is_empty());
+    Ok(RoleDefinition {
+        id: id.name().parse().map_err(|_| bad("its name is no guid"))?,
+        name: name.ok_or_else(|| bad("it has no roleName"))?.to_owned(),
+        description: properties.get("description").and_then(Value::as_str).map(str::to_owned),
+        kind: RoleKind::Custom,
+        permissions: permissions
+            .ok_or_else(|| bad("it has no permissions"))?
+            .iter()
+            .map(read_permission)
+            .collect::<Result<_>>()?,
+        assignable_scopes: scopes
+            .ok_or_else(|| bad("it has no assignableScopes"))?
+            .iter()
+            .map(read_scope)
+            .collect::<Result<_>>()?,
+    })
+}
+
+fn read_permission(value: &Value) -> Result<Permission> {
+    let Value::Object(members) = value else { return Err(BAD_BODY.with(["a permission is no object"])) };
+    let members = members.iter().filter(|(_, value)| !value.is_null());
+    let members: Value = members.map(|(name, value)| (name.clone(), value.clone())).collect();
+    serde_json::from_value(members).map_err(|cause| BAD_BODY.with([cause.to_string()]))
+}
+
+/// A subscription, a group or a management group: not the root, and no wildcard.
+fn read_scope(value: &Value) -> Result<ResourceId> {
+    let text = value.as_str().unwrap_or_default();
+    let refused = || -> Error { BAD_SCOPE.with([text]) };
+    let scope = ResourceId::parse(text).map_err(|_| refused())?;
+    let is_place = scope.subscription().is_some() || scope.namespace().is_some();
+    if is_place && !text.contains('*') { Ok(scope) } else { Err(refused()) }
+}
+
+fn delete(edit: &mut Edit<'_>) -> Result<Option<Value>> {
+    let Ok(guid) = edit.id.name().parse::<Guid>() else { return Ok(None) };
+    if let Some(role) = roles::by_id(guid) {
+        return Err(BUILT_IN.with([role.name.clone()]));
+    }
+    if is_assigned(edit.txn, guid)? {
+        return Err((&HAS_ASSIGNMENTS).into());
+    }
+    let was = assignments::delete_custom_role(edit.txn, guid)?;
+    Ok(was.map(|role| shown(&edit.look(), &edit.id.extended(), &role)))
+}
+
+fn is_assigned(txn: &Txn, role: Guid) -> Result<bool> {
+    Ok(assignments::within(txn, &ResourceId::root())?.iter().any(|it| it.role == role))
+}

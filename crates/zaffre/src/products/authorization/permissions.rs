@@ -1,0 +1,35 @@
+//! `{scope}/providers/Microsoft.Authorization/permissions`: what the caller may do there.
+
+use azure::{error::Result, roles::Permission};
+use serde_json::{Value, json};
+
+use crate::{
+    access::assignments,
+    arm::kind::{Answer, Call},
+    store::Txn,
+};
+
+/// One object a permission of each role that reaches the scope.
+pub(super) fn list(call: &Call<'_, &Txn>) -> Result<Answer> {
+    let scope = call.id;
+    let mut value = Vec::new();
+    for id in call.permit.caller().principal().iter().flat_map(|who| who.ids()) {
+        for assignment in assignments::of(call.txn, id)? {
+            if !assignment.scope.holds(scope) {
+                continue;
+            }
+            let role = assignments::role(call.txn, assignment.role)?;
+            value.extend(role.iter().flat_map(|role| &role.permissions).map(shown));
+        }
+    }
+    Ok(Answer::ok(json!({ "value": value })))
+}
+
+fn shown(permission: &Permission) -> Value {
+    json!({
+        "actions": permission.actions,
+        "notActions": permission.not_actions,
+        "dataActions": permission.data_actions,
+        "notDataActions": permission.not_data_actions,
+    })
+}

@@ -1,0 +1,217 @@
+//! Holding a conversation with a fresh cloud, and writing it down.
+
+use std::{collections::HashMap, fmt::Write as _, sync::Arc, time::Duration};
+
+use azure::{
+    ids::{ClientId, ObjectId},
+    jwt::claims::{Bearer, Credential},
+    time::Timestamp,
+};
+use http::{HeaderMap, Request};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use zaffre::{
+    Server,
+    cloud::CloudId,
+    directory::{self, founding, mint::Subject},
+    door::{Door, Entrance},
+    service::{Body, Cx},
+};
+
+use super::script::{Exchange, Script};
+
+/// Sat, 21 Nov 2026 23:02:54 GMT.
+const NOW: Timestamp = Timestamp::from_seconds(1_795_302_174);
+const SEED: u64 = 1;
+
+/// What every answer of a service carries: shown once a file.
+const DRESS: [&str; 19] = [
+    "cache-control",
+    "date",
+    "expires",
+    "p3p",
+    "pragma",
+    "server",
+    "strict-transport-security",
+    "vary",
+    "x-content-type-options",
+    "x-ms-client-request-id",
+    "x-ms-correlation-request-id",
+    "x-ms-ratelimit-remaining-subscription-deletes",
+    "x-ms-ratelimit-remaining-subscription-reads",
+    "x-ms-ratelimit-remaining-subscription-writes",
+    "x-ms-request-id",
+    "x-ms-routing-request-id",
+    "x-ms-ests-server",
+    "x-ms-srs",
+    "x-ms-version",
+];
+
+struct Conversation {
+    server: Arc<Server>,
+    variables: HashMap<String, String>,
+    host: &'static str,
+}
+
+/// Sends the requests in order and gives back the transcript with the answers that came.
+pub(super) async fn hold(service: &str, script: &Script) -> String {
+    let mut conversation = Conversation::begin(service).await;
+    let mut written = script.head.clone();
+    for (at, exchange) in script.exchanges.iter().enumerate() {
+        let answer = conversation.exchange(exchange, at == 0).await;
+        let _ = write!(written, "### {}\n{}\n---\n{}\n", exchange.title, exchange.text, answer.trim_end());
+        if at + 1 < script.exchanges.len() {
+            written.push('\n');
+        }
+    }
+    written
+}
+
+/// The host that a service's requests are for, where they name none.
+fn host_of(service: &str) -> &'static str {
+    match service {
+        "entra" => "login.microsoftonline.com",
+        "graph" => "graph.microsoft.com",
+        "imds" => "169.254.169.254",
+        _ => "management.azure.com",
+    }
+}
+
+impl Conversation {
+    async fn begin(service: &str) -> Self {
+        let server = Server::in_memory(SEED, NOW).await;
+        let credentials = server.credentials(CloudId::DEFAULT).expect("the default cloud is founded");
+        let variables = [
+            ("tenant", credentials.tenant.to_string()),
+            ("subscription", credentials.subscription.to_string()),
+            ("client_id", credentials.client_id.to_string()),
+            ("client_secret", credentials.client_secret.clone()),
+            ("admin", founding::ADMIN_SERVICE_PRINCIPAL.to_owned()),
+        ];
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Conversation { server, variables, host: host_of(service) }
+    }
+
+    fn filled(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (name, value) in &self.variables {
+            text = text.replace(&format!("{{{{{name}}}}}"), value);
+        }
+        text
+    }
+
+    async fn exchange(&mut self, exchange: &Exchange, is_first: bool) -> String {
+        let mut request = Request::builder().method(exchange.method.as_str());
+        let mut door = Door::named(CloudId::DEFAULT);
+        let (mut sets, mut shows) = (Vec::new(), None);
+        for directive in &exchange.directives {
+            let directive = self.filled(directive);
+            let words: Vec<&str> = directive.split_ascii_whitespace().collect();
+            match words.as_slice() {
+                ["token", who, audience @ ..] => {
+                    let audience = audience.first().unwrap_or(&"https://management.azure.com/");
+                    request = request
+                        .header("authorization", format!("Bearer {}", self.token(who, audience).await));
+                }
+                ["clock", moved] => self.move_clock(moved),
+                ["set", name, "=", pointer] => sets.push(((*name).to_owned(), (*pointer).to_owned())),
+                ["show", pointer] => shows = Some((*pointer).to_owned()),
+                ["door", "blob"] => door = Door::at(CloudId::DEFAULT, Entrance::Blob),
+                ["door", "cosmos"] => door = Door::at(CloudId::DEFAULT, Entrance::Cosmos),
+                ["door", "metadata", vm, vm_id] => {
+                    let (vm, vm_id) = (vm.parse().expect("an id"), vm_id.parse().expect("a guid"));
+                    door = Door::metadata(CloudId::DEFAULT, vm, vm_id);
+                }
+                ["door", "extension", vm, vm_id] => {
+                    let (vm, vm_id) = (vm.parse().expect("an id"), vm_id.parse().expect("a guid"));
+                    door =
+                        Door { entrance: Entrance::Extension, ..Door::metadata(CloudId::DEFAULT, vm, vm_id) };
+                }
+                other => panic!("`@{}` is no directive, under `{}`", other.join(" "), exchange.title),
+            }
+        }
+        if !exchange.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            request = request.header("host", self.host);
+        }
+        for (name, value) in &exchange.headers {
+            request = request.header(name, self.filled(value));
+        }
+        let request =
+            request.uri(self.filled(&exchange.target)).body(Body::from(self.filled(&exchange.body)));
+        let response = self.server.send(door, request.expect("a request")).await;
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.expect("a body").to_bytes();
+        let json: Option<Value> = serde_json::from_slice(&body).ok();
+        for (name, pointer) in sets {
+            let value = json.as_ref().and_then(|it| it.pointer(&pointer));
+            let value = value.unwrap_or_else(|| panic!("no {pointer} in the answer to `{}`", exchange.title));
+            self.variables.insert(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
+        let mut answer = format!("{}\n", head.status);
+        answer.push_str(&headers(&head.headers, is_first));
+        answer.push_str(&printed(&body, json, shows.as_deref()));
+        without_tokens(&answer)
+    }
+
+    fn move_clock(&self, by: &str) {
+        let cloud = self.server.cloud(CloudId::DEFAULT).expect("the default cloud");
+        let seconds = by.strip_prefix('+').and_then(|it| it.parse().ok()).expect("`@clock +SECONDS`");
+        assert!(cloud.clock.move_to(cloud.clock.now().plus(Duration::from_secs(seconds))));
+    }
+
+    async fn token(&self, who: &str, audience: &str) -> String {
+        let cloud = self.server.cloud(CloudId::DEFAULT).expect("the default cloud");
+        let cx = Cx::internal(&self.server.env, &cloud, Door::named(CloudId::DEFAULT));
+        let object_id: ObjectId = match who {
+            "admin" => founding::ADMIN_SERVICE_PRINCIPAL.parse().expect("a constant guid"),
+            other => other.parse().expect("`@token` names `admin` or an object id"),
+        };
+        let found = cx.read(|txn| directory::service_principals::get(txn, object_id)).await.expect("reads");
+        let client = found.as_ref().map_or(ClientId(object_id.0), |it| it.app_id);
+        let resource = found.and_then(|it| it.resource_id);
+        let bearer = match resource {
+            Some(resource) => Bearer::SystemAssigned { resource },
+            None => Bearer::App(Credential::Secret),
+        };
+        let subject = Subject { object_id, client, bearer };
+        let lifetime = directory::mint::APPLICATION_LIFETIME;
+        directory::mint::mint(&cx, subject, audience, lifetime).await.expect("signs").token.to_string()
+    }
+}
+
+fn headers(headers: &HeaderMap, is_first: bool) -> String {
+    let mut lines: Vec<String> = headers
+        .iter()
+        .filter(|(name, _)| is_first || !DRESS.contains(&name.as_str()))
+        .map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())))
+        .collect();
+    lines.sort();
+    lines.concat()
+}
+
+fn printed(body: &[u8], json: Option<Value>, shows: Option<&str>) -> String {
+    match (json, shows) {
+        (Some(json), Some(pointer)) => {
+            let part = json.pointer(pointer).unwrap_or(&Value::Null);
+            format!("\n# {pointer}\n{part:#}\n")
+        }
+        (Some(json), None) => format!("\n{json:#}\n"),
+        (None, _) if body.is_empty() => String::new(),
+        (None, _) => format!("\n{}\n", String::from_utf8_lossy(body)),
+    }
+}
+
+/// Tokens are signed with a key that each process makes anew.
+fn without_tokens(text: &str) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("eyJ") {
+        let (before, token) = rest.split_at(at);
+        let end = token.find(|c: char| !is_part(c)).unwrap_or(token.len());
+        out.push_str(before);
+        out.push_str(if token[..end].matches('.').count() == 2 { "<jwt>" } else { &token[..end] });
+        rest = &token[end..];
+    }
+    out + rest
+}
