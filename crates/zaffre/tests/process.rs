@@ -1,0 +1,225 @@
+//! The program as a process: started, found, asked through its proxy, stopped, and what it leaves behind.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::Arc,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const TENANT: &str = "7af7e000-c10d-4000-8000-00000000000a";
+
+fn zaffre(home: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zaffre"));
+    command.arg("--data").arg(home).args(words).env_remove("ZAFFRE_HOME").env_remove("ZAFFRE_SELF");
+    command
+}
+
+fn run(home: &Path, words: &[&str]) -> Output {
+    zaffre(home, words).output().expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A running cloud, killed if a test ends before it does.
+struct Up {
+    child: Child,
+    home: TempDir,
+}
+
+impl Up {
+    fn start(words: &[&str]) -> Up {
+        Up::start_in(tempfile::tempdir().expect("a folder"), words)
+    }
+
+    /// Returns when the cloud has said that it is up.
+    fn start_in(home: TempDir, words: &[&str]) -> Up {
+        let words = [&["up", "--port", "all=0", "--log", "off"], words].concat();
+        let mut child =
+            zaffre(home.path(), &words).stdout(Stdio::piped()).spawn().expect("the program starts");
+        let stdout = BufReader::new(child.stdout.as_mut().expect("a pipe"));
+        let is_up = stdout.lines().map_while(Result::ok).any(|line| line.ends_with("stops it"));
+        assert!(is_up, "the cloud ended before it was up");
+        Up { child, home }
+    }
+
+    fn path(&self) -> &Path {
+        self.home.path()
+    }
+
+    fn run_json(&self) -> Value {
+        serde_json::from_slice(&fs::read(self.path().join("run.json")).expect("run.json")).expect("JSON")
+    }
+
+    fn env(&self) -> Value {
+        serde_json::from_slice(&run(self.path(), &["env", "--format", "json"]).stdout).expect("JSON")
+    }
+
+    fn signal(&mut self, signal: Signal) -> std::process::ExitStatus {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process");
+        kill_process(pid, signal).expect("the process is ours");
+        self.child.wait().expect("it ends")
+    }
+
+    /// Asks a host of Azure's as any client does: by CONNECT, trusting what `env` names.
+    fn ask(&self, host: &str, request: &str) -> (u16, Value) {
+        let env = self.env();
+        let proxy = env["HTTPS_PROXY"].as_str().expect("a proxy").trim_start_matches("http://");
+        let mut stream = TcpStream::connect(proxy).expect("connects");
+        write!(stream, "CONNECT {host}:443 HTTP/1.1\r\n\r\n").expect("writes");
+        let mut established = [0; 12];
+        stream.read_exact(&mut established).expect("an answer");
+        assert_eq!(text(&established), "HTTP/1.1 200");
+        let mut last = [0; 4];
+        while last != *b"\r\n\r\n" {
+            last.rotate_left(1);
+            stream.read_exact(&mut last[3..]).expect("the head's end");
+        }
+        let mut roots = RootCertStore::empty();
+        let ca = env["NODE_EXTRA_CA_CERTS"].as_str().expect("a file");
+        roots.add(CertificateDer::from_pem_file(ca).expect("a certificate")).expect("a root");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.expect("versions").with_root_certificates(roots).with_no_client_auth();
+        let name = ServerName::try_from(host.to_owned()).expect("a name");
+        let tls = ClientConnection::new(Arc::new(config), name).expect("a client");
+        let mut stream = StreamOwned::new(tls, stream);
+        stream.write_all(request.as_bytes()).expect("writes");
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let answer = text(&answer);
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
+        (status, serde_json::from_str(body).unwrap_or_default())
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        // It has usually ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_cloud_in_memory_gives_a_token_through_its_proxy_and_leaves_nothing() {
+    let mut up = Up::start(&["--memory"]);
+    let login = "login.microsoftonline.com";
+    let get = format!(
+        "GET /{TENANT}/v2.0/.well-known/openid-configuration HTTP/1.1\r\nHost: {login}\r\nConnection: close\r\n\r\n"
+    );
+    let (status, document) = up.ask(login, &get);
+    assert_eq!(status, 200);
+    assert_eq!(document["token_endpoint"], format!("https://{login}/{TENANT}/oauth2/v2.0/token"));
+
+    let env = up.env();
+    let form = format!(
+        "grant_type=client_credentials&client_id={}&client_secret={}&scope=https%3A%2F%2Fmanagement.azure.com%2F.default",
+        env["AZURE_CLIENT_ID"].as_str().expect("an id"),
+        env["AZURE_CLIENT_SECRET"].as_str().expect("a secret"),
+    );
+    let post = format!(
+        "POST /{TENANT}/oauth2/v2.0/token HTTP/1.1\r\nHost: {login}\r\nConnection: close\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    let (status, answer) = up.ask(login, &post);
+    assert_eq!((status, answer["token_type"].as_str()), (200, Some("Bearer")), "{answer}");
+
+    let control = PathBuf::from(up.run_json()["control"].as_str().expect("a path"));
+    assert!(control.exists());
+    let status = up.signal(Signal::TERM);
+    assert!(status.success(), "{status}");
+    assert!(!control.parent().expect("a folder").exists(), "the passing folder is gone");
+    let left: Vec<_> =
+        fs::read_dir(up.path()).expect("the home").map(|it| it.expect("an entry").file_name()).collect();
+    assert_eq!(left, ["lock"]);
+}
+
+#[test]
+fn a_cloud_keeps_its_secrets_and_its_authority_over_a_restart() {
+    let mut up = Up::start(&[]);
+    let (before, ca) = (up.env(), fs::read(up.path().join("ca/ca.pem")).expect("a certificate"));
+    let down = run(up.path(), &["down"]);
+    assert!(down.status.success(), "{}", text(&down.stderr));
+    assert!(up.child.wait().expect("it ends").success());
+    let home = std::mem::replace(&mut up.home, tempfile::tempdir().expect("a folder"));
+    let up = Up::start_in(home, &[]);
+    let after = up.env();
+    for name in ["AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID", "REQUESTS_CA_BUNDLE"] {
+        assert!(before[name].is_string() && before[name] == after[name], "{name}");
+    }
+    assert_eq!(fs::read(up.path().join("ca/ca.pem")).expect("a certificate"), ca);
+}
+
+#[test]
+fn what_is_secret_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let up = Up::start(&[]);
+    let home = tempfile::tempdir().expect("a folder");
+    let new = home.path().join("new");
+    let other = Up::start(&["--memory", "--data", new.to_str().expect("text")]);
+    for (path, mode) in [
+        (up.path().join("ca"), 0o700),
+        (up.path().join("ca/ca.key"), 0o600),
+        (up.path().join("control.sock"), 0o600),
+        (up.path().join("run.json"), 0o600),
+        (new.clone(), 0o700),
+    ] {
+        let is = fs::metadata(&path).expect("is there").permissions().mode() & 0o777;
+        assert_eq!(is, mode, "{}", path.display());
+    }
+    drop(other);
+}
+
+#[test]
+fn a_cloud_that_was_killed_is_said_to_be_gone_with_the_line_that_starts_it() {
+    let mut up = Up::start(&["--memory"]);
+    up.signal(Signal::KILL);
+    let status = run(up.path(), &["status"]);
+    let said = text(&status.stderr);
+    assert!(
+        !status.status.success() && said.contains("is gone") && said.contains(" up` starts it again"),
+        "{said}"
+    );
+    let none = tempfile::tempdir().expect("a folder");
+    let said = text(&run(none.path(), &["env"]).stderr);
+    assert!(said.contains("no cloud is up") && said.contains(" up` starts it"), "{said}");
+}
+
+#[test]
+fn a_second_cloud_in_one_directory_is_refused() {
+    let up = Up::start(&["--memory"]);
+    let second = run(up.path(), &["up", "--memory", "--port", "all=0"]);
+    let said = text(&second.stderr);
+    assert!(
+        !second.status.success() && said.contains("is up in") && said.contains("down` stops it"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_detached_cloud_is_up_when_the_command_returns_and_goes_down_when_told() {
+    let home = tempfile::tempdir().expect("a folder");
+    let up = run(home.path(), &["up", "--detach", "--memory", "--port", "all=0"]);
+    assert!(up.status.success() && text(&up.stdout).contains("is up"), "{}", text(&up.stderr));
+    let status = run(home.path(), &["status"]);
+    assert!(status.status.success() && text(&status.stdout).contains("proxy"), "{}", text(&status.stderr));
+    let down = run(home.path(), &["down"]);
+    assert!(down.status.success(), "{}", text(&down.stderr));
+    assert!(!home.path().join("run.json").exists());
+
+    let failed = run(home.path(), &["up", "--detach", "--memory", "--port", "blob=1", "--port", "proxy=x"]);
+    assert!(!failed.status.success());
+}
