@@ -309,7 +309,7 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        // Kills what is left and waits for it, before anyone is told.
+        // Ends what is left and waits for it, before anyone is told.
         self.keeper.take();
         let mut state = self.link.state();
         *state = State { is_dead: true, ..State::default() };

@@ -4,6 +4,7 @@
 //! Threads of a runtime come and go, so all keepers are started by one thread that lives as long as the program.
 
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -11,15 +12,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{OnceLock, mpsc};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, Signal};
 
 use crate::init::{MARK, NAME};
 use crate::refused::{Named, Refused};
 
-/// A keeper that runs. Dropping it kills it, and its guest with it, and waits until it is gone.
+/// A keeper that runs. Dropping it ends it, and its guest with it, and waits until both are gone.
 pub(crate) struct Keeper {
     child: Child,
     handle: OwnedFd,
+    control: UnixStream,
 }
 
 impl Keeper {
@@ -39,7 +42,8 @@ impl Keeper {
         let child = child.named(|| format!("start a guest's init (`{}`)", program.display()))?;
         let pid = rustix::process::Pid::from_child(&child);
         let handle = rustix::process::pidfd_open(pid, PidfdFlags::empty()).at("watch a guest's init")?;
-        Ok((Keeper { child, handle }, ours))
+        let control = ours.try_clone().at("copy the control socket")?;
+        Ok((Keeper { child, handle, control }, ours))
     }
 
     /// A descriptor that can be read when the keeper has ended. By then its whole guest has.
@@ -50,11 +54,20 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        // The handle names this very process, also when it has ended and its number belongs to another.
-        let _ = rustix::process::pidfd_send_signal(&self.handle, Signal::KILL);
+        // An init whose control socket ends leaves, which ends all of its guest; then its keeper leaves too. Killing the keeper
+        // would bring about the same, but nobody could wait for the last of it.
+        let _ = self.control.shutdown(Shutdown::Both);
+        let mut wait = [PollFd::new(&self.handle, PollFlags::IN)];
+        if !matches!(poll(&mut wait, Some(&PATIENCE)), Ok(1)) {
+            // The handle names this very process, also when it has ended and its number belongs to another.
+            let _ = rustix::process::pidfd_send_signal(&self.handle, Signal::KILL);
+        }
         let _ = self.child.wait();
     }
 }
+
+/// How long a guest may take to leave by itself: the kernel ends its processes, many or few, in milliseconds.
+const PATIENCE: Timespec = Timespec { tv_sec: 3, tv_nsec: 0 };
 
 struct Order {
     program: PathBuf,

@@ -107,12 +107,16 @@ impl Inbox {
         let mut chunk = [0; 16 << 10];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let received = rustix::net::recvmsg(
+        let received = match rustix::net::recvmsg(
             &socket,
             &mut [IoSliceMut::new(&mut chunk)],
             &mut ancillary,
             RecvFlags::CMSG_CLOEXEC,
-        )?;
+        ) {
+            // The other side left with something of ours unread: an end like any other.
+            Err(rustix::io::Errno::CONNRESET) => return Ok(false),
+            result => result?,
+        };
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message {
                 self.descriptors.extend(descriptors);

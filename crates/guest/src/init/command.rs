@@ -12,14 +12,14 @@ use std::process::Stdio;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::Pid;
+use rustix::process::{Pid, Uid};
 use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
 
 use super::confine;
 use super::keeper::Ids;
 use crate::refused::{Named, Refused};
-use crate::spec::{CA_BUNDLE, Command, Limits, Size, User};
+use crate::spec::{ADMIN_ID, CA_BUNDLE, Command, Limits, Size, User};
 use crate::sys;
 use crate::wire::Inbox;
 
@@ -100,6 +100,15 @@ pub(crate) fn resize(terminal: impl AsFd, size: Size) -> io::Result<()> {
     Ok(rustix::termios::tcsetwinsize(terminal, size)?)
 }
 
+/// Makes the terminal or pipes the user's own: programs open them again, as /dev/stdout.
+fn give(files: &[OwnedFd; 3], user: User, ids: Ids) -> Result<(), Refused> {
+    if (user, matches!(ids, Ids::Range(_))) != (User::Admin, true) {
+        return Ok(());
+    }
+    let admin = Some(Uid::from_raw(ADMIN_ID));
+    files.iter().try_for_each(|file| rustix::fs::fchown(file, admin, None).at("give the pipes to their user"))
+}
+
 enum Never {}
 
 /// In the child: from the init's copy to the command.
@@ -107,11 +116,8 @@ fn become_command(setting: &Setting, command: &Command, stdio: Ours) -> Result<N
     rustix::process::setsid().at("make a session")?;
     if stdio.is_terminal {
         rustix::process::ioctl_tiocsctty(&stdio.files[0]).at("take the terminal")?;
-        if let (User::Admin, Ids::Range(_)) = (command.user, setting.ids) {
-            let (uid, tty) = (rustix::fs::Uid::from_raw(crate::spec::ADMIN_ID), rustix::fs::Gid::from_raw(5));
-            rustix::fs::fchown(&stdio.files[0], Some(uid), Some(tty)).at("give the terminal to its user")?;
-        }
     }
+    give(&stdio.files, command.user, setting.ids)?;
     confine::limit(&setting.limits)?;
     confine::become_user(command.user, setting.ids)?;
     let env = environment(setting, command);

@@ -1,0 +1,178 @@
+//! What of the host a guest has, and what it has not.
+
+use guest::{Command, ExtraFile, Limits, Share, Spec, User};
+
+use crate::{as_root, code, print, shell, spec, start};
+
+#[tokio::test]
+async fn the_hosts_files_are_not_there() {
+    let host = tempfile::tempdir().unwrap();
+    let secret = host.path().join("secret");
+    std::fs::write(&secret, "secret").unwrap();
+    let Some((guest, _sockets)) = start(spec()).await else { return };
+    assert_eq!(code(&guest, as_root(&format!("test -e {}", secret.display()))).await, 1);
+    assert_eq!(code(&guest, as_root("grep -rqs secret /tmp /home /root /run /var /mnt /srv /opt")).await, 1);
+    assert_eq!(
+        print(&guest, as_root("ls -A /tmp /var/lib /srv /opt /mnt /media | grep -v : | grep .; ls -A /home"))
+            .await,
+        "azureuser"
+    );
+    let top = print(&guest, shell("cd /; ls | grep -vxE 'bin|sbin|lib|lib32|lib64|libx32|usr'")).await;
+    assert_eq!(top.replace('\n', " "), "dev etc home media mnt opt proc root run srv tmp var");
+}
+
+#[tokio::test]
+async fn the_hosts_processes_are_not_there() {
+    let Some((guest, _sockets)) = start(spec()).await else { return };
+    let script = "for it in /proc/[0-9]*; do tr '\\0' ' ' < $it/cmdline | cut -c1-17; done";
+    let seen = print(&guest, as_root(script)).await;
+    let strangers: Vec<_> = seen
+        .lines()
+        .filter(|it| {
+            !it.is_empty()
+                && !["zaffre-guest-init", "bash", "tr", "cut"].iter().any(|own| it.starts_with(own))
+        })
+        .collect();
+    assert_eq!(strangers, Vec::<&str>::new());
+    assert!(seen.starts_with("zaffre-guest-init"), "{seen}");
+}
+
+/// Each is tried as both users, and must fail.
+static FORBIDDEN: &[(&str, &str)] = &[
+    ("a new user namespace", "unshare -U true"),
+    ("a new network", "unshare -n true"),
+    ("a mount", "mount -t tmpfs none /mnt"),
+    ("taking a mount away", "umount -l /proc"),
+    ("writing to the host's programs", "touch /usr/written"),
+    ("making them writable", "mount -o remount,rw /usr"),
+    ("a device", "mknod /tmp/disk b 8 0"),
+    ("another root", "chroot /usr true"),
+    ("the host's control of the kernel", "test -w /proc/sysrq-trigger -o -w /proc/sys/kernel/core_pattern"),
+    ("the kernel's log", "dmesg"),
+    ("the init's files", "ls /proc/1/fd/"),
+    ("the init's memory", "cat /proc/1/environ"),
+    ("the init's root", "ls /proc/1/root/"),
+    ("the init's network", "nsenter -t 1 -n true"),
+    ("the host's name", "hostname other"),
+    ("an address", "test -x /usr/sbin/ip && /usr/sbin/ip address add 192.0.2.7/32 dev lo"),
+    ("more open files", "ulimit -Hn 10000000"),
+];
+
+#[tokio::test]
+async fn no_command_gets_past_its_guest() {
+    let Some((guest, _sockets)) = start(spec()).await else { return };
+    for (what, script) in FORBIDDEN {
+        for user in [User::Admin, User::Root] {
+            let command = Command { user, ..shell(&format!("{script} >/dev/null 2>&1")) };
+            assert_ne!(code(&guest, command).await, 0, "{what}, as {user:?}");
+        }
+    }
+    // The same words are allowed where they should be: the tests above did not fail for want of a shell.
+    assert_eq!(code(&guest, as_root("touch /etc/written && chown 0:0 /etc/written")).await, 0);
+}
+
+#[tokio::test]
+async fn the_init_can_not_be_killed_from_inside() {
+    let Some((guest, _sockets)) = start(spec()).await else { return };
+    for signal in [15, 9, 11, 17, 19] {
+        code(&guest, as_root(&format!("kill -{signal} 1"))).await;
+    }
+    assert_eq!(print(&guest, shell("echo alive")).await, "alive");
+}
+
+#[tokio::test]
+async fn rights_are_gone_for_good() {
+    let Some((guest, _sockets)) = start(spec()).await else { return };
+    let script = "grep -E '^(CapPrm|CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\t' | tr '\\n' ' '";
+    let none = "0000000000000000";
+    let admin = format!("CapPrm:{none} CapEff:{none} CapBnd:{none} NoNewPrivs:1 Seccomp:2");
+    assert_eq!(print(&guest, shell(script)).await, admin);
+    // chown, dac_override, fowner, fsetid, kill, setgid, setuid, net_bind_service.
+    let some = "00000000000004fb";
+    let root = format!("CapPrm:{some} CapEff:{some} CapBnd:{some} NoNewPrivs:1 Seccomp:2");
+    assert_eq!(print(&guest, as_root(script)).await, root);
+}
+
+#[tokio::test]
+async fn a_guest_is_what_its_description_says() {
+    let mut spec = Spec { hostname: "web-1".into(), admin: "grace".into(), ..spec() };
+    spec.machine_id = "0123456789abcdef0123456789abcdef".into();
+    spec.ca_bundle = "-----BEGIN CERTIFICATE-----\n".into();
+    spec.hosts = vec![("10.0.0.4".parse().unwrap(), "web-1".into())];
+    let file = |path: &str, mode, owner, text: &str| ExtraFile {
+        path: path.into(),
+        mode,
+        owner,
+        bytes: text.into(),
+    };
+    spec.files = vec![
+        file("/home/grace/.ssh/authorized_keys", 0o600, User::Admin, "ssh-ed25519 A"),
+        file("/var/run/x", 0o640, User::Root, "through a link"),
+    ];
+    let Some((guest, _sockets)) = start(spec).await else { return };
+    for (script, expected) in [
+        ("hostname; cat /etc/hostname", "web-1\nweb-1"),
+        ("cat /etc/machine-id", "0123456789abcdef0123456789abcdef"),
+        ("whoami; cd; pwd", "grace\n/home/grace"),
+        ("getent ahostsv4 web-1 | head -n 1 | tr -s ' '", "10.0.0.4 STREAM web-1"),
+        ("cat /etc/resolv.conf", "nameserver 168.63.129.16"),
+        ("cat /etc/ssl/certs/ca-certificates.crt", "-----BEGIN CERTIFICATE-----"),
+        ("cat /etc/ssl/cert.pem /etc/pki/tls/certs/ca-bundle.crt | sort -u", "-----BEGIN CERTIFICATE-----"),
+        ("cd .ssh; stat -c '%a %U' authorized_keys; cat authorized_keys", "600 grace\nssh-ed25519 A"),
+        ("stat -c %a /run/x", "640"),
+        ("test -c /dev/null -a -c /dev/urandom -a -w /dev/shm -a -e /dev/ptmx && echo ok", "ok"),
+        ("echo x > /dev/null; head -c 4 /dev/zero | wc -c; echo via fd > /dev/stdout", "4\nvia fd"),
+    ] {
+        assert_eq!(print(&guest, shell(script)).await, expected, "{script}");
+    }
+    assert!(!std::path::Path::new("/run/x").exists(), "a link of the guest's led to the host");
+}
+
+#[tokio::test]
+async fn shares_are_lent_as_agreed() {
+    let host = tempfile::tempdir().unwrap();
+    std::fs::write(host.path().join("given"), "given").unwrap();
+    let share = |guest: &str, read_only| Share { host: host.path().into(), guest: guest.into(), read_only };
+    let mut spec = spec();
+    spec.shares = vec![share("/mnt/read", true), share("/var/run/write", false)];
+    let Some((guest, _sockets)) = start(spec).await else { return };
+    // The directory is private to its owner, who is root inside.
+    assert_eq!(print(&guest, as_root("cat /mnt/read/given; stat -c %U /mnt/read/given")).await, "givenroot");
+    assert_ne!(code(&guest, as_root("echo x > /mnt/read/taken")).await, 0);
+    print(&guest, as_root("echo -n taken > /var/run/write/taken")).await;
+    assert_eq!(std::fs::read_to_string(host.path().join("taken")).unwrap(), "taken");
+    use std::os::unix::fs::MetadataExt;
+    let owner = |name| host.path().join(name).metadata().unwrap().uid();
+    assert_eq!(owner("taken"), owner("given"));
+}
+
+#[tokio::test]
+async fn a_share_that_is_not_there_is_refused_by_name() {
+    if !crate::is_allowed() {
+        return;
+    }
+    let mut spec = spec();
+    spec.shares = vec![Share { host: "/no/such/place".into(), guest: "/mnt".into(), read_only: true }];
+    let error = guest::Guest::start(spec).await.map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("lend `/no/such/place`"), "{error}");
+}
+
+#[tokio::test]
+async fn limits_hold() {
+    let limits = Limits {
+        processes: Some(20),
+        open_files: Some(64),
+        address_space_bytes: Some(1 << 30),
+        disk_bytes: 8 << 20,
+    };
+    let Some((guest, _sockets)) = start(Spec { limits, ..spec() }).await else { return };
+    assert_eq!(print(&guest, shell("ulimit -n; ulimit -v")).await, "64\n1048576");
+    let full =
+        guest.exec(as_root("head -c 16M /dev/zero > /tmp/full")).await.unwrap().finish().await.unwrap();
+    assert!(String::from_utf8_lossy(&full.stderr).contains("No space left"));
+    // Not with a shell, which would try again for a quarter of a minute.
+    let script = "command -v perl >/dev/null || { echo no perl; exit; }
+        perl -e 'for (1..40) { my $child = fork; defined $child or die \"$!\"; $child or exec \"sleep\", 1000 }' 2>&1 | head -n 1";
+    let many = print(&guest, shell(&format!("ulimit -u; {script}"))).await;
+    assert!(many == "20\nno perl" || many.starts_with("20\nResource temporarily unavailable"), "{many}");
+}
