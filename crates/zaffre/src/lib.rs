@@ -16,6 +16,7 @@ pub mod entra;
 pub mod env;
 pub mod front;
 pub mod host;
+pub mod imds;
 pub mod keys;
 pub mod products;
 pub mod resources;

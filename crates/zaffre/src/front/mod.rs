@@ -35,6 +35,7 @@ use crate::{
     door::Door,
     entra::Entra,
     env::Env,
+    imds::Imds,
     products::{self, storage::blob::BlobService},
     service::{
         Body, Cx, Parts,
@@ -74,14 +75,12 @@ pub async fn answer(
         Target::Control => serve(&Control, cx, parts, body).await,
         Target::Catalogue => serve(&Catalogue, cx, parts, body).await,
         Target::Entra => serve(&Entra, cx, parts, body).await,
+        Target::Metadata | Target::Extension => serve(&Imds, cx, parts, body).await,
         Target::Arm => serve(&ARM, cx, parts, body).await,
         Target::Blob => serve(&BlobService, cx, parts, body).await,
-        Target::Graph
-        | Target::Metadata
-        | Target::Extension
-        | Target::Cosmos
-        | Target::Refused
-        | Target::Foreign => serve(&Elsewhere, cx, parts, body).await,
+        Target::Graph | Target::Cosmos | Target::Refused | Target::Foreign => {
+            serve(&Elsewhere, cx, parts, body).await
+        }
     }
 }
 

@@ -1,0 +1,224 @@
+//! Tokens: which of the machine's identities is meant, and its token.
+
+use azure::{
+    error::{Error, Result},
+    ids::ResourceId,
+    text,
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    codes,
+    machine::{AttachedIdentity, Machine},
+};
+use crate::{
+    directory::{
+        Minted,
+        mint::{self, Purpose},
+        resources,
+    },
+    service::{Body, Cx, Parts, Reply},
+};
+
+const FORM_BYTES: usize = 16 << 10;
+
+/// Where the parameters are, and how the answer looks.
+pub(crate) enum TokenRequest {
+    Metadata(Parameters),
+    Extension(Parameters),
+    /// The extension's, with its parameters in the body.
+    ExtensionForm,
+}
+
+pub(crate) struct Parameters {
+    resource: String,
+    selector: Option<Selector>,
+    bypass_cache: bool,
+}
+
+/// Which identity is meant, in the caller's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Selector {
+    Client(String),
+    Object(String),
+    Resource(String),
+}
+
+/// A parameter's name, and what it selects by. `mi_res_id` is what older pages call `msi_res_id`
+/// (imds.md §2.1).
+type Selects = fn(String) -> Selector;
+static SELECTORS: &[(&str, Selects)] = &[
+    ("client_id", Selector::Client),
+    ("object_id", Selector::Object),
+    ("msi_res_id", Selector::Resource),
+    ("mi_res_id", Selector::Resource),
+];
+
+impl TokenRequest {
+    pub(super) fn of_query(parts: &Parts) -> Result<Self> {
+        Parameters::read(&parts.query).map(TokenRequest::Metadata)
+    }
+
+    pub(super) fn of_extension(parts: &Parts) -> Result<Self> {
+        Parameters::read(&parts.query).map(TokenRequest::Extension)
+    }
+
+    pub(super) fn of_form() -> Self {
+        TokenRequest::ExtensionForm
+    }
+}
+
+impl Parameters {
+    fn read(pairs: &[(String, String)]) -> Result<Self> {
+        let get = |name: &str| {
+            let found = pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value.as_str())
+        };
+        let mut selectors = SELECTORS.iter().filter_map(|(name, by)| Some(by(get(name)?.to_owned())));
+        let selector = selectors.next();
+        if selectors.next().is_some() {
+            return Err((&codes::MANY_SELECTORS).into());
+        }
+        let bypass_cache = match get("bypass_cache") {
+            None => false,
+            Some("true") => true,
+            Some(_) => return Err((&codes::BAD_BYPASS).into()),
+        };
+        let resource = get("resource").filter(|it| !it.is_empty()).ok_or(&codes::MISSING_RESOURCE)?;
+        Ok(Parameters { resource: resource.to_owned(), selector, bypass_cache })
+    }
+
+    async fn of_body(body: Body) -> Result<Self> {
+        let bytes = body.bytes(FORM_BYTES).await?;
+        let pairs =
+            std::str::from_utf8(&bytes).ok().and_then(text::form_decode).ok_or(&codes::MALFORMED_FORM)?;
+        let is_repeated =
+            |at: &usize| pairs[..*at].iter().any(|(name, _)| name.eq_ignore_ascii_case(&pairs[*at].0));
+        match (0..pairs.len()).find(is_repeated) {
+            Some(at) => Err(codes::REPEATED_PARAMETER.with([&pairs[at].0])),
+            None => Self::read(&pairs),
+        }
+    }
+}
+
+/// Which identity is meant (imds.md §2.2): the one that is named; else the machine's own; else the
+/// only one there is.
+pub(super) fn select<'m>(
+    identities: &'m [AttachedIdentity],
+    selector: Option<&Selector>,
+) -> Result<&'m AttachedIdentity, Error> {
+    if let Some(selector) = selector {
+        let named = identities.iter().find(|identity| selector.names(identity));
+        return named.ok_or_else(|| (&codes::IDENTITY_NOT_FOUND).into());
+    }
+    let own = identities.iter().find(|identity| identity.resource.is_none());
+    match (own, identities) {
+        (Some(own), _) => Ok(own),
+        (None, [only]) => Ok(only),
+        (None, []) => Err((&codes::IDENTITY_NOT_FOUND).into()),
+        (None, _) => Err((&codes::MANY_IDENTITIES).into()),
+    }
+}
+
+impl Selector {
+    fn names(&self, identity: &AttachedIdentity) -> bool {
+        match self {
+            Selector::Client(id) => id.parse() == Ok(identity.client_id),
+            Selector::Object(id) => id.parse() == Ok(identity.object_id),
+            Selector::Resource(id) => {
+                let id = ResourceId::parse(id).ok();
+                id.is_some() && id == identity.resource
+            }
+        }
+    }
+}
+
+pub(super) async fn answer(cx: &Cx, machine: &Machine, request: &TokenRequest, body: Body) -> Result<Reply> {
+    let from_body;
+    let (asked, is_old) = match request {
+        TokenRequest::Metadata(asked) => (asked, false),
+        TokenRequest::Extension(asked) => (asked, true),
+        TokenRequest::ExtensionForm => {
+            from_body = Parameters::of_body(body).await?;
+            (&from_body, true)
+        }
+    };
+    let identity = select(&machine.identities, asked.selector.as_ref())?;
+    if !cx.read(|txn| resources::is_known(txn, &asked.resource)).await? {
+        return Err(unknown_resource(cx, &asked.resource));
+    }
+    let minted = token(cx, machine, identity, asked).await?;
+    Ok(match is_old {
+        true => old_answer(cx, asked, &minted),
+        false => granted(cx, asked, identity, &minted),
+    })
+}
+
+async fn token(
+    cx: &Cx,
+    machine: &Machine,
+    identity: &AttachedIdentity,
+    asked: &Parameters,
+) -> Result<Minted> {
+    let purpose = Purpose::new(cx, &machine.vm.id, identity.object_id, &asked.resource);
+    let subject = machine.subject(identity);
+    mint::mint_or_keep(cx, purpose, subject, mint::MANAGED_IDENTITY_LIFETIME, asked.bypass_cache).await
+}
+
+/// Entra ID's refusal, as IMDS passes it on.
+fn unknown_resource(cx: &Cx, resource: &str) -> Error {
+    codes::RESOURCE_NOT_FOUND.with([
+        resource.to_owned(),
+        cx.cloud.charter.display_name.clone(),
+        cx.request_id.to_string(),
+        cx.correlation_id.to_string(),
+        cx.now.iso_seconds().replacen('T', " ", 1),
+    ])
+}
+
+/// Every value is text (imds.md §2.3).
+fn granted(cx: &Cx, asked: &Parameters, identity: &AttachedIdentity, minted: &Minted) -> Reply {
+    let expires_in = minted.expires_in(cx.now).to_string();
+    let mut body = Map::new();
+    let mut put = |name: &str, value: &str| {
+        body.insert(name.to_owned(), Value::from(value));
+    };
+    put("access_token", &minted.token);
+    put("client_id", &identity.client_id.to_string());
+    put("expires_in", &expires_in);
+    put("expires_on", &minted.expires.seconds().to_string());
+    put("ext_expires_in", &expires_in);
+    put("not_before", &minted.not_before.seconds().to_string());
+    put("resource", &asked.resource);
+    put("token_type", "Bearer");
+    match &asked.selector {
+        Some(Selector::Object(id)) => put("object_id", id),
+        Some(Selector::Resource(id)) => put("msi_res_id", id),
+        Some(Selector::Client(_)) | None => {}
+    }
+    Reply::json(200, &body)
+}
+
+/// The extension's answer: a refresh token that is empty, and no client id (imds.md §4).
+fn old_answer(cx: &Cx, asked: &Parameters, minted: &Minted) -> Reply {
+    Reply::json(
+        200,
+        &json!({
+            "access_token": &*minted.token,
+            "refresh_token": "",
+            "expires_in": minted.expires_in(cx.now).to_string(),
+            "expires_on": minted.expires.seconds().to_string(),
+            "not_before": minted.not_before.seconds().to_string(),
+            "resource": asked.resource,
+            "token_type": "Bearer",
+        }),
+    )
+}
+
+/// The tenant that the machine's identities are of.
+pub(super) fn info(cx: &Cx, machine: &Machine) -> Result<Reply> {
+    match machine.identities.is_empty() {
+        true => Err((&codes::IDENTITY_NOT_FOUND).into()),
+        false => Ok(Reply::json(200, &json!({ "tenantId": cx.cloud.charter.tenant }))),
+    }
+}
