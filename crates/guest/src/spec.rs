@@ -116,7 +116,8 @@ fn is_inside(path: &Path) -> bool {
 /// A directory (or file) of the host at a place in the guest.
 ///
 /// Started by root, the host's owners are kept inside (root stays root), where its file system can translate ids; where it can
-/// not, owners show as nobody and the permissions for others count. Started by an ordinary user, what is that user's belongs to root inside.
+/// not, owners show as nobody and the permissions for others count. So in a writable share lent by root, the guest's root may do what the
+/// host's may; lend nothing to be written that others on the host run as root. Started by an ordinary user, what is that user's belongs to root inside.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Share {
     pub host: PathBuf,

@@ -52,6 +52,13 @@ fn parted(pid: libc::c_long) -> io::Result<Option<Pid>> {
     }
 }
 
+/// Closes a descriptor that a forked child has from its parent and must not keep.
+pub(crate) fn close_inherited(descriptor: BorrowedFd<'_>) {
+    // SAFETY: called in a child that ends in an exec or an exit without dropping what its parent owned, so nothing uses the
+    // number again, and the parent's descriptor is another.
+    unsafe { libc::close(descriptor.as_raw_fd()) };
+}
+
 /// unshare(2) of the user namespace.
 pub(crate) fn unshare_user() -> io::Result<()> {
     // SAFETY: rustix marks the call unsafe because of CLONE_FILES, which may invalidate descriptors; it is not asked for.

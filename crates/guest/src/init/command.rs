@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -40,8 +40,12 @@ pub(super) struct Started {
     pub(super) ends: Vec<OwnedFd>,
 }
 
-/// Starts the command; refuses with the step that failed in the child.
-pub(super) fn start(setting: &Setting, command: &Command) -> Result<Started, Refused> {
+/// Starts the command; refuses with the step that failed in the child. `control` is the init's alone.
+pub(super) fn start(
+    setting: &Setting,
+    control: BorrowedFd<'_>,
+    command: &Command,
+) -> Result<Started, Refused> {
     if command.argv.is_empty() {
         return Err(Refused::new("run a command", "it names no program"));
     }
@@ -51,6 +55,8 @@ pub(super) fn start(setting: &Setting, command: &Command) -> Result<Started, Ref
     };
     let (failure, report) = std::os::unix::net::UnixStream::pair().at("make a socket pair")?;
     let Some(pid) = sys::fork().at("fork")? else {
+        // Not left to the exec: a child on its way there may already be open to the guest's root.
+        sys::close_inherited(control);
         let refused = match become_command(setting, command, stdio) {
             Ok(never) => match never {},
             Err(refused) => refused,

@@ -141,13 +141,15 @@ impl Init {
                 Ok(listener) => self.send(&FromInit::Listening { id }, &[listener]),
                 Err(refused) => self.send(&FromInit::Failed { id, refused }, &[]),
             },
-            ToInit::Exec { id, command } => match command::start(&self.setting, &command) {
-                Ok(started) => {
-                    self.running.insert(started.pid, id);
-                    self.send(&FromInit::Started { id }, &started.ends)
+            ToInit::Exec { id, command } => {
+                match command::start(&self.setting, self.control.as_fd(), &command) {
+                    Ok(started) => {
+                        self.running.insert(started.pid, id);
+                        self.send(&FromInit::Started { id }, &started.ends)
+                    }
+                    Err(refused) => self.send(&FromInit::Failed { id, refused }, &[]),
                 }
-                Err(refused) => self.send(&FromInit::Failed { id, refused }, &[]),
-            },
+            }
             ToInit::Signal { id, signal } => {
                 self.signal(id, signal);
                 Ok(())
