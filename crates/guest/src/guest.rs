@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::exec::Exec;
 use crate::keeper::Keeper;
 use crate::refused::{GuestError, Named, Refused};
+use crate::settings::explain;
 use crate::spec::{Command, ExitStatus, Spec};
 use crate::sys;
 use crate::wire::{self, FromInit, Inbox, ToInit};
@@ -225,7 +226,7 @@ impl Link {
                 let _ = state.ready.take().map(|it| it.send(Ok(Ready { pid, sockets: descriptors })));
             }
             FromInit::Refused(refused) => {
-                let _ = state.ready.take().map(|it| it.send(Err(refused)));
+                let _ = state.ready.take().map(|it| it.send(Err(explain(refused))));
             }
             FromInit::Listening { id } => {
                 let _ = state.answers.remove(&id).map(|it| it.send(Ok(descriptors)));

@@ -30,6 +30,7 @@ pub mod init;
 mod keeper;
 mod probe;
 mod refused;
+mod settings;
 mod spec;
 mod sys;
 mod wire;

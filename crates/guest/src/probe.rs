@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::keeper::Keeper;
 use crate::refused::{Named, Refused};
+use crate::settings::explain;
 use crate::spec::Spec;
 use crate::wire::{self, FromInit, Inbox, ToInit};
 
@@ -25,7 +26,7 @@ pub fn probe(init: &Path) -> Result<(), Refused> {
     let _ = wire::send(&control, &ToInit::Start(spec), &[]);
     match Inbox::default().next(&control).at("hear from the guest's init")? {
         Some((FromInit::Ready { .. }, _)) => Ok(()),
-        Some((FromInit::Refused(refused), _)) => Err(refused),
+        Some((FromInit::Refused(refused), _)) => Err(explain(refused)),
         Some((other, _)) => Err(Refused::new("hear from the guest's init", format!("it said {other:?}"))),
         None => Err(Refused::new("hear from the guest's init", "it left without a word")),
     }

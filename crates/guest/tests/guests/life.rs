@@ -39,6 +39,26 @@ async fn a_program_that_is_no_init_is_refused() {
     }
 }
 
+/// In a user namespace where no more may be made: the kernel's "No space left on device" alone would help nobody.
+#[test]
+fn a_machine_without_namespaces_is_told_apart_and_why() {
+    if !crate::is_allowed() {
+        return;
+    }
+    let script = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" --exact --nocapture life::stopping_is_once_and_for_all";
+    let tests = std::env::current_exe().unwrap();
+    let inside = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "sh", "-c", script])
+        .arg(tests)
+        .env_remove("ZAFFRE_REQUIRE_GUESTS")
+        .output();
+    let Ok(inside) = inside else { return println!("skipped: no `unshare` here") };
+    let said = String::from_utf8_lossy(&inside.stdout);
+    for words in ["skipped: ", "make the guest's namespaces", "`sysctl user.max_user_namespaces`"] {
+        assert!(said.contains(words), "{words}: {said}{}", String::from_utf8_lossy(&inside.stderr));
+    }
+}
+
 #[tokio::test]
 async fn a_malformed_description_is_refused_before_anything_starts() {
     let error = Guest::start(Spec { hostname: "a b".into(), ..spec() }).await.map(|_| ()).unwrap_err();
