@@ -1,5 +1,6 @@
 //! The integration tests, one binary: a module a kind of test.
 
+mod guest_doors;
 mod process;
 mod tidy;
 mod transcripts;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use clap::ValueEnum;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Outcome, home::Home, say, status};
 use crate::{
@@ -75,6 +75,7 @@ pub(super) fn run(args: Args, home: &Home) -> Outcome {
 async fn serve(args: &Args, home: &Home) -> Outcome {
     home.make()?;
     let _lock = home.lock()?;
+    let mut ends = Ends::catch()?;
     let place = Place::of(args, home)?;
     let (server, authority) = tokio::try_join!(server(args, home), authority(&place.folder))?;
     let (front, closer) = Front::new(Arc::clone(&server), Arc::clone(&authority), Limits::default())?;
@@ -99,12 +100,11 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
     say(&greeting(&running.run, home))?;
     release_stdout_of_detached();
 
-    let ended = until_told(running).await;
+    ends.told(running).await;
     home.withdraw();
     closer.close().await;
     let _ = fs::remove_file(&running.run.control);
     server.env.store.close().await?;
-    ended?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -165,18 +165,26 @@ impl Drop for Place {
     }
 }
 
-/// Until a signal or the control socket says so.
-async fn until_told(running: &Running) -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        _ = hangup.recv() => {}
-        () = running.stopped() => {}
+/// What ends the cloud from outside: caught from before anybody can know that it is up.
+struct Ends([Signal; 3]);
+
+impl Ends {
+    fn catch() -> io::Result<Self> {
+        let [terminate, interrupt, hangup] =
+            [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        Ok(Ends([signal(terminate)?, signal(interrupt)?, signal(hangup)?]))
     }
-    Ok(())
+
+    /// Until a signal or the control socket says so.
+    async fn told(&mut self, running: &Running) {
+        let [terminate, interrupt, hangup] = &mut self.0;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+            () = running.stopped() => {}
+        }
+    }
 }
 
 /// Where the cloud is, and what to type next.

@@ -47,6 +47,7 @@ pub(super) fn named(txn: &Txn, name: &str) -> Result<Resource> {
     let meant: Vec<usize> = (0..all.len()).filter(|&at| is_meant(&all[at])).collect();
     match meant[..] {
         [one] => Ok(all.swap_remove(one)),
+        [] if all.is_empty() => Err(codes::NO_VMS.bare()),
         [] => Err(codes::NO_SUCH_VM.with([name.to_owned(), listed(&all, Resource::name)])),
         _ => {
             let ids: Vec<Resource> = all.into_iter().filter(is_meant).collect();

@@ -30,7 +30,7 @@ struct Owner {
 /// Makes a secret for a machine. `None` where it has no `vmId`, so is none.
 pub(crate) fn make(txn: &mut Txn, draw: &mut Draw, vm: &Resource) -> Result<Option<String>> {
     let Some(vm_id) = vm_id(vm) else { return Ok(None) };
-    let secret = text::base64url(&draw.bytes::<32>());
+    let secret = text::base64url(draw.bytes::<32>());
     VM_SECRETS.put(txn, &hash(&secret), &Owner { vm: vm.id.clone(), vm_id })?;
     Ok(Some(secret))
 }
@@ -54,7 +54,7 @@ pub(crate) fn vm_id(vm: &Resource) -> Option<Guid> {
 }
 
 fn hash(secret: &str) -> String {
-    text::base64url(&keys::sha256(secret.as_bytes()))
+    text::base64url(keys::sha256(secret.as_bytes()))
 }
 
 #[cfg(test)]
