@@ -21,7 +21,7 @@
 //!
 //! - `@token WHO [AUDIENCE]`: a bearer token; WHO is `admin` or an object id;
 //! - `@clock +SECONDS`: the cloud's clock moves, after the token was made;
-//! - `@set NAME = /json/pointer`: keeps a value of the answer as `{{NAME}}`;
+//! - `@set NAME = /json/pointer`: keeps a value of the answer as `{{NAME}}`; `header:location` is one too;
 //! - `@show /json/pointer`: prints that part of the answer alone;
 //! - `@door blob | cosmos | extension | metadata VM VMID`: another entrance than the host's name.
 //!
@@ -30,6 +30,7 @@
 //! answer and are left out of the others.
 
 mod conversation;
+mod coverage;
 
 mod script;
 

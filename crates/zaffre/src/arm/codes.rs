@@ -47,7 +47,7 @@ rows! {
     INVALID_CONTENT 400 "InvalidRequestContent" "The request content was invalid and could not be deserialized: '{0}'." "arm.md §4";
     LOCATION_REQUIRED 400 "LocationRequired" "The location property is required for this definition." "arm.md §4";
     INVALID_GROUP_NAME 400 "InvalidResourceGroup" "The provided resource group name '{0}' has these invalid characters: '{1}'. The name can only be a letter, digit, '-', '.', '(', ')' or '_'." "arm.md §11, code unverified";
-    INVALID_NAME 400 "InvalidResourceName" "Resource name '{0}' is invalid. {1}" "arm.md §11, code unverified";
+    INVALID_NAME 400 "InvalidResourceName" "Resource name '{0}' is invalid: {1}." "arm.md §11, code unverified";
     INVALID_TAG 400 "InvalidTagNameCharacters" "The tag name '{0}' has reserved characters '<,>,%,&,\\,?,/' or control characters." "general knowledge, unverified";
     INVALID_TAG_LENGTH 400 "InvalidTagNameOrValue" "The tag '{0}' is too long: a name has at most 512 characters, a value 256." "general knowledge, unverified";
     TOO_MANY_TAGS 400 "TagsExceedsMaximumCount" "The maximum number of tags per resource is '50', and '{0}' were given." "general knowledge, unverified";

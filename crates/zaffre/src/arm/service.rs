@@ -23,7 +23,7 @@ use super::{
     precondition::Preconditions,
     remove,
     tokens::{self, CHALLENGE},
-    types::{self, Type},
+    types::{self, Type, Types},
     write::{self, Write},
 };
 use crate::{
@@ -128,7 +128,9 @@ impl Service for Arm {
             What::Verb { id, of, verb, .. } => to(of.action(verb.action), id),
             What::Function { function, .. } if function.action.is_empty() => Requirement::SignedIn,
             What::Function { at, function, .. } => to(function.action.to_owned(), at),
-            What::Own { row, path } => own_requirement(row.who, path, &op.asked.path, found, caller),
+            What::Own { row, path } => {
+                own_requirement(&self.types, (row.who, path), &op.asked.path, found, caller)
+            }
         }
     }
 
@@ -227,8 +229,8 @@ fn verb_of(method: &Method) -> &'static str {
 }
 
 fn own_requirement(
-    who: Who,
-    path: &path::Parameters,
+    types: &Types,
+    (who, path): (Who, &path::Parameters),
     at: &str,
     found: &Found,
     caller: &Caller,
@@ -245,7 +247,8 @@ fn own_requirement(
         (Who::MayRegister, _) => to(format!("{}/register/action", parameter("namespace")), &scope()),
         (Who::Follower, Some(operation)) => {
             let began = caller.principal().is_some_and(|it| operation.started_by == Some(it.object_id));
-            let read = || format!("{}/read", operation.resource.resource_type().unwrap_or_default());
+            let read =
+                || types.of(&operation.resource).map_or_else(|_| String::new(), |of| of.action("read"));
             if began { Requirement::SignedIn } else { to(read(), &operation.resource) }
         }
     }

@@ -93,12 +93,11 @@ fn put_row(
 ) -> Result<(bool, ResourceId)> {
     let current = resources::get(txn, write.id)?;
     admit(types, cx, txn, write, current.is_some())?;
+    if write.is_patch && current.is_none() {
+        return Err(absent(write.id));
+    }
     write.preconditions.check(current.as_ref().map(|it| it.etag))?;
-    let mut next = match &current {
-        Some(current) => current.clone(),
-        None if write.is_patch => return Err(absent(write.id)),
-        None => first(cx, permit, draw, write),
-    };
+    let mut next = current.clone().unwrap_or_else(|| first(cx, permit, draw, write));
     if next.state == State::Deleting {
         return Err(codes::BUSY.with([write.id.as_str()]));
     }
@@ -382,6 +381,9 @@ fn put_own(
     let look = Look { cx, txn, id, version: write.version, query: write.query, origin: write.origin };
     let exists = (own.get)(&look)?.is_some();
     admit(types, cx, txn, write, exists)?;
+    if write.is_patch && !exists {
+        return Err(own.absent.map_or_else(|| absent(id), |absent| absent(id)));
+    }
     write.preconditions.check(exists.then(Guid::default))?;
     let action = write.of.action("write");
     let operation = draw.guid();
@@ -399,7 +401,6 @@ fn put_own(
     };
     let written = match (write.is_patch, own.patch) {
         (false, _) => (own.put)(&mut edit)?,
-        (true, _) if !exists => return Err(own.absent.map_or_else(|| absent(id), |absent| absent(id))),
         (true, Some(patch)) => patch(&mut edit)?,
         (true, None) => return Err(codes::METHOD_NOT_ALLOWED.with(["PATCH", id.as_str()])),
     };

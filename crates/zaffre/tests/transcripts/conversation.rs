@@ -143,6 +143,13 @@ impl Conversation {
         let body = body.collect().await.expect("a body").to_bytes();
         let json: Option<Value> = serde_json::from_slice(&body).ok();
         for (name, pointer) in sets {
+            if let Some(name_of_header) = pointer.strip_prefix("header:") {
+                let value = head.headers.get(name_of_header).and_then(|it| it.to_str().ok());
+                let value =
+                    value.unwrap_or_else(|| panic!("no {pointer} in the answer to `{}`", exchange.title));
+                self.variables.insert(name, value.to_owned());
+                continue;
+            }
             let value = json.as_ref().and_then(|it| it.pointer(&pointer));
             let value = value.unwrap_or_else(|| panic!("no {pointer} in the answer to `{}`", exchange.title));
             self.variables.insert(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));

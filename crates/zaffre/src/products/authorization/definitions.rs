@@ -119,8 +119,8 @@ fn permission(it: &Permission, version: &ApiVersion) -> Value {
 
 fn put(edit: &mut Edit<'_>) -> Result<Written> {
     let role = read(edit.id, edit.body)?;
-    if roles::by_id(role.id).is_some() {
-        return Err(BUILT_IN.with([role.name]));
+    if let Some(built_in) = roles::by_id(role.id) {
+        return Err(BUILT_IN.with([built_in.name.clone()]));
     }
     for scope in &role.assignable_scopes {
         edit.demand("Microsoft.Authorization/roleDefinitions/write", scope)?;

@@ -11,7 +11,7 @@ mod user_assigned;
 
 use azure::api_version::ApiVersion;
 
-use crate::arm::kind::{IdStyle, Kind, Provider, Verb};
+use crate::arm::kind::{IdStyle, Kind, Patch, Provider, Verb};
 
 const fn v(text: &'static str) -> ApiVersion {
     ApiVersion::of(text)
@@ -59,6 +59,7 @@ static KINDS: [Kind; 3] = [
     Kind {
         style: IdStyle::LowerCaseGroups,
         shows_state: false,
+        patch: Patch::Refused,
         put: federated::put,
         ..Kind::child("userAssignedIdentities/federatedIdentityCredentials", &FEDERATED_VERSIONS)
     },
