@@ -25,7 +25,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::{
     StoreError,
@@ -164,6 +164,8 @@ struct Batch {
     writes: Writes,
     bytes: usize,
     winners: Vec<Reply>,
+    /// Told when the batch is visible, whether or not a winner still waits.
+    wakes: Vec<Arc<Notify>>,
     /// Told only when the batch is visible: sooner, they would run again on the state they just lost on.
     losers: Vec<Reply>,
 }
@@ -186,7 +188,7 @@ impl Worker {
             }
             if !batch.winners.is_empty() {
                 committed += 1;
-                self.apply(committed, batch.writes, batch.winners);
+                self.apply(committed, batch.writes, batch.winners, batch.wakes);
             }
             batch.losers.into_iter().for_each(|reply| answer(reply, Ok(Outcome::Conflict)));
             if let Some(reply) = closing {
@@ -210,6 +212,7 @@ impl Worker {
             batch.bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
             batch.writes.insert(key, value);
         }
+        batch.wakes.extend(submission.wakes);
         batch.winners.push(reply);
     }
 
@@ -220,12 +223,13 @@ impl Worker {
             .unwrap_or_else(|_| Err(StoreError::corrupt("the engine panicked at a commit")))
     }
 
-    fn apply(&mut self, commit: u64, writes: Writes, waiting: Vec<Reply>) {
+    fn apply(&mut self, commit: u64, writes: Writes, waiting: Vec<Reply>, wakes: Vec<Arc<Notify>>) {
         match self.apply_or_say_why(commit, writes) {
             Ok(()) => {
                 let oldest = self.live.publish(commit);
                 self.recent.forget(oldest);
                 waiting.into_iter().for_each(|reply| answer(reply, Ok(Outcome::Committed)));
+                wakes.iter().for_each(|it| it.notify_one());
             }
             Err(error) => {
                 let cause = Arc::new(error);

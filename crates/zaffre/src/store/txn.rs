@@ -10,9 +10,11 @@ use std::{
     collections::{BTreeMap, btree_map},
     iter::Peekable,
     ops::Bound,
+    sync::Arc,
 };
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use super::{
     CloudId, StoreError,
@@ -29,6 +31,7 @@ pub struct Txn {
     watched: Option<LiveSnapshot>,
     reads: RefCell<Reads>,
     writes: BTreeMap<Bytes, Option<Bytes>>,
+    wakes: Vec<Arc<Notify>>,
 }
 
 /// What a transaction read.
@@ -43,16 +46,29 @@ pub(super) struct Submission {
     pub(super) since: LiveSnapshot,
     pub(super) reads: Reads,
     pub(super) writes: Vec<Write>,
+    pub(super) wakes: Vec<Arc<Notify>>,
 }
 
 impl Txn {
     pub(super) fn new(cloud: CloudId, snapshot: Box<dyn Snapshot>, watched: Option<LiveSnapshot>) -> Self {
-        Txn { cloud, snapshot, watched, reads: RefCell::default(), writes: BTreeMap::new() }
+        Txn {
+            cloud,
+            snapshot,
+            watched,
+            reads: RefCell::default(),
+            writes: BTreeMap::new(),
+            wakes: Vec::new(),
+        }
     }
 
     /// The cloud whose rows this sees and writes.
     pub fn cloud(&self) -> CloudId {
         self.cloud
+    }
+
+    /// Somebody to wake once what was written here is committed: not before, and not if it never is.
+    pub fn then_wake(&mut self, whom: &Arc<Notify>) {
+        self.wakes.push(Arc::clone(whom));
     }
 
     pub(crate) fn get(&self, key: &Bytes) -> Result<Option<Bytes>, StoreError> {
@@ -93,7 +109,12 @@ impl Txn {
     /// `None` when nothing was written: then there is nothing to commit, and what was read was one snapshot.
     pub(super) fn into_submission(self) -> Option<Submission> {
         let since = self.watched.filter(|_| !self.writes.is_empty())?;
-        Some(Submission { since, reads: self.reads.into_inner(), writes: self.writes.into_iter().collect() })
+        Some(Submission {
+            since,
+            reads: self.reads.into_inner(),
+            writes: self.writes.into_iter().collect(),
+            wakes: self.wakes,
+        })
     }
 }
 
