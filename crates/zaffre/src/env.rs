@@ -9,7 +9,7 @@ use crate::{
     access::Decisions,
     control::Running,
     directory::Tokens,
-    host::Guests,
+    host::{Follower, Guests},
     keys::Keyring,
     store::{Content, Store},
 };
@@ -27,6 +27,8 @@ pub struct Env {
     pub running: OnceLock<Running>,
     /// Whoever runs the guests; nobody where machines are rows alone.
     pub guests: OnceLock<Arc<dyn Guests>>,
+    /// Whoever makes guests follow what is written about machines.
+    pub follower: Follower,
 }
 
 /// What the command line settled.
@@ -58,6 +60,7 @@ impl Env {
             tokens: Tokens::default(),
             running: OnceLock::new(),
             guests: OnceLock::new(),
+            follower: Follower::default(),
         })
     }
 }

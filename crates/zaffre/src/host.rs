@@ -3,7 +3,9 @@
 //! Providers only write what a machine is to be; the reconciler makes guests follow, and it alone touches them. What others may
 //! ask is here: to run a command in a machine that is running. `control` asks it for `zaffre vm exec`.
 
-use std::{future::Future, pin::Pin};
+mod follower;
+
+use std::{future::Future, path::PathBuf, pin::Pin};
 
 use azure::{error::Result, ids::ResourceId};
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,7 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
+pub use self::follower::Follower;
 use crate::cloud::CloudId;
 
 /// Whoever runs the guests of this process's clouds.
@@ -23,6 +26,9 @@ pub trait Guests: Send + Sync {
         vm: &'a ResourceId,
         command: Command,
     ) -> Pin<Box<dyn Future<Output = Result<Exec>> + Send + 'a>>;
+
+    /// Whether this machine is simulated: its commands run on the host, and need the environment that makes them speak as it.
+    fn is_on_host(&self, cloud: CloudId, vm: &ResourceId) -> bool;
 }
 
 /// A command to run in a guest.
@@ -37,6 +43,22 @@ pub struct Command {
     /// A terminal of this size, instead of three pipes.
     #[serde(default)]
     pub tty: Option<Size>,
+    /// Directories of the host that the machine is to have.
+    #[serde(default)]
+    pub shares: Vec<Share>,
+}
+
+/// A directory of the host, lent to a machine at the same path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    pub path: PathBuf,
+    pub read_only: bool,
+}
+
+impl Share {
+    pub(crate) fn as_lent(&self) -> guest::Share {
+        guest::Share { host: self.path.clone(), guest: self.path.clone(), read_only: self.read_only }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

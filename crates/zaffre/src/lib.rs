@@ -106,6 +106,12 @@ impl Server {
         Ok(cloud)
     }
 
+    /// Every cloud there is.
+    pub fn clouds(&self) -> Vec<Arc<Cloud>> {
+        let clouds = self.clouds.read().expect("no holder of this lock panics");
+        clouds.values().map(|it| Arc::clone(&it.cloud)).collect()
+    }
+
     pub fn cloud(&self, id: CloudId) -> Option<Arc<Cloud>> {
         Some(self.opened(id)?.cloud)
     }

@@ -9,6 +9,7 @@ mod credentials;
 mod down;
 mod env;
 mod explain;
+mod guests;
 mod home;
 mod status;
 mod up;

@@ -15,7 +15,12 @@ use std::{
 use clap::ValueEnum;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Outcome, home::Home, say, status};
+use super::{
+    Outcome,
+    guests::{self, Guests},
+    home::Home,
+    say, status,
+};
 use crate::{
     Server, StartError,
     cloud::Clock,
@@ -43,6 +48,9 @@ pub(super) struct Args {
     /// Refuse hosts that are not Azure's, too
     #[arg(long, env = "ZAFFRE_OFFLINE")]
     offline: bool,
+    /// How virtual machines run
+    #[arg(long, value_enum, default_value = "auto", env = "ZAFFRE_GUESTS")]
+    guests: Guests,
     /// How requests are logged, on standard error
     #[arg(long, value_enum, default_value = "text", env = "ZAFFRE_LOG")]
     log: Log,
@@ -79,6 +87,7 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
     let place = Place::of(args, home)?;
     let (server, authority) = tokio::try_join!(server(args, home), authority(&place.folder))?;
     let (front, closer) = Front::new(Arc::clone(&server), Arc::clone(&authority), Limits::default())?;
+    let machines = guests::follow(&front, &authority, args.guests, guest::OWN_PROGRAM.into());
     let open = listen::open(&front, &args.ports).await?;
     let control = Home::socket_in(&place.folder);
     listen::open_control(&front, &control)?;
@@ -102,6 +111,9 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
 
     ends.told(running).await;
     home.withdraw();
+    if let Some(machines) = machines {
+        machines.stop().await;
+    }
     closer.close().await;
     let _ = fs::remove_file(&running.run.control);
     server.env.store.close().await?;

@@ -4,6 +4,7 @@
 //! command's own exit code (128 and the signal's number where a signal ended it).
 
 use std::{
+    convert::Infallible,
     io::{self, IsTerminal as _},
     process::ExitCode,
 };
@@ -29,7 +30,7 @@ use super::{
 use crate::{
     StartError,
     control::frames::Frame,
-    host::{Command, Exit, Size},
+    host::{Command, Exit, Share, Size},
 };
 
 const PIECE_BYTES: usize = 32 << 10;
@@ -49,6 +50,10 @@ pub(super) struct Exec {
     /// Run it as root, not as the machine's administrator
     #[arg(long)]
     root: bool,
+    /// Lend it a directory of this host, at the same path. A machine that does not have it yet is booted again with it, and
+    /// loses what it kept in memory
+    #[arg(long = "share", value_name = "DIR[:ro]", value_parser = shared)]
+    shares: Vec<Share>,
     /// The command
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<String>,
@@ -58,6 +63,20 @@ pub(super) async fn run(verb: Verb, home: &Home) -> Outcome {
     match verb {
         Verb::List => list(home).await,
         Verb::Exec(args) => exec(args, home).await,
+    }
+}
+
+/// Reads `DIR` or `DIR:ro`; the directory must be there.
+fn shared(text: &str) -> Result<Share, String> {
+    let (path, read_only) = match text.strip_suffix(":ro") {
+        Some(path) => (path, true),
+        None => (text, false),
+    };
+    let path = std::fs::canonicalize(path).map_err(|error| format!("`{path}`: {error}"))?;
+    if path.parent().is_none() {
+        Err("the root cannot be lent".to_owned())
+    } else {
+        Ok(Share { path, read_only })
     }
 }
 
@@ -75,7 +94,8 @@ async fn list(home: &Home) -> Outcome {
 async fn exec(args: Exec, home: &Home) -> Outcome {
     let client = Client::find(home)?;
     let tty = (io::stdin().is_terminal() && io::stdout().is_terminal()).then(size);
-    let command = Command { argv: args.command, env: Vec::new(), as_root: args.root, tty };
+    let command =
+        Command { argv: args.command, env: Vec::new(), as_root: args.root, tty, shares: args.shares };
     let request = Request::builder()
         .method(Method::POST)
         .uri(format!("/vms/{}/exec", escaped(&args.name)))
@@ -101,13 +121,14 @@ async fn exec(args: Exec, home: &Home) -> Outcome {
 async fn talk(stream: impl AsyncRead + AsyncWrite, is_terminal: bool) -> Result<Exit, StartError> {
     let (mut from, mut to) = tokio::io::split(stream);
     let sent = async {
-        send(&mut to, is_terminal).await?;
+        // What cannot be sent any more is not missed: how it ended comes the other way.
+        let _ = send(&mut to, is_terminal).await;
         // The command may go on without a stdin.
-        std::future::pending::<io::Result<()>>().await
+        std::future::pending::<Infallible>().await
     };
     tokio::select! {
         exit = receive(&mut from) => exit,
-        Err(error) = sent => Err(error.into()),
+        never = sent => match never {},
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::{
     sync::{Mutex, mpsc},
 };
 
-use super::{codes, frames::Frame, vms};
+use super::{codes, frames::Frame, variables, vms};
 use crate::{
     host::{Command, Exec, Exit, Nudge},
     service::{Body, Cx, Reply},
@@ -34,6 +34,12 @@ pub(super) async fn begin(cx: &Cx, vm: &str, body: Body) -> Result<Reply> {
     }
     let vm = cx.read(|txn| vms::named(txn, vm)).await?;
     let guests = cx.env.guests.get().ok_or_else(|| codes::NO_GUESTS.with([vm.name()]))?;
+    let mut command = command;
+    if guests.is_on_host(cx.cloud.id, &vm.id) {
+        let variables = variables::of_vm(cx, vm.id.as_str()).await?;
+        let named = variables.into_iter().map(|it| (it.name, it.value.unwrap_or_default()));
+        command.env = named.chain(command.env).collect();
+    }
     let exec = guests.exec(cx.cloud.id, &vm.id, command).await?;
     let mut reply = Reply::new(101).with("connection", "upgrade").with("upgrade", "zaffre-exec");
     reply.takeover = Some(Box::new(|upgraded| Box::pin(relay(TokioIo::new(upgraded), exec))));

@@ -32,15 +32,21 @@ pub(super) enum As<'a> {
 }
 
 pub(super) async fn answer(cx: &Cx, as_vm: Option<&str>) -> Result<Reply> {
-    let run = &running(cx)?.run;
-    let credentials = credentials(cx).await?;
-    let secret = match as_vm {
-        Some(name) => Some(secret_for(cx, name).await?),
-        None => None,
+    let variables = match as_vm {
+        Some(name) => of_vm(cx, name).await?,
+        None => list_for(cx, &As::Owner).await?,
     };
-    let who = secret.as_deref().map_or(As::Owner, As::Vm);
-    let variables = list(run, &credentials, &who).ok_or_else(|| codes::NO_PROXY.bare())?;
     Ok(Reply::json(200, &json!({ "value": variables })))
+}
+
+/// Those that make a process of this host speak as a machine.
+pub(super) async fn of_vm(cx: &Cx, name: &str) -> Result<Vec<Variable>> {
+    list_for(cx, &As::Vm(&secret_for(cx, name).await?)).await
+}
+
+async fn list_for(cx: &Cx, who: &As<'_>) -> Result<Vec<Variable>> {
+    let credentials = credentials(cx).await?;
+    list(&running(cx)?.run, &credentials, who).ok_or_else(|| codes::NO_PROXY.bare())
 }
 
 /// What the cloud was founded with. Founding again gives the same.

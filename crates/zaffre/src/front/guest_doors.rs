@@ -4,7 +4,7 @@
 //! 169.254.169.254:80     the metadata service, whatever Host says
 //! any other address :443 TLS by name, as Azure's names resolve to it inside
 //! any other address :80  the same without TLS
-//! 127.0.0.1:50342        the old extension, while the machine has it
+//! 127.0.0.1, any port    the old extension, while the machine has it: its settings name the port (50342)
 //! 168.63.129.16:53       names (`dns`)
 //! ```
 //!
@@ -36,8 +36,6 @@ use crate::{
     door::{Door, Entrance, From},
 };
 
-/// Where the extension of 2017 answers (imds.md).
-pub const EXTENSION_PORT: u16 = 50342;
 /// A query of this size is a mistake; ours are answered in far less.
 const QUERY_BYTES: usize = 4096;
 const QUERY_TIME: Duration = Duration::from_secs(10);
@@ -75,7 +73,7 @@ fn role(address: SocketAddr) -> Option<Role> {
         (_, 80) => Some(Role::Plain(Entrance::Named)),
         (_, 443) => Some(Role::Tls),
         (_, 53) => Some(Role::Names),
-        (ip, EXTENSION_PORT) if ip.is_loopback() => Some(Role::Plain(Entrance::Extension)),
+        (ip, _) if ip.is_loopback() => Some(Role::Plain(Entrance::Extension)),
         _ => None,
     }
 }
@@ -201,6 +199,7 @@ mod tests {
             ("10.255.255.1:443", Some(Role::Tls)),
             ("168.63.129.16:53", Some(Role::Names)),
             ("127.0.0.1:50342", Some(Role::Plain(Entrance::Extension))),
+            ("127.0.0.1:50343", Some(Role::Plain(Entrance::Extension))),
             ("10.0.0.4:50342", None),
             ("10.0.0.4:22", None),
         ] {

@@ -4,10 +4,12 @@
 //! list of them. A product is added with its folder and its line, and goes with them.
 
 pub mod authorization;
+pub mod compute;
 pub mod managed_identity;
 pub mod storage;
 
 use crate::arm::kind::Provider;
 
 /// What `arm` is handed, in the order in which providers are listed.
-pub static PROVIDERS: &[&Provider] = &[&authorization::PROVIDER, &managed_identity::PROVIDER];
+pub static PROVIDERS: &[&Provider] =
+    &[&authorization::PROVIDER, &compute::PROVIDER, &managed_identity::PROVIDER];

@@ -1,0 +1,55 @@
+//! How virtual machines run, as the command line says it, and the start of what makes them run.
+
+use std::{path::PathBuf, sync::Arc};
+
+use clap::ValueEnum;
+
+use crate::{
+    front::{
+        ca::Authority,
+        connection::Front,
+        guest_doors::{self, Inside},
+    },
+    products::compute::reconcile::{Reconciler, Setup, Way, Whose},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Guests {
+    /// As guests where this machine allows them, else simulated
+    Auto,
+    /// As guests made of namespaces
+    Namespaces,
+    /// Not at all: what is run in one runs on this host
+    Simulated,
+    /// Not at all, and nothing can be run in one
+    Off,
+}
+
+/// Starts what makes virtual machines run. None where nothing is to.
+pub(crate) fn follow(
+    front: &Front,
+    authority: &Authority,
+    guests: Guests,
+    init: PathBuf,
+) -> Option<Reconciler> {
+    let way = match guests {
+        Guests::Off => return None,
+        Guests::Auto => None,
+        Guests::Namespaces => Some(Way::Namespaces),
+        Guests::Simulated => Some(Way::Simulated),
+    };
+    let served = front.clone();
+    let serve = move |whose: &Whose, sockets| {
+        let inside = Inside {
+            cloud: whose.cloud,
+            vm: whose.vm.clone(),
+            vm_id: whose.vm_id,
+            hostname: whose.hostname.clone(),
+            address: whose.address,
+            service: guest::SERVICE_ADDRESS,
+        };
+        Ok(Box::new(guest_doors::serve(&served, &inside, sockets)?) as _)
+    };
+    let setup = Setup { way, ca_bundle: authority.certificate().to_owned(), init, serve: Box::new(serve) };
+    Some(Reconciler::start(&Arc::clone(&front.server), setup))
+}

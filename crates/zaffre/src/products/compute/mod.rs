@@ -1,0 +1,90 @@
+//! Microsoft.Compute: virtual machines, and the guests that they are.
+//!
+//! - `vm.rs`: what a PUT, PATCH or DELETE of a virtual machine means. `view.rs`: how it is shown.
+//! - `power.rs`: start, powerOff, restart, deallocate. `extension.rs`: the old identity extension.
+//! - `images.rs`: the images and sizes that a machine may be made of.
+//! - `machine.rs`: desired state, and what was seen. `reconcile.rs`: the one task that makes guests follow.
+//! - `codes.rs`: Compute's own errors.
+//!
+//! Nothing here but the reconciler touches a guest, and it answers nobody: providers write, it follows.
+
+mod codes;
+mod extension;
+mod images;
+mod machine;
+mod power;
+pub mod reconcile;
+mod view;
+mod vm;
+
+#[cfg(test)]
+mod tests;
+
+use azure::{api_version::ApiVersion, identity::Shape};
+
+use crate::arm::kind::{Answers, Kind, Link, Located, Provider};
+
+/// Those of virtual machines that clients were seen to send, and the steps of the `identity` block between them
+/// (resources.md §2.1, az-cli.md §12).
+static VERSIONS: [ApiVersion; 30] = [
+    ApiVersion::of("2015-06-15"),
+    ApiVersion::of("2016-03-30"),
+    ApiVersion::of("2016-04-30-preview"),
+    ApiVersion::of("2017-03-30"),
+    ApiVersion::of("2017-12-01"),
+    ApiVersion::of("2018-04-01"),
+    ApiVersion::of("2018-06-01"),
+    ApiVersion::of("2018-10-01"),
+    ApiVersion::of("2019-03-01"),
+    ApiVersion::of("2019-07-01"),
+    ApiVersion::of("2019-12-01"),
+    ApiVersion::of("2020-06-01"),
+    ApiVersion::of("2020-12-01"),
+    ApiVersion::of("2021-03-01"),
+    ApiVersion::of("2021-04-01"),
+    ApiVersion::of("2021-07-01"),
+    ApiVersion::of("2021-11-01"),
+    ApiVersion::of("2022-03-01"),
+    ApiVersion::of("2022-08-01"),
+    ApiVersion::of("2022-11-01"),
+    ApiVersion::of("2023-03-01"),
+    ApiVersion::of("2023-07-01"),
+    ApiVersion::of("2023-09-01"),
+    ApiVersion::of("2024-03-01"),
+    ApiVersion::of("2024-07-01"),
+    ApiVersion::of("2024-11-01"),
+    ApiVersion::of("2025-04-01"),
+    ApiVersion::of("2025-11-01"),
+    ApiVersion::of("2026-03-01"),
+    ApiVersion::of("2026-04-01"),
+];
+
+pub static PROVIDER: Provider = Provider {
+    namespace: "Microsoft.Compute",
+    kinds: &[
+        Kind {
+            identity: Some(Shape::of_compute),
+            answers: Answers::CreatedThenAsync,
+            put: vm::put,
+            delete: vm::delete,
+            settle: vm::settle,
+            view: view::properties,
+            beside: view::resources,
+            actions: power::VERBS,
+            links: &[Link {
+                path: "networkProfile/networkInterfaces/*/id",
+                action: "Microsoft.Network/networkInterfaces/join/action",
+            }],
+            ..Kind::tracked("virtualMachines", &VERSIONS)
+        },
+        Kind {
+            location: Located::Inherited,
+            answers: Answers::CreatedThenAsync,
+            put: extension::put,
+            delete: extension::delete,
+            settle: vm::settle,
+            ..Kind::child("virtualMachines/extensions", &VERSIONS)
+        },
+    ],
+    functions: images::FUNCTIONS,
+};

@@ -1,0 +1,96 @@
+//! POST on a virtual machine: which power it should have, and when that operation is over.
+
+use azure::error::Result;
+
+use super::{
+    machine::{self, Machine, Power},
+    view,
+};
+use crate::{
+    arm::{
+        codes,
+        kind::{Answer, Call, Follow, Verb},
+    },
+    resources::{
+        self, State,
+        operations::{self, Gives, Operation},
+    },
+};
+
+macro_rules! later {
+    ($name:literal) => {
+        Verb::post($name, concat!($name, "/action"), |_| {
+            Err(codes::not_implemented(concat!("Microsoft.Compute/virtualMachines/", $name)))
+        })
+    };
+}
+
+/// By which headers each is followed: az-cli.md §8.
+pub(super) static VERBS: &[Verb] = &[
+    Verb::post("start", "start/action", |call| change(call, Follow::Status, start)),
+    Verb::post("restart", "restart/action", |call| change(call, Follow::Status, restart)),
+    Verb::post("powerOff", "powerOff/action", |call| {
+        change(call, Follow::Both, |it| it.power = Power::Stopped)
+    }),
+    Verb::post("deallocate", "deallocate/action", |call| {
+        change(call, Follow::Both, |it| it.power = Power::Deallocated)
+    }),
+    Verb::get("instanceView", "instanceView/read", view::instance),
+    Verb::get("vmSizes", "vmSizes/read", super::images::sizes_of_machine),
+    later!("runCommand"),
+    later!("generalize"),
+    later!("redeploy"),
+    later!("reimage"),
+    later!("capture"),
+    later!("retrieveBootDiagnosticsData"),
+    later!("performMaintenance"),
+    later!("simulateEviction"),
+    later!("convertToManagedDisks"),
+    later!("assessPatches"),
+    later!("installPatches"),
+    later!("reapply"),
+];
+
+fn start(machine: &mut Machine) {
+    let is_broken = machine.seen.as_ref().is_some_and(|it| it.problem.is_some());
+    if machine.power != Power::Running || is_broken {
+        machine.boots += 1;
+    }
+    machine.power = Power::Running;
+}
+
+/// A machine that is off stays off, as in Azure, where this is an error only for one that is deallocated (unverified).
+fn restart(machine: &mut Machine) {
+    if machine.power == Power::Running {
+        machine.boots += 1;
+    }
+}
+
+fn change(call: &mut Call<'_>, follow: Follow, settle: fn(&mut Machine)) -> Result<Answer> {
+    let (cx, vm) = (call.cx, call.resource.expect("a verb on a row has its row"));
+    let Some(mut machine) = machine::get(call.txn, &vm.id)? else {
+        return Err(
+            codes::RESOURCE_NOT_FOUND.with([vm.id.as_str(), vm.id.resource_group().unwrap_or_default()])
+        );
+    };
+    if vm.state == State::Deleting {
+        return Err(codes::BUSY.with([vm.id.as_str()]));
+    }
+    settle(&mut machine);
+    let who = call.permit.caller().principal().map(|it| it.object_id);
+    let operation = Operation::new(call.draw.guid(), &vm.id, Gives::Nothing, cx.now).by(who);
+    if cx.env.follower.is_there() {
+        let mut next = vm.clone();
+        machine.operations.extend(next.operation.filter(|_| !next.state.is_terminal()));
+        machine.operations.push(operation.id);
+        next.state = State::Updating;
+        next.operation = Some(operation.id);
+        operations::begin(call.txn, &operation)?;
+        resources::put(call.txn, &next)?;
+    } else {
+        machine.seen_as_desired(cx.now);
+        operations::begin(call.txn, &operation.clone().done())?;
+    }
+    machine::put(cx, call.txn, &vm.id, &machine)?;
+    Ok(Answer::begun(operation.id, follow))
+}

@@ -1,0 +1,225 @@
+//! Commands in machines that run, for whoever asks `Guests`.
+//!
+//! A machine that should be on and is not yet is waited for. One that is to lend a directory which it does not have is booted
+//! again with it, since a guest takes its shares when it is made: what it had in memory is lost, and `zaffre vm exec --help`
+//! says so.
+
+use std::{pin::Pin, process::Stdio, sync::Arc, time::Duration};
+
+use azure::{
+    error::{Error, Result},
+    ids::ResourceId,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    super::{
+        codes,
+        machine::{self, Machine, Power},
+    },
+    Machines, lock,
+    running::Running,
+};
+use crate::{
+    cloud::CloudId,
+    host::{Command, Exec, Exit, Follower, Guests, Nudge, Share},
+    service::Fault,
+    store::Store,
+};
+
+/// Longer than any boot takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A command's nudges that nobody took yet.
+const NUDGES: usize = 16;
+
+pub(super) struct Commands {
+    store: Store,
+    follower: Follower,
+    machines: Machines,
+}
+
+impl Guests for Commands {
+    fn exec<'a>(
+        &'a self,
+        cloud: CloudId,
+        vm: &'a ResourceId,
+        command: Command,
+    ) -> Pin<Box<dyn Future<Output = Result<Exec>> + Send + 'a>> {
+        Box::pin(async move {
+            self.lend(cloud, vm, &command.shares).await?;
+            let running = self.up(cloud, vm).await?;
+            match &running.guest {
+                Some(guest) => in_guest(guest, command).await,
+                None => on_host(command),
+            }
+        })
+    }
+
+    fn is_on_host(&self, cloud: CloudId, vm: &ResourceId) -> bool {
+        lock(&self.machines).get(&(cloud, vm.clone())).is_some_and(|it| it.guest.is_none())
+    }
+}
+
+impl Commands {
+    pub(super) fn new(store: Store, follower: Follower, machines: Machines) -> Self {
+        Commands { store, follower, machines }
+    }
+
+    /// Sees to it that the machine's next boot has these directories, and that there is one if it has not.
+    async fn lend(&self, cloud: CloudId, vm: &ResourceId, shares: &[Share]) -> Result<()> {
+        if shares.is_empty() {
+            return Ok(());
+        }
+        let write = self.store.write(cloud, |txn| {
+            let Some(mut machine) = machine::get(txn, vm)? else { return Ok(()) };
+            let missing: Vec<Share> =
+                shares.iter().filter(|it| !machine.shares.contains(it)).cloned().collect();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            machine.shares.retain(|it| !missing.iter().any(|new| new.path == it.path));
+            machine.shares.extend(missing);
+            machine.boots += 1;
+            self.follower.wake_after(txn);
+            machine::note(txn, vm, &machine)
+        });
+        write.await
+    }
+
+    /// The machine, as soon as its latest boot is up.
+    async fn up(&self, cloud: CloudId, vm: &ResourceId) -> Result<Arc<Running>> {
+        let waited = tokio::time::timeout(PATIENCE, async {
+            let mut reports = self.follower.reports();
+            loop {
+                let row = self.store.read(cloud, |txn| machine::get(txn, vm)).await?;
+                if let Some(running) = self.answer(cloud, vm, row).transpose() {
+                    return running;
+                }
+                if reports.changed().await.is_err() {
+                    return Err(codes::NOT_RUNNING.with([vm.name(), "on its way"]));
+                }
+            }
+        });
+        waited.await.unwrap_or_else(|_| Err(codes::NOT_RUNNING.with([vm.name(), "on its way"])))
+    }
+
+    /// What runs, or why nothing will; none while it is on its way.
+    fn answer(&self, cloud: CloudId, vm: &ResourceId, row: Option<Machine>) -> Result<Option<Arc<Running>>> {
+        let Some(machine) = row else { return Err(codes::NOT_RUNNING.with([vm.name(), "gone"])) };
+        match machine.power {
+            Power::Running => {}
+            Power::Stopped => return Err(codes::NOT_RUNNING.with([vm.name(), "stopped"])),
+            Power::Deallocated => return Err(codes::NOT_RUNNING.with([vm.name(), "deallocated"])),
+        }
+        let problem = machine.seen.filter(|it| it.boots == machine.boots).and_then(|it| it.problem);
+        if let Some(problem) = problem {
+            return Err(codes::NOT_RUNNING.with([vm.name(), &format!("broken ({problem})")]));
+        }
+        let running = lock(&self.machines).get(&(cloud, vm.clone())).cloned();
+        Ok(running.filter(|it| it.vm_id == machine.vm_id && it.boots == machine.boots && !it.is_dead()))
+    }
+}
+
+async fn in_guest(guest: &guest::Guest, command: Command) -> Result<Exec> {
+    let program = command.argv.first().cloned().unwrap_or_default();
+    let mut inside = guest::Command::new(command.argv);
+    inside.env = command.env;
+    if command.as_root {
+        inside.user = guest::User::Root;
+    }
+    inside.tty = command.tty.map(|it| guest::Size { rows: it.rows, columns: it.columns });
+    let mut exec = guest.exec(inside).await.map_err(|error| cannot_run(&program, &error))?;
+    let (Some(stdin), Some(stdout), stderr) = (exec.stdin.take(), exec.stdout.take(), exec.stderr.take())
+    else {
+        return Err(Fault::Internal.because("a command began without its streams"));
+    };
+    let (nudge, mut nudges) = mpsc::channel(NUDGES);
+    let (ended, exit) = oneshot::channel();
+    tokio::spawn(async move {
+        let status = loop {
+            tokio::select! {
+                status = exec.wait() => break status,
+                nudge = nudges.recv() => match nudge {
+                    Some(Nudge::Signal(signal)) => drop(exec.signal(signal)),
+                    Some(Nudge::Resize(size)) => {
+                        drop(exec.resize(guest::Size { rows: size.rows, columns: size.columns }));
+                    }
+                    // Nobody holds the command any more; dropping it kills it.
+                    None => return,
+                },
+            }
+        };
+        if let Ok(status) = status {
+            let _ = ended.send(match status {
+                guest::ExitStatus::Code(code) => Exit::Code(code),
+                guest::ExitStatus::Signal(signal) => Exit::Signal(signal),
+            });
+        }
+    });
+    Ok(Exec {
+        stdin: Box::new(stdin),
+        stdout: Box::new(stdout),
+        stderr: stderr.map(|it| Box::new(it) as _),
+        nudge,
+        exit,
+    })
+}
+
+fn cannot_run(program: &str, error: &guest::GuestError) -> Error {
+    match error {
+        guest::GuestError::Refused(refused) => codes::CANNOT_RUN.with([program, &refused.why]),
+        guest::GuestError::Dead => codes::CANNOT_RUN.with([program, "the machine has just ended"]),
+    }
+}
+
+/// A process of the host, with the caller's rights: what a simulated machine's command is. It has no terminal and no other user.
+fn on_host(command: Command) -> Result<Exec> {
+    let program = command.argv.first().cloned().unwrap_or_default();
+    let mut process = tokio::process::Command::new(&program);
+    process.args(command.argv.iter().skip(1)).kill_on_drop(true).process_group(0);
+    for (name, value) in command.env {
+        // An empty value takes a variable away, as it does for the clients that would read it.
+        if value.is_empty() {
+            process.env_remove(name)
+        } else {
+            process.env(name, value)
+        };
+    }
+    process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = process.spawn().map_err(|error| codes::CANNOT_RUN.with([program, error.to_string()]))?;
+    let (Some(stdin), Some(stdout), Some(stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err(Fault::Internal.because("a process began without its streams"));
+    };
+    let (nudge, mut nudges) = mpsc::channel(NUDGES);
+    let (ended, exit) = oneshot::channel();
+    tokio::spawn(async move {
+        let status = loop {
+            tokio::select! {
+                status = child.wait() => break status,
+                nudge = nudges.recv() => match nudge {
+                    Some(Nudge::Signal(signal)) => signal_group(&child, signal),
+                    Some(Nudge::Resize(_)) => {}
+                    None => return,
+                },
+            }
+        };
+        if let Ok(status) = status {
+            let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+            let _ = ended.send(match (status.code(), signal) {
+                (Some(code), _) => Exit::Code(code),
+                (None, signal) => Exit::Signal(signal.unwrap_or_default()),
+            });
+        }
+    });
+    Ok(Exec { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: Some(Box::new(stderr)), nudge, exit })
+}
+
+fn signal_group(child: &tokio::process::Child, signal: i32) {
+    let group = child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
+    if let (Some(group), Some(signal)) = (group, rustix::process::Signal::from_named_raw(signal)) {
+        // One that has just ended needs no signal.
+        let _ = rustix::process::kill_process_group(group, signal);
+    }
+}

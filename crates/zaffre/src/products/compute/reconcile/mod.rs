@@ -1,0 +1,345 @@
+//! The reconciler: one task that makes guests follow what is written about machines, and writes back what it saw.
+//!
+//! ```text
+//! commit ── Follower ──▶ look: every machine's row ──▶ what differs from what runs ──▶ a task each: end, boot, listen
+//!                          ▲                                                              │
+//!                          └────────── a guest died, a task is done ◀── report: seen, operations' ends
+//! ```
+//!
+//! It compares, and never remembers a request: after a restart of the program, after a guest that died by itself, after ten
+//! changes in a row, the same comparison finds what is to be done. One machine is worked on by one task at a time, so a slow
+//! one holds up nobody else. Whatever runs ends with `Reconciler::stop`, or with the process.
+//!
+//! - `want.rs`: what the rows say there should be.
+//! - `running.rs`: what runs: guests, their doors, or on machines that allow no guests, nothing at all.
+//! - `report.rs`: what is written back.
+//! - `exec.rs`: commands in what runs.
+
+mod exec;
+mod report;
+mod running;
+mod want;
+
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use azure::{
+    error::Error,
+    ids::{Guid, ResourceId},
+};
+use guest::GuestSockets;
+use tokio::{
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+    time::Instant,
+};
+
+use self::{exec::Commands, running::Running, want::Want};
+use crate::{
+    Server,
+    cloud::{Cloud, CloudId},
+    env::LogFormat,
+};
+
+/// How machines run here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// As guests made of namespaces.
+    Namespaces,
+    /// Not at all: what is run in one runs on the host, with the environment that makes it speak as that machine.
+    Simulated,
+}
+
+/// Whatever keeps a guest's sockets served; dropping it closes them.
+pub type Served = Box<dyn Send + Sync>;
+/// Serves a guest's sockets: `front`, which alone accepts.
+pub type Serve = Box<dyn Fn(&Whose, GuestSockets) -> io::Result<Served> + Send + Sync>;
+
+/// Whose sockets they are.
+pub struct Whose {
+    pub cloud: CloudId,
+    pub vm: ResourceId,
+    pub vm_id: Guid,
+    pub hostname: String,
+    /// What its host name stands for.
+    pub address: Ipv4Addr,
+}
+
+/// What the reconciler needs of the world.
+pub struct Setup {
+    /// None: guests where this machine allows them.
+    pub way: Option<Way>,
+    /// The certificates that guests trust, PEM.
+    pub ca_bundle: String,
+    /// The program whose `main` begins with `guest::init::main_if_asked`.
+    pub init: PathBuf,
+    pub serve: Serve,
+}
+
+/// Whose machine: one name may be in two clouds.
+type Key = (CloudId, ResourceId);
+type Machines = Arc<Mutex<HashMap<Key, Arc<Running>>>>;
+
+pub struct Reconciler {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Reconciler {
+    /// Begins to follow, for all clouds of a server.
+    pub fn start(server: &Arc<Server>, setup: Setup) -> Self {
+        let env = &server.env;
+        let machines = Machines::default();
+        env.follower.set(true);
+        let commands = Commands::new(env.store.clone(), env.follower.clone(), Arc::clone(&machines));
+        // A server has one reconciler, so nobody was there before.
+        let _ = env.guests.set(Arc::new(commands));
+        let (stop, stopped) = watch::channel(false);
+        let follow = Follow {
+            server: Arc::clone(server),
+            setup,
+            machines,
+            busy: Mutex::default(),
+            failures: Mutex::default(),
+        };
+        Reconciler { stop, task: tokio::spawn(Arc::new(follow).run(stopped)) }
+    }
+
+    /// Ends every guest and waits until none of their processes is left. What should run is written; the next start finds it.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        // A task that panicked has dropped its guests.
+        let _ = self.task.await;
+    }
+}
+
+struct Follow {
+    server: Arc<Server>,
+    setup: Setup,
+    machines: Machines,
+    /// Machines that a task is at work on.
+    busy: Mutex<HashSet<Key>>,
+    failures: Mutex<HashMap<Key, Failures>>,
+}
+
+/// Boots of one machine that came to nothing, one after another.
+#[derive(Clone, Copy)]
+struct Failures {
+    boots: u64,
+    count: u32,
+}
+
+/// A machine that dies this often, one after another, is left alone until somebody starts it again.
+const DEATHS: u32 = 5;
+/// Whoever lived this long did not die at once.
+const LIFE: Duration = Duration::from_secs(10);
+
+impl Follow {
+    async fn run(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+        let way = self.way().await;
+        let mut tasks = JoinSet::new();
+        while !*stopped.borrow_and_update() {
+            for cloud in self.server.clouds() {
+                if let Err(error) = self.look(way, &cloud, &mut tasks).await {
+                    self.log(&format!("cannot read what machines there should be: {error:?}"));
+                }
+            }
+            tokio::select! {
+                () = self.server.env.follower.woken() => {}
+                Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+                _ = stopped.changed() => {}
+            }
+        }
+        self.server.env.follower.set(false);
+        while tasks.join_next().await.is_some() {}
+        let running: Vec<_> = lock(&self.machines).drain().map(|(_, it)| it).collect();
+        running.into_iter().for_each(|it| {
+            tasks.spawn(async move { it.end().await });
+        });
+        while tasks.join_next().await.is_some() {}
+    }
+
+    async fn way(&self) -> Way {
+        if let Some(way) = self.setup.way {
+            return way;
+        }
+        let init = self.setup.init.clone();
+        match tokio::task::spawn_blocking(move || guest::probe(&init)).await {
+            Ok(Ok(())) => Way::Namespaces,
+            Ok(Err(refused)) => {
+                self.log(&format!(
+                    "this machine allows no guests ({refused}): virtual machines are simulated, and `zaffre vm exec` runs on \
+                     the host as the machine"
+                ));
+                Way::Simulated
+            }
+            Err(_) => Way::Simulated,
+        }
+    }
+
+    /// Compares, and begins what there is to do.
+    async fn look(
+        self: &Arc<Self>,
+        way: Way,
+        cloud: &Arc<Cloud>,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<(), Error> {
+        let wanted = self.server.env.store.read(cloud.id, want::all).await?;
+        let named: HashSet<&ResourceId> = wanted.iter().map(|it| &it.vm).collect();
+        let is_left = |key: &&Key| key.0 == cloud.id && !named.contains(&key.1);
+        let left: Vec<Key> = lock(&self.machines).keys().filter(is_left).cloned().collect();
+        for key in left {
+            self.begin(tasks, key.clone(), |this| async move { this.end(&key).await });
+        }
+        for want in wanted {
+            let key = (cloud.id, want.vm.clone());
+            let present = lock(&self.machines).get(&key).cloned();
+            if want.is_met_by(present.as_deref()) || self.has_given_up(&key, &want) {
+                continue;
+            }
+            let cloud = Arc::clone(cloud);
+            self.begin(tasks, key, |this| async move { this.converge(way, &cloud, want, present).await });
+        }
+        Ok(())
+    }
+
+    /// Begins work on a machine, unless some is under way: that one's end makes us look again.
+    fn begin<F>(self: &Arc<Self>, tasks: &mut JoinSet<()>, key: Key, work: impl FnOnce(Arc<Self>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        if lock(&self.busy).insert(key.clone()) {
+            let (this, work) = (Arc::clone(self), work(Arc::clone(self)));
+            tasks.spawn(async move {
+                work.await;
+                lock(&this.busy).remove(&key);
+            });
+        }
+    }
+
+    async fn end(&self, key: &Key) {
+        let running = lock(&self.machines).remove(key);
+        if let Some(running) = running {
+            running.end().await;
+        }
+        lock(&self.failures).remove(key);
+        self.server.env.follower.report();
+    }
+
+    async fn converge(&self, way: Way, cloud: &Arc<Cloud>, want: Want, present: Option<Arc<Running>>) {
+        let key = (cloud.id, want.vm.clone());
+        let outcome = self.follow(way, &key, &want, present).await;
+        if let Err(problem) = &outcome {
+            self.log(&format!("`{}` does not run: {problem}", want.vm));
+        }
+        let (report, now) = (&report::Report { want: &want, outcome: &outcome }, cloud.clock.now());
+        if let Err(error) = self.server.env.store.write(cloud.id, |txn| report.write(txn, now)).await {
+            self.log(&format!("cannot write what became of `{}`: {error:?}", want.vm));
+        }
+        self.server.env.follower.report();
+    }
+
+    /// Makes a machine as it should be.
+    async fn follow(
+        &self,
+        way: Way,
+        key: &Key,
+        want: &Want,
+        present: Option<Arc<Running>>,
+    ) -> Result<(), String> {
+        let running = match present {
+            Some(running) if want.is_booted(&running) => running,
+            present => {
+                if let Some(old) = present {
+                    self.note_death(key, want, &old);
+                    lock(&self.machines).remove(key);
+                    old.end().await;
+                }
+                if !want.is_on() {
+                    return Ok(());
+                }
+                self.check_failures(key, want)?;
+                let running = self.boot(way, key, want).await.inspect_err(|_| self.give_up(key, want))?;
+                lock(&self.machines).insert(key.clone(), Arc::clone(&running));
+                running
+            }
+        };
+        running.listen(&want.ports(), |sockets| (self.setup.serve)(&want.whose(key.0), sockets)).await
+    }
+
+    async fn boot(&self, way: Way, key: &Key, want: &Want) -> Result<Arc<Running>, String> {
+        let serve = |sockets| (self.setup.serve)(&want.whose(key.0), sockets);
+        let follower = self.server.env.follower.clone();
+        match way {
+            Way::Simulated => Ok(Arc::new(Running::simulated(want))),
+            Way::Namespaces => {
+                Running::boot(want, self.setup.spec(want), serve, move || follower.wake()).await
+            }
+        }
+    }
+
+    fn note_death(&self, key: &Key, want: &Want, old: &Running) {
+        if old.is_dead() && want.machine.boots == old.boots {
+            let lived = Instant::now().duration_since(old.since);
+            let mut failures = lock(&self.failures);
+            let entry = failures.entry(key.clone()).or_insert(Failures { boots: old.boots, count: 0 });
+            let count = if lived < LIFE { entry.count + 1 } else { 1 };
+            *entry = Failures { boots: old.boots, count };
+        }
+    }
+
+    fn check_failures(&self, key: &Key, want: &Want) -> Result<(), String> {
+        match self.failures_of(key, want) {
+            count if count >= DEATHS => Err(format!("it died {count} times, one after another")),
+            _ => Ok(()),
+        }
+    }
+
+    fn failures_of(&self, key: &Key, want: &Want) -> u32 {
+        let failures = lock(&self.failures).get(key).copied();
+        failures.filter(|it| it.boots == want.machine.boots).map_or(0, |it| it.count)
+    }
+
+    /// What was refused once is refused again: a boot is tried anew when somebody asks for one.
+    fn give_up(&self, key: &Key, want: &Want) {
+        lock(&self.failures).insert(key.clone(), Failures { boots: want.machine.boots, count: DEATHS });
+    }
+
+    fn has_given_up(&self, key: &Key, want: &Want) -> bool {
+        want.is_reported() && want.is_on() && self.failures_of(key, want) >= DEATHS
+    }
+
+    fn log(&self, text: &str) {
+        if self.server.env.settings.log != LogFormat::Off {
+            eprintln!("zaffre: {text}");
+        }
+    }
+}
+
+impl Setup {
+    fn spec(&self, want: &Want) -> guest::Spec {
+        let mut spec = guest::Spec::new(&want.hostname);
+        spec.init.clone_from(&self.init);
+        spec.machine_id = want.machine.vm_id.simple();
+        spec.admin.clone_from(&want.admin);
+        spec.ca_bundle.clone_from(&self.ca_bundle);
+        spec.addresses.extend(&want.addresses);
+        spec.shares = want.machine.shares.iter().map(|it| it.as_lent()).collect();
+        spec
+    }
+}
+
+/// Where the old extension answers, inside a guest.
+fn extension_address(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no holder of this lock panics")
+}

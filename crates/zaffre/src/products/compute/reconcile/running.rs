@@ -1,0 +1,110 @@
+//! A machine that runs: a guest with its doors, or where guests are not allowed, nothing but the saying so.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use azure::ids::Guid;
+use guest::{Guest, GuestSockets, Spec};
+use tokio::time::Instant;
+
+use super::{Served, extension_address, lock, want::Want};
+
+pub(super) struct Running {
+    pub(super) vm_id: Guid,
+    pub(super) boots: u64,
+    pub(super) since: Instant,
+    /// None where machines are simulated.
+    pub(super) guest: Option<Arc<Guest>>,
+    is_dead: Arc<AtomicBool>,
+    /// Its own sockets and those of its extensions. They would keep a dead guest's network alive.
+    doors: Arc<Mutex<Doors>>,
+}
+
+#[derive(Default)]
+struct Doors {
+    own: Option<Served>,
+    extensions: BTreeMap<u16, Option<Served>>,
+}
+
+impl Running {
+    fn new(want: &Want, guest: Option<Arc<Guest>>) -> Self {
+        Running {
+            vm_id: want.machine.vm_id,
+            boots: want.machine.boots,
+            since: Instant::now(),
+            guest,
+            is_dead: Arc::default(),
+            doors: Arc::default(),
+        }
+    }
+
+    pub(super) fn simulated(want: &Want) -> Self {
+        Running::new(want, None)
+    }
+
+    /// Boots a guest and opens its doors. `died` is called when it is gone, whoever ended it.
+    pub(super) async fn boot(
+        want: &Want,
+        spec: Spec,
+        serve: impl FnOnce(GuestSockets) -> io::Result<Served>,
+        died: impl FnOnce() + Send + 'static,
+    ) -> Result<Arc<Self>, String> {
+        let (guest, sockets) = Guest::start(spec).await.map_err(|error| error.to_string())?;
+        let guest = Arc::new(guest);
+        let running = Arc::new(Running::new(want, Some(Arc::clone(&guest))));
+        lock(&running.doors).own = Some(serve(sockets).map_err(|error| error.to_string())?);
+        let (is_dead, doors) = (Arc::clone(&running.is_dead), Arc::clone(&running.doors));
+        tokio::spawn(async move {
+            guest.wait_dead().await;
+            is_dead.store(true, Ordering::Release);
+            *lock(&doors) = Doors::default();
+            died();
+        });
+        Ok(running)
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.is_dead.load(Ordering::Acquire)
+    }
+
+    /// Where extensions answer.
+    pub(super) fn ports(&self) -> BTreeSet<u16> {
+        lock(&self.doors).extensions.keys().copied().collect()
+    }
+
+    /// Listens at these ports of the guest's loopback, and at no others.
+    pub(super) async fn listen(
+        &self,
+        ports: &BTreeSet<u16>,
+        serve: impl Fn(GuestSockets) -> io::Result<Served>,
+    ) -> Result<(), String> {
+        lock(&self.doors).extensions.retain(|port, _| ports.contains(port));
+        for port in ports.difference(&self.ports()) {
+            let served = match &self.guest {
+                Some(guest) => {
+                    let address = extension_address(*port);
+                    let listener = guest.listen(address).await.map_err(|error| error.to_string())?;
+                    let sockets = GuestSockets { tcp: vec![(address, listener)], udp: Vec::new() };
+                    Some(serve(sockets).map_err(|error| error.to_string())?)
+                }
+                None => None,
+            };
+            lock(&self.doors).extensions.insert(*port, served);
+        }
+        Ok(())
+    }
+
+    /// Ends it and waits until nothing of it is left.
+    pub(super) async fn end(&self) {
+        *lock(&self.doors) = Doors::default();
+        if let Some(guest) = &self.guest {
+            guest.stop().await;
+        }
+    }
+}

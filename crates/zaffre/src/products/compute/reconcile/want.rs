@@ -1,0 +1,151 @@
+//! What the rows say there should be, read in one snapshot.
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use azure::{
+    error::Result,
+    ids::{Guid, ResourceId},
+};
+use serde_json::Value;
+
+use super::{
+    super::{
+        extension,
+        machine::{self, Machine, Power},
+        view,
+    },
+    Whose,
+    running::Running,
+};
+use crate::{
+    cloud::CloudId,
+    resources::{self, Resource},
+    store::Txn,
+};
+
+/// Where a host name leads on a machine without a network interface, as Debian has it.
+const OWN_NAME: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
+
+/// A machine as it should be, with what waits for it to be so.
+pub(super) struct Want {
+    pub(super) vm: ResourceId,
+    pub(super) machine: Machine,
+    pub(super) hostname: String,
+    pub(super) admin: String,
+    /// Its private addresses.
+    pub(super) addresses: Vec<IpAddr>,
+    pub(super) extensions: Vec<Extension>,
+    /// What is under way about the machine itself.
+    pub(super) operations: Vec<Guid>,
+}
+
+pub(super) struct Extension {
+    pub(super) port: u16,
+    pub(super) operation: Option<Guid>,
+}
+
+/// Every machine of a cloud. One whose resource is gone is none: its row goes with it.
+pub(super) fn all(txn: &Txn) -> Result<Vec<Want>> {
+    let mut all = Vec::new();
+    for (vm, machine) in machine::all(txn)? {
+        if let Some(resource) = resources::get(txn, &vm)? {
+            all.push(of(txn, &resource, machine)?);
+        }
+    }
+    Ok(all)
+}
+
+fn of(txn: &Txn, vm: &Resource, machine: Machine) -> Result<Want> {
+    let text = |path, otherwise: &str| vm.text(path).unwrap_or(otherwise).to_owned();
+    let under_way = vm.operation.filter(|_| !vm.state.is_terminal());
+    Ok(Want {
+        vm: vm.id.clone(),
+        hostname: text("osProfile/computerName", "vm"),
+        admin: text("osProfile/adminUsername", "azureuser"),
+        addresses: addresses(txn, vm)?,
+        extensions: view::extensions(txn, &vm.id)?.iter().filter_map(extension_of).collect(),
+        operations: machine.operations.iter().copied().chain(under_way).collect(),
+        machine,
+    })
+}
+
+fn extension_of(resource: &Resource) -> Option<Extension> {
+    let operation = resource.operation.filter(|_| !resource.state.is_terminal());
+    Some(Extension { port: extension::port(resource)?, operation })
+}
+
+/// The addresses of its network interfaces, as far as those are there and say any.
+fn addresses(txn: &Txn, vm: &Resource) -> Result<Vec<IpAddr>> {
+    let listed = vm.property("networkProfile/networkInterfaces").and_then(Value::as_array);
+    let ids = listed.into_iter().flatten().filter_map(|it| ResourceId::parse(it.get("id")?.as_str()?).ok());
+    let mut addresses = BTreeSet::new();
+    for id in ids {
+        let interface = resources::get(txn, &id)?;
+        let configurations = interface.as_ref().and_then(|it| it.property("ipConfigurations")?.as_array());
+        for configuration in configurations.into_iter().flatten() {
+            let address = configuration.get("properties").and_then(|it| it.get("privateIPAddress")?.as_str());
+            addresses.extend(address.and_then(|it| it.parse::<IpAddr>().ok()).filter(is_private));
+        }
+    }
+    Ok(addresses.into_iter().collect())
+}
+
+/// What a guest's interface can take beside the addresses that every guest has.
+fn is_private(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(it) => it.is_private(),
+        IpAddr::V6(it) => it.is_unique_local(),
+    }
+}
+
+impl Want {
+    pub(super) fn is_on(&self) -> bool {
+        self.machine.power == Power::Running
+    }
+
+    /// Where its extensions answer, while it is on.
+    pub(super) fn ports(&self) -> BTreeSet<u16> {
+        self.extensions.iter().map(|it| it.port).collect()
+    }
+
+    /// Who is asking behind its doors.
+    pub(super) fn whose(&self, cloud: CloudId) -> Whose {
+        let is_v4 = |it: &IpAddr| match it {
+            IpAddr::V4(it) => Some(*it),
+            IpAddr::V6(_) => None,
+        };
+        Whose {
+            cloud,
+            vm: self.vm.clone(),
+            vm_id: self.machine.vm_id,
+            hostname: self.hostname.clone(),
+            address: self.addresses.iter().find_map(is_v4).unwrap_or(OWN_NAME),
+        }
+    }
+
+    /// Whether what runs is this machine's latest boot.
+    pub(super) fn is_booted(&self, running: &Running) -> bool {
+        self.is_on()
+            && running.vm_id == self.machine.vm_id
+            && running.boots == self.machine.boots
+            && !running.is_dead()
+    }
+
+    /// Whether nobody waits for anything any more.
+    pub(super) fn is_reported(&self) -> bool {
+        self.machine.is_settled()
+            && self.operations.is_empty()
+            && self.extensions.iter().all(|it| it.operation.is_none())
+    }
+
+    pub(super) fn is_met_by(&self, running: Option<&Running>) -> bool {
+        let is_as_it_should_be = match running {
+            Some(running) => self.is_booted(running) && running.ports() == self.ports(),
+            None => !self.is_on(),
+        };
+        is_as_it_should_be && self.is_reported()
+    }
+}
