@@ -6,6 +6,7 @@
 
 use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
 
+use azure::error::{Error, Row};
 use http::{HeaderMap, Request, Response, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -16,7 +17,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Handover, ca::Authority, tls};
+use super::{Handover, ca::Authority, log, tls};
 use crate::{
     Server, StartError,
     door::Door,
@@ -184,6 +185,13 @@ impl Front {
         }
     }
 
+    /// Answers what no service will see.
+    pub(super) fn turn_away(&self, what: &str, row: &'static Row) -> Response<ReplyBody> {
+        let error = row.bare();
+        log::turned_away(&self.server.env, what, &error);
+        turned_away(&error)
+    }
+
     async fn answer(
         &self,
         slot: &Slot,
@@ -191,8 +199,8 @@ impl Front {
         name: Option<&str>,
         mut request: Request<Incoming>,
     ) -> Response<ReplyBody> {
-        if let Err(refusal) = is_well_addressed(&request, name) {
-            return refusal.response();
+        if let Err(row) = well_addressed(&request, name) {
+            return self.turn_away(&format!("{} {}", request.method(), request.uri().path()), row);
         }
         let wants_upgrade = request.headers().contains_key(header::UPGRADE);
         let upgrade = wants_upgrade.then(|| hyper::upgrade::on(&mut request));
@@ -223,60 +231,50 @@ impl Closer {
     }
 }
 
-/// What HTTP refuses before any service is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Misaddressed {
-    NoHost,
-    ManyHosts,
-    BadHost,
-    OtherHost,
+static NO_HOST: Row = bad("The request has no Host header.");
+static MANY_HOSTS: Row = bad("The request has more than one Host header.");
+static BAD_HOST: Row = bad("The request's Host is not a host and a port.");
+static OTHER_HOST: Row = Row {
+    code: "MisdirectedRequest",
+    status: 421,
+    template: "The request's Host is not the name that the TLS handshake was for.",
+    source: "RFC 9110 §7.4",
+};
+
+const fn bad(template: &'static str) -> Row {
+    Row { code: "BadRequest", status: 400, template, source: "RFC 9112 §3.2" }
 }
 
-impl Misaddressed {
-    fn row(self) -> (u16, &'static str, &'static str) {
-        match self {
-            Misaddressed::NoHost => (400, "BadRequest", "The request has no Host header."),
-            Misaddressed::ManyHosts => (400, "BadRequest", "The request has more than one Host header."),
-            Misaddressed::BadHost => (400, "BadRequest", "The request's Host is not a host and a port."),
-            Misaddressed::OtherHost => (
-                421,
-                "MisdirectedRequest",
-                "The request's Host is not the name that the TLS handshake was for.",
-            ),
-        }
-    }
-
-    fn response(self) -> Response<ReplyBody> {
-        let (status, code, message) = self.row();
-        let reply = Reply::json(status, &json!({ "error": { "code": code, "message": message } }));
-        let mut response = Response::new(reply.body);
-        *response.status_mut() = reply.status;
-        *response.headers_mut() = reply.headers;
-        response
-    }
+fn turned_away(error: &Error) -> Response<ReplyBody> {
+    let body = json!({ "error": { "code": error.row.code, "message": error.message() } });
+    let reply = Reply::json(error.row.status, &body);
+    let mut response = Response::new(reply.body);
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    response
 }
 
-/// Whether the request names one host, and the one that its connection was made for (RFC 9112 §3.2, RFC 9110 §7.4).
-fn is_well_addressed<B>(request: &Request<B>, name: Option<&str>) -> Result<(), Misaddressed> {
+/// Refuses a request unless it names one host, and the one that its connection was made for (RFC 9112 §3.2, RFC 9110 §7.4).
+pub(super) fn well_addressed<B>(request: &Request<B>, name: Option<&str>) -> Result<(), &'static Row> {
     let written = written_host(request.headers())?;
     let authority = match request.uri().authority() {
         Some(authority) => authority.clone(),
-        None => written.parse().map_err(|_| Misaddressed::BadHost)?,
+        None => written.parse().map_err(|_| &BAD_HOST)?,
     };
     let host = authority.host().trim_end_matches('.');
     match name {
-        Some(name) if !host.eq_ignore_ascii_case(name.trim_end_matches('.')) => Err(Misaddressed::OtherHost),
+        Some(name) if !host.eq_ignore_ascii_case(name.trim_end_matches('.')) => Err(&OTHER_HOST),
         Some(_) | None => Ok(()),
     }
 }
 
-fn written_host(headers: &HeaderMap) -> Result<&str, Misaddressed> {
+fn written_host(headers: &HeaderMap) -> Result<&str, &'static Row> {
     let mut hosts = headers.get_all(header::HOST).iter();
-    let host = hosts.next().ok_or(Misaddressed::NoHost)?;
+    let host = hosts.next().ok_or(&NO_HOST)?;
     if hosts.next().is_some() {
-        return Err(Misaddressed::ManyHosts);
+        return Err(&MANY_HOSTS);
     }
-    host.to_str().map_err(|_| Misaddressed::BadHost)
+    host.to_str().map_err(|_| &BAD_HOST)
 }
 
 #[cfg(test)]
@@ -290,13 +288,13 @@ mod tests {
             ("/", &["management.azure.com"] as &[_], arm, Ok(())),
             ("/", &["MANAGEMENT.azure.com:443"], arm, Ok(())),
             ("/", &["management.azure.com."], arm, Ok(())),
-            ("/", &["graph.microsoft.com"], arm, Err(Misaddressed::OtherHost)),
+            ("/", &["graph.microsoft.com"], arm, Err(&OTHER_HOST)),
             ("/", &["graph.microsoft.com"], None, Ok(())),
-            ("https://graph.microsoft.com/", &["management.azure.com"], arm, Err(Misaddressed::OtherHost)),
-            ("/", &[], arm, Err(Misaddressed::NoHost)),
-            ("/", &["a", "a"], None, Err(Misaddressed::ManyHosts)),
-            ("/", &["a b"], None, Err(Misaddressed::BadHost)),
-            ("/", &["a/b"], None, Err(Misaddressed::BadHost)),
+            ("https://graph.microsoft.com/", &["management.azure.com"], arm, Err(&OTHER_HOST)),
+            ("/", &[], arm, Err(&NO_HOST)),
+            ("/", &["a", "a"], None, Err(&MANY_HOSTS)),
+            ("/", &["a b"], None, Err(&BAD_HOST)),
+            ("/", &["a/b"], None, Err(&BAD_HOST)),
             ("/", &["[::1]:10443"], None, Ok(())),
         ] {
             let mut request = Request::builder().uri(uri);
@@ -304,7 +302,7 @@ mod tests {
                 request = request.header(header::HOST, *host);
             }
             let request = request.body(()).expect("a request");
-            assert_eq!(is_well_addressed(&request, name), outcome, "{uri} {hosts:?} {name:?}");
+            assert_eq!(well_addressed(&request, name), outcome, "{uri} {hosts:?} {name:?}");
         }
     }
 }

@@ -10,8 +10,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     access::Caller,
+    cloud::Clock,
     door::From,
-    env::LogFormat,
+    env::{Env, LogFormat},
     service::{Cx, Parts, Reply},
 };
 
@@ -87,6 +88,22 @@ impl Record {
         });
         let Value::Object(all) = all else { unreachable!("an object was written") };
         all.into_iter().filter(|(_, value)| !value.is_null()).collect()
+    }
+}
+
+/// One line for what the front refused before any service was known, so that whoever wonders why a client fails sees it here.
+pub(super) fn turned_away(env: &Env, what: &str, error: &Error) {
+    let row = error.row;
+    let time = Clock::System.now().iso();
+    match env.settings.log {
+        LogFormat::Off => {}
+        LogFormat::Json => eprintln!(
+            "{}",
+            json!({ "time": time, "service": "front", "operation": what, "status": row.status, "code": row.code })
+        ),
+        LogFormat::Text => {
+            eprintln!("{time} - - host - front/{} {} {}", what.escape_debug(), row.status, row.code);
+        }
     }
 }
 

@@ -38,7 +38,8 @@ use tokio::{
 };
 
 use super::{
-    connection::{Front, Slot},
+    connection::{Front, Slot, well_addressed},
+    log,
     route::{self, Target},
     vm_secrets,
 };
@@ -123,20 +124,31 @@ pub(super) async fn serve(front: &Front, slot: Slot, stream: TcpStream, peer: So
 impl Client {
     async fn answer(&self, request: Request<Incoming>) -> Response<ReplyBody> {
         let Some(authority) = request.uri().authority().cloned() else {
-            return refusal(&NOT_FOR_A_PROXY.bare());
+            return self.refuse(request.method().as_str(), NOT_FOR_A_PROXY.bare());
         };
         let is_connect = request.method() == Method::CONNECT;
         let (host, default_port) = (bare(&authority), if is_connect { 443 } else { 80 });
         let port = authority.port_u16().unwrap_or(default_port);
+        let what = format!("{} {host}:{port}", request.method());
         match (judge(host, port, self.front.server.env.settings.offline), is_connect) {
-            (Verdict::Refuse(row), _) => refusal(&row.with([host.to_owned(), port.to_string()])),
+            (Verdict::Refuse(row), _) => self.refuse(&what, row.with([host.to_owned(), port.to_string()])),
             (Verdict::Ours { entrance, tls }, true) => self.open_door(entrance, tls, request).await,
             (Verdict::Ours { entrance, tls: false }, false) => self.answer_plain(entrance, request).await,
             // Nobody asks a proxy for https:// in the open.
-            (Verdict::Ours { tls: true, .. }, false) => refusal(&NOT_FOR_A_PROXY.bare()),
+            (Verdict::Ours { tls: true, .. }, false) => self.refuse(&what, NOT_FOR_A_PROXY.bare()),
             (Verdict::PassOn, true) => self.tunnel(host, port, request).await,
             (Verdict::PassOn, false) => self.forward(host, port, request).await,
         }
+    }
+
+    /// Says no, to the client and in the log.
+    fn refuse(&self, what: &str, error: Error) -> Response<ReplyBody> {
+        log::turned_away(&self.front.server.env, what, &error);
+        refusal(&error)
+    }
+
+    fn unreachable(&self, host: &str, port: u16, error: &io::Error) -> Response<ReplyBody> {
+        self.refuse(&format!("pass on {host}:{port}"), UNREACHABLE.with([host.to_owned(), error.to_string()]))
     }
 
     /// Whose requests these are.
@@ -170,6 +182,9 @@ impl Client {
     }
 
     async fn answer_plain(&self, entrance: Entrance, mut request: Request<Incoming>) -> Response<ReplyBody> {
+        if let Err(row) = well_addressed(&request, None) {
+            return self.front.turn_away(&format!("{} {}", request.method(), request.uri().path()), row);
+        }
         let door = self.door(entrance, request.headers()).await;
         strip_hops(request.headers_mut());
         self.front.server.send(door, request.map(Body::new)).await
@@ -178,7 +193,7 @@ impl Client {
     async fn tunnel(&self, host: &str, port: u16, mut request: Request<Incoming>) -> Response<ReplyBody> {
         let mut far = match dial(host, port).await {
             Ok(far) => far,
-            Err(error) => return unreachable(host, &error),
+            Err(error) => return self.unreachable(host, port, &error),
         };
         let upgrade = hyper::upgrade::on(&mut request);
         let front = self.front.clone();
@@ -213,7 +228,7 @@ impl Client {
                 strip_hops(response.headers_mut());
                 response.map(|body| Reply::new(200).streamed(body).body)
             }
-            Err(error) => unreachable(host, &error),
+            Err(error) => self.unreachable(host, port, &error),
         }
     }
 }
@@ -243,10 +258,6 @@ fn refusal(error: &Error) -> Response<ReplyBody> {
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
     response
-}
-
-fn unreachable(host: &str, error: &io::Error) -> Response<ReplyBody> {
-    refusal(&UNREACHABLE.with([host.to_owned(), error.to_string()]))
 }
 
 /// Headers that concern one hop alone (RFC 9110 §7.6.1), and our own credentials.

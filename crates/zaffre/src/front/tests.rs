@@ -311,3 +311,12 @@ async fn a_front_that_closes_ends_idle_connections_and_takes_no_new_ones() {
     idle.read_to_end(&mut rest).await.expect("ends");
     assert!(TcpStream::connect(address).await.is_err());
 }
+
+#[tokio::test]
+async fn the_proxy_wants_one_host_of_a_plain_request_too() {
+    let up = up().await;
+    let request = format!(
+        "GET http://{ALIASES}/cli/vm/aliases.json HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n"
+    );
+    assert_eq!(status(&exchange(up.connect("proxy").await, &request).await), "400");
+}
