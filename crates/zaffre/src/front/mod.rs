@@ -36,7 +36,7 @@ use crate::{
     entra::Entra,
     env::Env,
     imds::Imds,
-    products::{self, storage::blob::BlobService},
+    products::{self, cosmos::data::Cosmos, storage::blob::BlobService},
     service::{
         Body, Cx, Parts,
         reply::{ReplyBody, Takeover},
@@ -78,9 +78,8 @@ pub async fn answer(
         Target::Metadata | Target::Extension => serve(&Imds, cx, parts, body).await,
         Target::Arm => serve(&ARM, cx, parts, body).await,
         Target::Blob => serve(&BlobService, cx, parts, body).await,
-        Target::Graph | Target::Cosmos | Target::Refused | Target::Foreign => {
-            serve(&Elsewhere, cx, parts, body).await
-        }
+        Target::Cosmos => serve(&Cosmos, cx, parts, body).await,
+        Target::Graph | Target::Refused | Target::Foreign => serve(&Elsewhere, cx, parts, body).await,
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod authorization;
 pub mod compute;
+pub mod cosmos;
 pub mod managed_identity;
 pub mod storage;
 

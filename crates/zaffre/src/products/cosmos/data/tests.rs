@@ -1,0 +1,5 @@
+//! Whole requests, in process, on the drop-in port and on hosts of accounts.
+
+mod client;
+mod documents;
+mod metadata;
