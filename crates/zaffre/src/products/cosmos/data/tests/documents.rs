@@ -1,3 +1,5 @@
+//! Documents: one at a time, and feeds.
+
 use super::client::{ADA, Client, shop};
 
 const DOCS: &str = "/dbs/shop/colls/orders/docs";

@@ -1,3 +1,5 @@
+//! The account, databases, collections, offers, and who is let in by key.
+
 use serde_json::json;
 
 use super::client::{Auth, Client, NOW, shop};
