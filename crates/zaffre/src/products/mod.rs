@@ -13,4 +13,4 @@ use crate::arm::kind::Provider;
 
 /// What `arm` is handed, in the order in which providers are listed.
 pub static PROVIDERS: &[&Provider] =
-    &[&authorization::PROVIDER, &compute::PROVIDER, &managed_identity::PROVIDER];
+    &[&authorization::PROVIDER, &compute::PROVIDER, &managed_identity::PROVIDER, &storage::PROVIDER];

@@ -1,10 +1,19 @@
 //! Microsoft.Storage: accounts, and the blobs in them.
 //!
+//! - `provider.rs`: the table that Resource Manager reads; `account.rs`, `key_actions.rs` and `containers.rs` are what
+//!   its rows do, `codes.rs` their errors.
 //! - `keys.rs`: what the data plane must know of an account: its id, its keys, its switches, by name.
 //! - `blob/`: the data plane, a service of its own: `{account}.blob.core.windows.net` and the drop-in port.
 //!
 //! An account's resource document is `resources`' business; what is secret, and what every data request asks
 //! for, lies in a row of its own beside it and is written in the same transaction.
 
+mod account;
 pub mod blob;
+mod codes;
+mod containers;
+mod key_actions;
 pub mod keys;
+mod provider;
+
+pub use provider::PROVIDER;

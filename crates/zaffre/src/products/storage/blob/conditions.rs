@@ -14,7 +14,7 @@ use crate::service::Parts;
 
 /// When a thing was changed, as its ETag and its `Last-Modified` tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     pub(super) etag: u64,
     pub(super) modified: Timestamp,
 }
@@ -30,7 +30,7 @@ impl Stamp {
     }
 
     /// `"0x8DE28F1A2B3C4D5"`, quotes and all.
-    pub(super) fn quoted(&self) -> String {
+    pub(crate) fn quoted(&self) -> String {
         format!("\"0x{:X}\"", self.etag)
     }
 

@@ -1,14 +1,14 @@
 //! What is done to containers. Each change is one transaction that looks again at what it changes.
 
-use azure::{error::Result, ids::Guid, time::Timestamp};
+use azure::error::Result;
 
 use super::{
     codes,
-    conditions::{Conditions, Stamp, Write},
+    conditions::{Conditions, Write},
     headers,
     op::Op,
     purge,
-    records::{CONTAINERS, Container, Metadata, PURGES, PublicAccess},
+    records::{CONTAINERS, Container, Metadata, PublicAccess, drop_container},
 };
 use crate::{
     products::storage::keys::{ACCOUNTS, DROP_IN},
@@ -37,24 +37,15 @@ pub(super) async fn create(cx: &Cx, op: &Op, new: &New) -> Result<Reply> {
         if CONTAINERS.exists(txn, &key)? {
             return Err(codes::CONTAINER_ALREADY_EXISTS.bare());
         }
-        let container = fresh(id, cx.now, new);
+        let mut container = Container::new(id, cx.now);
+        container.public_access = new.public_access;
+        container.metadata.clone_from(&new.metadata);
         CONTAINERS.put(txn, &key, &container)?;
         Ok(container)
     });
     let mut reply = Reply::new(201);
     headers::stamp(&mut reply, container.await?.stamp());
     Ok(reply)
-}
-
-fn fresh(id: Guid, now: Timestamp, new: &New) -> Container {
-    let stamp = Stamp::next(now, None);
-    Container {
-        id,
-        etag: stamp.etag,
-        modified: stamp.modified,
-        public_access: new.public_access,
-        metadata: new.metadata.clone(),
-    }
 }
 
 /// Whether the account is still there: it may have been deleted since the request was admitted.
@@ -85,8 +76,8 @@ pub(super) async fn set_metadata(cx: &Cx, op: &Op, metadata: &Metadata) -> Resul
 pub(super) async fn delete(cx: &Cx, op: &Op) -> Result<Reply> {
     cx.write(|txn| {
         let container = judged(txn, op, &op.conditions)?;
-        CONTAINERS.delete(txn, &key(op))?;
-        Ok(PURGES.put(txn, &container.id, &())?)
+        let (account, name) = key(op);
+        Ok(drop_container(txn, &account, &name, &container)?)
     })
     .await?;
     purge::begin(&cx.env, cx.cloud.id);

@@ -27,7 +27,7 @@ mod blobs;
 mod blocks;
 mod checksum;
 mod codes;
-mod conditions;
+pub(crate) mod conditions;
 mod containers;
 mod download;
 mod headers;

@@ -54,14 +54,66 @@ pub(crate) enum PublicAccess {
 }
 
 impl Container {
-    pub(super) fn stamp(&self) -> Stamp {
+    /// A container as it begins: closed, with nothing said about it.
+    pub(crate) fn new(id: Guid, now: Timestamp) -> Self {
+        let stamp = Stamp::next(now, None);
+        Container {
+            id,
+            etag: stamp.etag,
+            modified: stamp.modified,
+            public_access: PublicAccess::None,
+            metadata: Metadata::new(),
+        }
+    }
+
+    pub(in crate::products::storage) fn stamp(&self) -> Stamp {
         Stamp { etag: self.etag, modified: self.modified }
     }
 
-    pub(super) fn touch(&mut self, now: Timestamp) {
+    pub(crate) fn touch(&mut self, now: Timestamp) {
         let stamp = Stamp::next(now, Some(self.stamp()));
         (self.etag, self.modified) = (stamp.etag, stamp.modified);
     }
+}
+
+/// A container by its name.
+pub(crate) fn container(txn: &Txn, account: &str, name: &str) -> Result<Option<Container>, StoreError> {
+    CONTAINERS.get(txn, &(account.to_owned(), name.to_owned()))
+}
+
+/// All containers of an account, by name.
+pub(crate) fn containers(txn: &Txn, account: &str) -> Result<Vec<(String, Container)>, StoreError> {
+    let rows = CONTAINERS.scan(txn, &(account,), None, usize::MAX)?;
+    Ok(rows.into_iter().map(|((_, name), container)| (name, container)).collect())
+}
+
+/// Creates or replaces.
+pub(crate) fn put_container(
+    txn: &mut Txn,
+    account: &str,
+    name: &str,
+    container: &Container,
+) -> Result<(), StoreError> {
+    CONTAINERS.put(txn, &(account.to_owned(), name.to_owned()), container)
+}
+
+/// Takes a container's row away, which is all it takes for its name to be free, and marks what hung on it.
+pub(crate) fn drop_container(
+    txn: &mut Txn,
+    account: &str,
+    name: &str,
+    container: &Container,
+) -> Result<(), StoreError> {
+    CONTAINERS.delete(txn, &(account.to_owned(), name.to_owned()))?;
+    PURGES.put(txn, &container.id, &())
+}
+
+/// The same for all of an account's.
+pub(crate) fn drop_account(txn: &mut Txn, account: &str) -> Result<(), StoreError> {
+    for (name, container) in containers(txn, account)? {
+        drop_container(txn, account, &name, &container)?;
+    }
+    Ok(())
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,0 +1,182 @@
+//! `blobServices/default` and its containers through Resource Manager: the containers of the data plane, and no
+//! others (resources.md §4).
+
+use azure::{
+    error::{Error, Result},
+    ids::ResourceId,
+};
+use serde_json::{Value, json};
+
+use super::{
+    blob::records::{self, Container, PublicAccess},
+    codes,
+    keys::ACCOUNTS,
+};
+use crate::{
+    arm::{
+        codes::{INVALID_CONTENT, not_implemented},
+        kind::{Edit, Look, Own, Written},
+    },
+    store::Txn,
+};
+
+/// The one blob service of an account.
+pub(super) static SERVICES: Own = Own {
+    get: get_service,
+    list: list_services,
+    put: put_service,
+    patch: None,
+    delete: keep_service,
+    delete_shows: false,
+    absent: None,
+};
+
+pub(super) static CONTAINERS: Own = Own {
+    get,
+    list,
+    put,
+    patch: Some(put),
+    delete,
+    delete_shows: false,
+    absent: Some(absent),
+};
+
+fn get_service(look: &Look<'_>) -> Result<Option<Value>> {
+    let is_default = look.id.name().eq_ignore_ascii_case("default");
+    let exists = is_default && ACCOUNTS.exists(look.txn, &account_of(look.id))?;
+    Ok(exists.then(|| service(look.id)))
+}
+
+fn list_services(look: &Look<'_>) -> Result<Vec<Value>> {
+    Ok(vec![service(&look.id.child("blobServices", "default"))])
+}
+
+/// Takes what says nothing new; the settings themselves are not here yet.
+fn put_service(edit: &mut Edit<'_>) -> Result<Written> {
+    let is_empty = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Object(members) => members.is_empty() || members.get("enabled") == Some(&Value::Bool(false)),
+        Value::Array(items) => items.is_empty(),
+        Value::Bool(true) | Value::Number(_) | Value::String(_) => false,
+    };
+    let given = edit.body.get("properties").and_then(Value::as_object);
+    let is_rule = |(name, value): &(&String, &Value)| {
+        !is_empty(value) && !(*name == "cors" && value.get("corsRules").is_none_or(is_empty))
+    };
+    if let Some((name, _)) = given.into_iter().flatten().find(is_rule) {
+        return Err(not_implemented(format!("blobServices with {name}")));
+    }
+    Ok(Written { is_new: false, body: service(edit.id) })
+}
+
+/// The service is there as long as its account is.
+fn keep_service(_: &mut Edit<'_>) -> Result<Option<Value>> {
+    Err(not_implemented("DELETE of blobServices"))
+}
+
+fn service(id: &ResourceId) -> Value {
+    json!({
+        "id": id,
+        "name": "default",
+        "type": "Microsoft.Storage/storageAccounts/blobServices",
+        "properties": { "cors": { "corsRules": [] }, "deleteRetentionPolicy": { "enabled": false } },
+    })
+}
+
+fn get(look: &Look<'_>) -> Result<Option<Value>> {
+    let found = records::container(look.txn, &account_of(look.id), look.id.name())?;
+    Ok(found.map(|container| shown(look.id, &container, true)))
+}
+
+fn list(look: &Look<'_>) -> Result<Vec<Value>> {
+    let all = records::containers(look.txn, &account_of(look.id))?;
+    let one = |(name, container): &(String, Container)| shown(&look.id.child("containers", name), container, false);
+    Ok(all.iter().map(one).collect())
+}
+
+fn put(edit: &mut Edit<'_>) -> Result<Written> {
+    let (account, name) = (account_of(edit.id), edit.id.name().to_owned());
+    let present = records::container(edit.txn, &account, &name)?;
+    let is_new = present.is_none();
+    let mut container = match present {
+        Some(mut container) => {
+            container.touch(edit.cx.now);
+            container
+        }
+        None => Container::new(edit.draw.guid(), edit.cx.now),
+    };
+    if let Some(properties) = edit.body.get("properties") {
+        settle(edit.txn, &account, properties, &mut container)?;
+    }
+    records::put_container(edit.txn, &account, &name, &container)?;
+    Ok(Written { is_new, body: shown(edit.id, &container, true) })
+}
+
+fn settle(txn: &Txn, account: &String, properties: &Value, container: &mut Container) -> Result<()> {
+    if let Some(access) = properties.get("publicAccess").and_then(Value::as_str) {
+        container.public_access = match access {
+            "None" => PublicAccess::None,
+            "Blob" => PublicAccess::Blob,
+            "Container" => PublicAccess::Container,
+            other => return Err(codes::INVALID_VALUE.with([other, "publicAccess"])),
+        };
+        let allows = ACCOUNTS.get(txn, account)?.is_some_and(|it| it.settings.allows_public_access);
+        if container.public_access != PublicAccess::None && !allows {
+            return Err(codes::PUBLIC_NOT_PERMITTED.bare());
+        }
+    }
+    let Some(metadata) = properties.get("metadata").and_then(Value::as_object) else { return Ok(()) };
+    let pair = |(name, value): (&String, &Value)| Some((name.to_ascii_lowercase(), value.as_str()?.to_owned()));
+    let pairs: Option<records::Metadata> = metadata.iter().map(pair).collect();
+    container.metadata = pairs.ok_or_else(|| INVALID_CONTENT.with(["'metadata' has values that are not text"]))?;
+    Ok(())
+}
+
+fn delete(edit: &mut Edit<'_>) -> Result<Option<Value>> {
+    let account = account_of(edit.id);
+    let Some(container) = records::container(edit.txn, &account, edit.id.name())? else { return Ok(None) };
+    records::drop_container(edit.txn, &account, edit.id.name(), &container)?;
+    super::blob::purge::begin(&edit.cx.env, edit.cx.cloud.id);
+    Ok(Some(shown(edit.id, &container, true)))
+}
+
+fn absent(_: &ResourceId) -> Error {
+    codes::CONTAINER_NOT_FOUND.bare()
+}
+
+/// The account of a blob service or of a container: the first name behind the provider.
+fn account_of(id: &ResourceId) -> String {
+    id.names().first().map_or_else(String::new, |name| name.to_ascii_lowercase())
+}
+
+fn shown(id: &ResourceId, container: &Container, with_metadata: bool) -> Value {
+    let access = match container.public_access {
+        PublicAccess::None => "None",
+        PublicAccess::Blob => "Blob",
+        PublicAccess::Container => "Container",
+    };
+    let etag = container.stamp().quoted();
+    let mut shown = json!({
+        "id": id,
+        "name": id.name(),
+        "type": "Microsoft.Storage/storageAccounts/blobServices/containers",
+        "etag": etag,
+        "properties": {
+            "publicAccess": access,
+            "leaseStatus": "Unlocked",
+            "leaseState": "Available",
+            "lastModifiedTime": container.modified.iso(),
+            "hasImmutabilityPolicy": false,
+            "hasLegalHold": false,
+            "deleted": false,
+            "remainingRetentionDays": 0,
+            "defaultEncryptionScope": "$account-encryption-key",
+            "denyEncryptionScopeOverride": false,
+        },
+    });
+    if with_metadata && !container.metadata.is_empty() {
+        let pairs = container.metadata.iter().map(|(name, value)| (name.clone(), json!(value)));
+        shown["properties"]["metadata"] = pairs.collect::<serde_json::Map<_, _>>().into();
+    }
+    shown
+}
