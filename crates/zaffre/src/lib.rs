@@ -37,6 +37,7 @@ use crate::{
     door::Door,
     env::{Env, LogFormat, Settings},
     keys::{Keyring, SigningKey},
+    products::storage::blob,
     service::{Body, reply::ReplyBody},
     store::{Content, Store, Txn},
 };
@@ -66,6 +67,8 @@ impl Server {
         if charters.iter().all(|(id, _)| *id != CloudId::DEFAULT) {
             charters.push((CloudId::DEFAULT, Charter::contoso(now)));
         }
+        let clouds: Vec<CloudId> = charters.iter().map(|(id, _)| *id).collect();
+        blob::purge::recover(&server.env, &clouds).await?;
         for (id, charter) in charters {
             server.open(Cloud { id, charter, clock: Clock::System, chance: Chance::system() }).await?;
         }

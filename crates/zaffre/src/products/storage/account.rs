@@ -73,7 +73,8 @@ pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
 
 /// `sku`; before 2016 a property `accountType`.
 fn settle_sku(change: &mut Change<'_>) -> Result<()> {
-    let given = change.next.sku.as_ref().and_then(|sku| sku.get("name")).or(change.next.property("accountType"));
+    let given =
+        change.next.sku.as_ref().and_then(|sku| sku.get("name")).or(change.next.property("accountType"));
     let given = given.and_then(Value::as_str).unwrap_or_default();
     let known = known(&SKUS, given, "sku.name")?;
     let tier = if known.starts_with("Premium") { "Premium" } else { "Standard" };
@@ -90,7 +91,10 @@ fn settle_kind(change: &mut Change<'_>) -> Result<()> {
         None if *change.version < SKU_OBJECT => "Storage",
         None => "StorageV2",
     };
-    if present.as_deref().is_some_and(|present| present != kind && (present, kind) != ("Storage", "StorageV2")) {
+    if present
+        .as_deref()
+        .is_some_and(|present| present != kind && (present, kind) != ("Storage", "StorageV2"))
+    {
         return Err(codes::INVALID_VALUE.with([kind, "kind"]));
     }
     change.next.kind = Some(kind.to_owned());
@@ -180,7 +184,8 @@ pub(super) fn view(view: &View<'_>) -> Result<Map<String, Value>> {
     if *view.version >= KEY_TIMES
         && let Some(account) = ACCOUNTS.get(view.txn, &resource.name().to_owned())?
     {
-        let times = json!({ "key1": account.keys.key1.created.iso(), "key2": account.keys.key2.created.iso() });
+        let times =
+            json!({ "key1": account.keys.key1.created.iso(), "key2": account.keys.key2.created.iso() });
         shown.insert("keyCreationTime".to_owned(), times);
     }
     shown.insert("creationTime".to_owned(), json!(resource.created.iso()));

@@ -31,15 +31,8 @@ pub(super) static SERVICES: Own = Own {
     absent: None,
 };
 
-pub(super) static CONTAINERS: Own = Own {
-    get,
-    list,
-    put,
-    patch: Some(put),
-    delete,
-    delete_shows: false,
-    absent: Some(absent),
-};
+pub(super) static CONTAINERS: Own =
+    Own { get, list, put, patch: Some(put), delete, delete_shows: false, absent: Some(absent) };
 
 fn get_service(look: &Look<'_>) -> Result<Option<Value>> {
     let is_default = look.id.name().eq_ignore_ascii_case("default");
@@ -90,7 +83,8 @@ fn get(look: &Look<'_>) -> Result<Option<Value>> {
 
 fn list(look: &Look<'_>) -> Result<Vec<Value>> {
     let all = records::containers(look.txn, &account_of(look.id))?;
-    let one = |(name, container): &(String, Container)| shown(&look.id.child("containers", name), container, false);
+    let one =
+        |(name, container): &(String, Container)| shown(&look.id.child("containers", name), container, false);
     Ok(all.iter().map(one).collect())
 }
 
@@ -126,9 +120,11 @@ fn settle(txn: &Txn, account: &String, properties: &Value, container: &mut Conta
         }
     }
     let Some(metadata) = properties.get("metadata").and_then(Value::as_object) else { return Ok(()) };
-    let pair = |(name, value): (&String, &Value)| Some((name.to_ascii_lowercase(), value.as_str()?.to_owned()));
+    let pair =
+        |(name, value): (&String, &Value)| Some((name.to_ascii_lowercase(), value.as_str()?.to_owned()));
     let pairs: Option<records::Metadata> = metadata.iter().map(pair).collect();
-    container.metadata = pairs.ok_or_else(|| INVALID_CONTENT.with(["'metadata' has values that are not text"]))?;
+    container.metadata =
+        pairs.ok_or_else(|| INVALID_CONTENT.with(["'metadata' has values that are not text"]))?;
     Ok(())
 }
 

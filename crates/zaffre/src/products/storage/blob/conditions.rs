@@ -187,8 +187,8 @@ mod tests {
         let tag = || stamp().quoted();
         let other = || "\"0x8D0\"".to_owned();
         let at = |offset: i64| Timestamp::from_seconds(NOW + offset).rfc1123();
-        let rows: Vec<(Vec<(&str, String)>, &str, &str, &str)> = vec![
-            // conditions, then what a read, a creating write and a changing write answer
+        // Conditions, then what a read, a creating write and a changing write answer.
+        let rows = [
             (vec![], "ok", "ok", "ok"),
             (vec![("match", tag())], "ok", "ok", "ok"),
             (vec![("match", other())], "412", "412", "412"),

@@ -1,20 +1,52 @@
 //! Clearing what a deleted container leaves: its rows page by page, and the files they named.
 //!
 //! It runs behind the answer to the deletion, and again at the start of the program for what was not finished.
-//! Files go after the transaction that took their rows away, so that no record ever names a file that is gone.
+//! Files go after the transaction that took their rows away, so that no record ever names a file that is gone. What
+//! a crash left of uploads and removals is swept at the start, before anything is served.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use azure::ids::Guid;
 
-use super::records::{BLOBS, BODIES, Forgotten, PURGES, UNCOMMITTED};
+use super::records::{BLOBS, BLOCK_LISTS, BODIES, Forgotten, PURGES, Place, UNCOMMITTED};
 use crate::{
     env::Env,
-    store::{CloudId, ContentId, StoreError, Txn},
+    store::{CloudId, ContentId, Span, StoreError, Txn},
 };
 
 /// Rows that one transaction takes away.
 const PAGE: usize = 256;
+
+/// What a start owes to the end before it: files that no record of these clouds names are removed, and deleted
+/// containers cleared. To be called before the first request.
+pub(crate) async fn recover(env: &Arc<Env>, clouds: &[CloudId]) -> Result<(), StoreError> {
+    let mut named = HashSet::new();
+    for cloud in clouds {
+        env.store.read(*cloud, |txn| collect_named(txn, &mut named)).await?;
+    }
+    env.content.sweep(move |id| named.contains(&id)).await?;
+    clouds.iter().for_each(|cloud| begin(env, *cloud));
+    Ok(())
+}
+
+/// Every file that a record names: blobs put whole, committed blocks, waiting blocks.
+fn collect_named(txn: &Txn, named: &mut HashSet<ContentId>) -> Result<(), StoreError> {
+    let mut see = |place: Place| {
+        if let Place::File(id) = place {
+            named.insert(id);
+        }
+    };
+    for row in BLOBS.rows(txn, Span::under(&())) {
+        see(row?.1.body);
+    }
+    for row in BLOCK_LISTS.rows(txn, Span::under(&())) {
+        row?.1.iter().for_each(|block| see(block.body));
+    }
+    for row in UNCOMMITTED.rows(txn, Span::under(&())) {
+        see(row?.1.body);
+    }
+    Ok(())
+}
 
 /// Clears, beside whatever else goes on, every container of the cloud that is marked.
 pub(crate) fn begin(env: &Arc<Env>, cloud: CloudId) {

@@ -116,7 +116,7 @@ async fn a_wrong_checksum_is_refused_and_leaves_nothing() {
 /// A body that announces more than comes.
 fn cut_short(sent: usize) -> Body {
     let (mut sender, body) = Channel::<Bytes, Cause>::new(8);
-    sender.try_send(http_body::Frame::data(bytes(sent))).ok().expect("has room");
+    sender.try_send(http_body::Frame::data(bytes(sent))).expect("has room");
     sender.abort("the connection ended".into());
     Body::new(Announced { inner: Some(body.boxed_unsync()), length: 1_000_000 })
 }
@@ -254,6 +254,35 @@ async fn files_of_what_is_overwritten_or_deleted_are_removed() {
     client.put("/con/b", bytes(100_000)).await;
     client.send("DELETE", "/con?restype=container", &[], "").await;
     eventually(|| files() == 0).await;
+}
+
+#[tokio::test]
+async fn a_start_sweeps_what_no_record_names_and_serves_what_one_does() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let settings = Settings { log: LogFormat::Off, ..Settings::default() };
+    let content = dir.path().join("content");
+    let open = async || {
+        let store = Store::open(&dir.path().join("store")).expect("opens");
+        let content = Content::in_dir(&content).expect("a directory");
+        Server::start(store, content, settings.clone()).await.expect("starts")
+    };
+    let server = open().await;
+    let client = Client::over(server.clone());
+    client.make_container("con").await;
+    client.put("/con/a", bytes(100_000)).await;
+    put_block(&client, "b1", bytes(80_000)).await;
+    put_list(&client, &[("Latest", "b1")]).await;
+    client.put("/con/b", bytes(90_000)).await;
+    let id = crate::store::ContentId(azure::ids::Guid([7; 16]));
+    let mut orphan = server.env.content.create(id).await.expect("creates");
+    orphan.write(bytes(10)).await.expect("writes");
+    orphan.finish().await.expect("finishes");
+    eventually(|| walk(&content) == 3).await;
+    drop((client, server));
+    let again = Client::over(open().await);
+    assert_eq!(walk(&content), 2, "the orphan is gone");
+    assert_eq!(again.get("/con/a").await.body, bytes(80_000));
+    assert_eq!(again.get("/con/b").await.body, bytes(90_000));
 }
 
 fn walk(dir: &std::path::Path) -> usize {

@@ -146,7 +146,8 @@ impl Client {
             [("x-ms-date", date.as_str()), ("x-ms-version", VERSION), ("content-length", &length)]
         {
             let is_given = headers.iter().any(|(key, _)| key == name);
-            if !is_given && !(name == "content-length" && body.is_empty()) {
+            let is_empty_length = name == "content-length" && body.is_empty();
+            if !is_given && !is_empty_length {
                 headers.push((name.to_owned(), value.to_owned()));
             }
         }
