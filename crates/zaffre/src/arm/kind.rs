@@ -69,6 +69,9 @@ pub struct Kind {
     pub put: fn(&mut Change<'_>) -> Result<()>,
     /// What else goes with the resource, before its row does. May refuse.
     pub delete: fn(&mut Removal<'_>) -> Result<Gone>,
+    /// Clears up, behind a deletion that has been committed, what it left outside the resource's row: it is
+    /// called for every kind, since a group takes any of them along, and finds out for itself what there is.
+    pub sweep: fn(&Cx),
     /// Waits a moment for what a PUT began, outside any transaction, so that the answer can say that it is
     /// done. Whether it is, the row says.
     pub settle: fn(&Cx, &ResourceId) -> Wait<()>,
@@ -468,6 +471,7 @@ impl Kind {
             patch: Patch::Merge,
             put: as_sent,
             delete: at_once,
+            sweep: nothing_left,
             settle: nothing_to_wait_for,
             view: as_kept,
             bad_name: None,
@@ -532,6 +536,8 @@ fn as_sent(_: &mut Change<'_>) -> Result<()> {
 fn at_once(_: &mut Removal<'_>) -> Result<Gone> {
     Ok(Gone::Now)
 }
+
+fn nothing_left(_: &Cx) {}
 
 fn nothing_to_wait_for(_: &Cx, _: &ResourceId) -> Wait<()> {
     Box::pin(std::future::ready(()))

@@ -40,16 +40,19 @@ pub(super) enum Removed {
 /// `write` carries the target and the conditions; its body is not read.
 pub(super) async fn delete(types: &Types, cx: &Cx, permit: &Permit, write: &Write<'_>) -> Result<Removed> {
     let draw = cx.draw();
-    cx.write(|txn| {
-        if !write.of.is_group() {
-            write::group_is_there(txn, write.id)?;
-        }
-        match write.of.kind.own {
-            Some(_) => delete_own(cx, txn, permit, &mut draw.clone(), write),
-            None => delete_row(types, cx, txn, permit, &mut draw.clone(), write),
-        }
-    })
-    .await
+    let removed = cx
+        .write(|txn| {
+            if !write.of.is_group() {
+                write::group_is_there(txn, write.id)?;
+            }
+            match write.of.kind.own {
+                Some(_) => delete_own(cx, txn, permit, &mut draw.clone(), write),
+                None => delete_row(types, cx, txn, permit, &mut draw.clone(), write),
+            }
+        })
+        .await?;
+    types.providers().flat_map(|provider| provider.kinds).for_each(|kind| (kind.sweep)(cx));
+    Ok(removed)
 }
 
 fn delete_row(
