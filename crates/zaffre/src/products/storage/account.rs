@@ -25,6 +25,7 @@ use crate::{
         Resource,
         names::{Space, claim, find, release},
     },
+    service::Cx,
 };
 
 const SKUS: [&str; 12] = [
@@ -168,8 +169,12 @@ pub(super) fn delete(removal: &mut Removal<'_>) -> Result<Gone> {
     records::drop_account(removal.txn, &name)?;
     ACCOUNTS.delete(removal.txn, &name)?;
     release(removal.txn, Space::Storage, &name)?;
-    purge::begin(&removal.cx.env, removal.cx.cloud.id);
     Ok(Gone::Now)
+}
+
+/// Clears what deleted accounts and containers left.
+pub(super) fn sweep(cx: &Cx) {
+    purge::begin(&cx.env, cx.cloud.id);
 }
 
 /// `properties`, as the version shows them.
@@ -209,7 +214,6 @@ fn endpoints(view: &View<'_>) -> Value {
 }
 
 /// How a refused name is worded.
-#[expect(dead_code, reason = "Resource Manager asks for it with its next landing")]
 pub(super) fn bad_name(name: &str, _: &BadName) -> Error {
     codes::NAME_INVALID.with([name])
 }

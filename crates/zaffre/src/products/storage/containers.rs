@@ -132,7 +132,6 @@ fn delete(edit: &mut Edit<'_>) -> Result<Option<Value>> {
     let account = account_of(edit.id);
     let Some(container) = records::container(edit.txn, &account, edit.id.name())? else { return Ok(None) };
     records::drop_container(edit.txn, &account, edit.id.name(), &container)?;
-    super::blob::purge::begin(&edit.cx.env, edit.cx.cloud.id);
     Ok(Some(shown(edit.id, &container, true)))
 }
 

@@ -70,3 +70,42 @@ fn shown(account: &Account, version: &ApiVersion) -> Value {
     };
     json!({ "keys": [one("key1", key1), one("key2", key2)] })
 }
+
+#[cfg(test)]
+mod tests {
+    use azure::{ids::ResourceId, time::Timestamp};
+
+    use super::*;
+    use crate::{
+        cloud::Chance,
+        products::storage::keys::{AccountKeys, Settings},
+    };
+
+    #[test]
+    fn each_version_shows_keys_in_its_own_form() {
+        let account = Account {
+            id: ResourceId::root(),
+            keys: AccountKeys::draw(&mut Chance::seeded(1).draw(), Timestamp::from_seconds(0)),
+            settings: Settings {
+                sku: String::new(),
+                kind: String::new(),
+                allows_shared_key: true,
+                allows_public_access: false,
+                requires_https: true,
+                default_version: None,
+            },
+        };
+        let key1 = account.keys.key1.reveal();
+        assert_eq!(key1.len(), 88, "64 bytes in base64");
+        let old = shown(&account, &ApiVersion::of("2015-06-15"));
+        assert_eq!((old["key1"].as_str(), old["keys"].as_array()), (Some(key1.as_str()), None));
+        for (version, permissions, has_time) in
+            [("2016-12-01", "Full", false), ("2017-10-01", "FULL", false), ("2023-05-01", "FULL", true)]
+        {
+            let key = &shown(&account, &version.parse().expect("a version"))["keys"][0];
+            assert_eq!(key["value"], json!(key1), "{version}");
+            assert_eq!(key["permissions"], json!(permissions), "{version}");
+            assert_eq!(key["creationTime"].is_string(), has_time, "{version}");
+        }
+    }
+}

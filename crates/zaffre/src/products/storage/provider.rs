@@ -37,8 +37,10 @@ pub static PROVIDER: Provider = Provider {
     kinds: &[
         Kind {
             answers: Answers::AcceptedThenLocation,
+            bad_name: Some(account::bad_name),
             put: account::put,
             delete: account::delete,
+            sweep: account::sweep,
             view: account::view,
             actions: &[
                 Verb::post("listKeys", "listKeys/action", key_actions::list),

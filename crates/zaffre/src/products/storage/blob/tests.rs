@@ -1,6 +1,7 @@
 //! The Blob service, asked whole requests in process.
 
 mod access;
+mod accounts;
 mod bodies;
 mod client;
 mod conditions;
