@@ -46,20 +46,22 @@ fn list_services(look: &Look<'_>) -> Result<Vec<Value>> {
 
 /// Takes what says nothing new; the settings themselves are not here yet.
 fn put_service(edit: &mut Edit<'_>) -> Result<Written> {
-    let is_empty = |value: &Value| match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Object(members) => members.is_empty() || members.get("enabled") == Some(&Value::Bool(false)),
-        Value::Array(items) => items.is_empty(),
-        Value::Bool(true) | Value::Number(_) | Value::String(_) => false,
-    };
     let given = edit.body.get("properties").and_then(Value::as_object);
-    let is_rule = |(name, value): &(&String, &Value)| {
-        !is_empty(value) && !(*name == "cors" && value.get("corsRules").is_none_or(is_empty))
-    };
-    if let Some((name, _)) = given.into_iter().flatten().find(is_rule) {
+    if let Some((name, _)) = given.into_iter().flatten().find(|(_, value)| says_something(value)) {
         return Err(not_implemented(format!("blobServices with {name}")));
     }
     Ok(Written { is_new: false, body: service(edit.id) })
+}
+
+/// Whether a setting differs from what every account has: nothing, or something that is off.
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Object(members) if members.get("enabled") == Some(&Value::Bool(false)) => false,
+        Value::Object(members) => members.values().any(says_something),
+        Value::Array(items) => !items.is_empty(),
+        Value::Bool(true) | Value::Number(_) | Value::String(_) => true,
+    }
 }
 
 /// The service is there as long as its account is.

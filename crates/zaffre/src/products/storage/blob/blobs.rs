@@ -3,7 +3,14 @@
 //! A write judges its conditions on what `find` saw, before a byte of its body is read, and again in the
 //! transaction, which also looks whether the container it began in is still that one.
 
-use azure::{error::Result, ids::Guid, text, time::Timestamp};
+use std::ops::Range;
+
+use azure::{
+    error::{Error, Result},
+    ids::Guid,
+    text,
+    time::Timestamp,
+};
 use md5::{Digest, Md5};
 
 use super::{
@@ -19,7 +26,7 @@ use super::{
     upload::{self, Received},
 };
 use crate::{
-    service::{Body, Cx, Reply},
+    service::{Body, Cx, Fault, Reply},
     store::{StoreError, Txn},
 };
 
@@ -165,6 +172,31 @@ pub(super) fn properties(op: &Op, found: &Found) -> Result<Reply> {
     Ok(reply)
 }
 
+/// How often a blob that keeps being replaced is looked for.
+const ATTEMPTS: usize = 16;
+
+/// Why there is no answer yet.
+enum Miss {
+    /// The file was removed between the look at the record and the opening: the blob has been replaced.
+    Replaced,
+    Refused(Error),
+}
+
+impl From<Error> for Miss {
+    fn from(error: Error) -> Self {
+        Miss::Refused(error)
+    }
+}
+
+impl From<StoreError> for Miss {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoContent { .. } => Miss::Replaced,
+            other => Miss::Refused(other.into()),
+        }
+    }
+}
+
 pub(super) async fn get(
     cx: &Cx,
     op: &Op,
@@ -172,6 +204,23 @@ pub(super) async fn get(
     asked: Option<Asked>,
     with_md5: bool,
 ) -> Result<Reply> {
+    for _ in 0..ATTEMPTS {
+        match answer(cx, op, found, asked, with_md5).await {
+            Ok(reply) => return Ok(reply),
+            Err(Miss::Refused(error)) => return Err(error),
+            Err(Miss::Replaced) => found = cx.read(|txn| Ok(super::look(cx, txn, op, true)?)).await?,
+        }
+    }
+    Err(Fault::Unavailable.because("the blob was replaced each time before it could be opened"))
+}
+
+async fn answer(
+    cx: &Cx,
+    op: &Op,
+    mut found: Found,
+    asked: Option<Asked>,
+    with_md5: bool,
+) -> Result<Reply, Miss> {
     let source = found.source.take();
     let blob = readable(op, &found)?;
     let source = source.ok_or_else(|| codes::BLOB_NOT_FOUND.bare())?;
@@ -179,26 +228,31 @@ pub(super) async fn get(
     headers::blob(&mut reply, blob);
     let Some(asked) = asked else {
         reply.set("content-length", blob.length.to_string());
-        return download::attach(cx, reply, source, 0..blob.length).await;
+        return Ok(download::attach(cx, reply, source, 0..blob.length).await?);
     };
     let range = asked.within(blob.length)?;
+    describe_part(&mut reply, &range, blob.length);
+    if !with_md5 {
+        return Ok(download::attach(cx, reply, source, range).await?);
+    }
+    if range.end - range.start > MAX_SUMMED_RANGE {
+        let error = codes::INVALID_HEADER.bare();
+        let error = error.and("HeaderName", "x-ms-range-get-content-md5").and("HeaderValue", "true");
+        return Err(error.into());
+    }
+    let bytes = download::whole(cx, source, range).await?;
+    reply.set("content-md5", text::base64(Md5::digest(&bytes)));
+    Ok(reply.streamed(http_body_util::Full::new(bytes)))
+}
+
+fn describe_part(reply: &mut Reply, range: &Range<u64>, length: u64) {
     reply.status = http::StatusCode::PARTIAL_CONTENT;
-    reply.set("content-range", format!("bytes {}-{}/{}", range.start, range.end - 1, blob.length));
+    reply.set("content-range", format!("bytes {}-{}/{length}", range.start, range.end - 1));
     reply.set("content-length", (range.end - range.start).to_string());
     // The MD5 of an answer is the MD5 of its body: the blob's own goes elsewhere.
     if let Some(md5) = reply.headers.remove("content-md5") {
         reply.headers.insert("x-ms-blob-content-md5", md5);
     }
-    if !with_md5 {
-        return download::attach(cx, reply, source, range).await;
-    }
-    if range.end - range.start > MAX_SUMMED_RANGE {
-        let error = codes::INVALID_HEADER.bare();
-        return Err(error.and("HeaderName", "x-ms-range-get-content-md5").and("HeaderValue", "true"));
-    }
-    let bytes = download::whole(cx, source, range).await?;
-    reply.set("content-md5", text::base64(Md5::digest(&bytes)));
-    Ok(reply.streamed(http_body_util::Full::new(bytes)))
 }
 
 pub(super) async fn delete(cx: &Cx, op: &Op, found: &Found) -> Result<Reply> {

@@ -46,6 +46,8 @@ rows! {
     NOT_MODIFIED: "ConditionNotMet" 304 "The condition specified using HTTP conditional header(s) is not met.", "blob.md §3.2, §8";
     UNSATISFIABLE: "UnsatisfiableCondition" 400 "The request includes an unsatisfiable condition for this operation.", "blob.md §12";
     MULTIPLE_CONDITIONS: "MultipleConditionHeadersNotSupported" 400 "Multiple condition headers are not supported.", "blob.md §12";
+    NO_BLOB_LEASE: "LeaseNotPresentWithBlobOperation" 412 "There is currently no lease on the blob.", "blob.md §12";
+    NO_CONTAINER_LEASE: "LeaseNotPresentWithContainerOperation" 412 "There is currently no lease on the container.", "blob.md §12; wording after the blob's";
     INVALID_BLOB_OR_BLOCK: "InvalidBlobOrBlock" 400 "The specified blob or block content is invalid.", "blob.md §12";
     INVALID_BLOCK_LIST: "InvalidBlockList" 400 "The specified block list is invalid.", "blob.md §12";
     BLOCK_LIST_TOO_LONG: "BlockListTooLong" 400 "The block list may not contain more than 50,000 blocks.", "blob.md §12";

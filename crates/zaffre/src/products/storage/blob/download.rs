@@ -4,16 +4,19 @@
 //! blob made of blocks only the block at hand is open: should the blob be replaced while it is read, the answer is
 //! cut short, which clients notice by its length and ask again, with `If-Match`.
 
-use std::ops::Range;
+use std::{io, ops::Range};
 
-use azure::{error::Result, ids::Guid};
+use azure::ids::Guid;
 use bytes::Bytes;
-use http_body_util::channel::{Channel, Sender};
+use http_body_util::{
+    BodyExt as _,
+    channel::{Channel, Sender},
+};
 
 use super::records::{BODIES, Block, Place};
 use crate::{
     service::{Cx, Reply, body::Cause},
-    store::{ContentReader, StoreError},
+    store::{ContentId, ContentReader, StoreError},
 };
 
 /// How many pieces are read ahead of the client.
@@ -22,12 +25,18 @@ const AHEAD: usize = 2;
 /// Where a blob's bytes are, as `find` saw it.
 pub(super) enum Source {
     Inline(Bytes),
-    File(crate::store::ContentId),
+    File(ContentId),
     Blocks { container: Guid, blocks: Vec<Block> },
 }
 
-/// Gives the reply this range of the source as its body.
-pub(super) async fn attach(cx: &Cx, reply: Reply, source: Source, range: Range<u64>) -> Result<Reply> {
+/// Gives the reply this range of the source as its body. A file that has been removed since it was found is
+/// `NoContent`.
+pub(super) async fn attach(
+    cx: &Cx,
+    reply: Reply,
+    source: Source,
+    range: Range<u64>,
+) -> Result<Reply, StoreError> {
     match source {
         Source::Inline(bytes) => Ok(reply.streamed(http_body_util::Full::new(cut(&bytes, &range)))),
         Source::File(id) => Ok(stream(reply, Feed::File(cx.env.content.open(id, range).await?))),
@@ -39,12 +48,11 @@ pub(super) async fn attach(cx: &Cx, reply: Reply, source: Source, range: Range<u
 }
 
 /// The whole range in memory, for those who bound it.
-pub(super) async fn whole(cx: &Cx, source: Source, range: Range<u64>) -> Result<Bytes> {
-    use http_body_util::BodyExt as _;
+pub(super) async fn whole(cx: &Cx, source: Source, range: Range<u64>) -> Result<Bytes, StoreError> {
     let reply = attach(cx, Reply::new(200), source, range).await?;
-    let collected =
-        reply.body.collect().await.map_err(|cause| crate::service::Fault::Internal.because(cause))?;
-    Ok(collected.to_bytes())
+    let failed =
+        |cause: Cause| StoreError::Io { what: "reading a body".to_owned(), cause: io::Error::other(cause) };
+    Ok(reply.body.collect().await.map_err(failed)?.to_bytes())
 }
 
 fn cut(bytes: &Bytes, range: &Range<u64>) -> Bytes {

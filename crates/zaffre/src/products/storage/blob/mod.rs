@@ -86,21 +86,7 @@ impl Service for BlobService {
     }
 
     fn find(&self, cx: &Cx, txn: &Txn, op: &Op) -> Result<Found> {
-        let account = match cx.door.entrance {
-            Entrance::Blob => Account::at_drop_in(txn, cx.cloud.charter.subscription, &op.address.account)?,
-            _ => Account::named(txn, &op.address.account)?,
-        };
-        let mut found = Found { account, container: None, blob: None, source: None };
-        if found.account.is_some() && op.address.level() != Level::Account {
-            found.container = CONTAINERS.get(txn, &containers::key(op))?;
-        }
-        if let (Some(container), Target::Blob { .. }) = (&found.container, &op.address.target) {
-            found.blob = BLOBS.get(txn, &blobs::key(op, container.id))?;
-            if let (Some(blob), Ask::GetBlob { .. }) = (&found.blob, &op.ask) {
-                found.source = Some(source(txn, container.id, blob)?);
-            }
-        }
-        Ok(found)
+        Ok(look(cx, txn, op, matches!(op.ask, Ask::GetBlob { .. }))?)
     }
 
     fn authenticate(&self, cx: &Cx, op: &Op, found: &Found, parts: &Parts) -> Result<Caller> {
@@ -154,10 +140,33 @@ impl Service for BlobService {
     }
 }
 
+/// What the store has of what the operation names; with the whereabouts of the bytes for those who will send them.
+fn look(cx: &Cx, txn: &Txn, op: &Op, with_source: bool) -> Result<Found, StoreError> {
+    let account = if cx.door.entrance == Entrance::Blob {
+        Account::at_drop_in(txn, cx.cloud.charter.subscription, &op.address.account)?
+    } else {
+        Account::named(txn, &op.address.account)?
+    };
+    let mut found = Found { account, container: None, blob: None, source: None };
+    if found.account.is_some() && op.address.level() != Level::Account {
+        found.container = CONTAINERS.get(txn, &containers::key(op))?;
+    }
+    if let (Some(container), Target::Blob { .. }) = (&found.container, &op.address.target) {
+        found.blob = BLOBS.get(txn, &blobs::key(op, container.id))?;
+        if let Some(blob) = found.blob.as_ref().filter(|_| with_source) {
+            found.source = Some(source(txn, container.id, blob)?);
+        }
+    }
+    Ok(found)
+}
+
 async fn handle(cx: &Cx, mut op: Op, found: Found, body: Body) -> Result<Reply> {
     let ask = std::mem::replace(&mut op.ask, Ask::NothingYet);
     let op = &op;
     let account = found.account.as_ref().ok_or_else(|| codes::RESOURCE_NOT_FOUND.bare())?;
+    if op.has_lease_id && !matches!(ask, Ask::NothingYet) {
+        return Err(no_lease(op.address.level()));
+    }
     match ask {
         Ask::NothingYet => Err(codes::NOT_IMPLEMENTED.with([op.row.name])),
         Ask::AccountInformation => Ok(account::information(account)),
@@ -190,6 +199,14 @@ async fn handle(cx: &Cx, mut op: Op, found: Found, body: Body) -> Result<Reply> 
             blocks::put_list(cx, op, &found, expected, headers, metadata, body).await
         }
         Ask::GetBlockList(which) => blocks::get_list(cx, op, &found, which).await,
+    }
+}
+
+/// There are no leases yet, so whoever names one names one that is not there (blob.md §11.7).
+fn no_lease(level: Level) -> Error {
+    match level {
+        Level::Blob => codes::NO_BLOB_LEASE.bare(),
+        Level::Account | Level::Container => codes::NO_CONTAINER_LEASE.bare(),
     }
 }
 

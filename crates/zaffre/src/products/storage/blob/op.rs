@@ -25,6 +25,7 @@ pub struct Op {
     pub(super) conditions: Conditions,
     pub(super) ask: Ask,
     pub(super) is_head: bool,
+    pub(super) has_lease_id: bool,
     /// `https://{host}/`, as listings print it.
     pub(super) endpoint: String,
 }
@@ -45,6 +46,7 @@ impl Op {
             conditions: Conditions::of(parts)?,
             ask: (row.ask)(parts, Version::or_oldest(asked_version))?,
             is_head: parts.method == Method::HEAD,
+            has_lease_id: parts.headers.contains_key("x-ms-lease-id"),
             endpoint: endpoint(parts, &address),
             address,
         })

@@ -169,6 +169,29 @@ async fn a_body_beyond_the_versions_limit_is_refused_unread() {
     assert_eq!((answer.status, answer.code()), (413, "RequestBodyTooLarge"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_of_a_blob_that_keeps_being_replaced_get_one_of_its_bodies_whole() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let settings = Settings { log: LogFormat::Off, ..Settings::default() };
+    let content = Content::in_dir(dir.path()).expect("a directory");
+    let server = Server::start(Store::in_memory(), content, settings).await.expect("starts");
+    let (writer, reader) = (Client::over(server.clone()), Client::over(server));
+    writer.make_container("con").await;
+    let body = |letter: u8| Bytes::from(vec![letter; 100_000 + usize::from(letter)]);
+    writer.put("/con/a", body(0)).await;
+    let writing = tokio::spawn(async move {
+        for letter in 1..60 {
+            assert_eq!(writer.put("/con/a", body(letter)).await.status, 201);
+        }
+    });
+    while !writing.is_finished() {
+        let got = reader.get("/con/a").await;
+        assert_eq!(got.status, 200, "{:?}", got.headers);
+        assert_eq!(got.body, body(got.body[0]));
+    }
+    writing.await.expect("writes");
+}
+
 async fn put_block(client: &Client, id: &str, body: Bytes) -> Answer {
     let target = format!("/con/a?comp=block&blockid={}", text::percent_encode(&text::base64(id)));
     client.send("PUT", &target, &[], body).await

@@ -99,6 +99,23 @@ async fn what_is_not_here_yet_says_so_by_name() {
 }
 
 #[tokio::test]
+async fn whoever_names_a_lease_names_one_that_is_not_there() {
+    let client = Client::drop_in().await;
+    client.make_container("con").await;
+    client.put("/con/a", "x").await;
+    let lease = [("x-ms-lease-id", "6f265eb5-92eb-426f-b1de-e970369b1a5e"), ("x-ms-blob-type", "BlockBlob")];
+    for (method, target, code) in [
+        ("PUT", "/con/a", "LeaseNotPresentWithBlobOperation"),
+        ("DELETE", "/con/a", "LeaseNotPresentWithBlobOperation"),
+        ("DELETE", "/con?restype=container", "LeaseNotPresentWithContainerOperation"),
+    ] {
+        let answer = client.send(method, target, &lease, "").await;
+        assert_eq!((answer.status, answer.code()), (412, code), "{method} {target}");
+    }
+    assert_eq!(client.get("/con/a").await.text(), "x");
+}
+
+#[tokio::test]
 async fn headers_and_metadata_are_kept_and_replaced_whole() {
     let client = Client::drop_in().await;
     client.make_container("con").await;
