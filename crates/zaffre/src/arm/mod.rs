@@ -71,3 +71,6 @@ fn paths_of(properties: &Map<String, Value>, path: &str) -> Vec<ResourceId> {
     }
     values.into_iter().filter_map(Value::as_str).filter_map(|id| ResourceId::parse(id).ok()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use http::Method;
 
 use super::{
     codes,
-    kind::{At, Function, On, Provider, Verb},
+    kind::{At, Function, On, Place, Provider, Verb},
     own,
     types::{Type, Types},
 };
@@ -116,6 +116,7 @@ fn provided(types: &Types, method: &Method, id: &ResourceId, at: usize, segments
     };
     let of = types.find(&type_name(rest.len()))?;
     match rest.len() % 2 {
+        0 if of.is_known() && !lives_at(of.kind.place, &scope) => Err(not_found(id)),
         0 => one(method, id.clone(), of),
         _ if method == Method::POST => Err(codes::not_implemented(format!("{}/action", of.name))),
         _ => {
@@ -123,6 +124,17 @@ fn provided(types: &Types, method: &Method, id: &ResourceId, at: usize, segments
             let at = if rest.len() == 1 { scope } else { id.ancestor(segments.len() - 1) };
             Ok(What::Many { at, of })
         }
+    }
+}
+
+/// Whether resources of such a kind are kept at the scope; below it, for children.
+fn lives_at(place: Place, scope: &ResourceId) -> bool {
+    let depth = scope.segments().count();
+    match place {
+        Place::Group | Place::Child => depth == 4 && scope.resource_group().is_some(),
+        Place::Subscription => depth == 2 && scope.subscription().is_some(),
+        Place::Tenant => depth == 0,
+        Place::Extension => true,
     }
 }
 
