@@ -12,10 +12,11 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const TENANT: &str = "7af7e000-c10d-4000-8000-00000000000a";
+const SUBSCRIPTION: &str = "7af7e000-c10d-4000-8000-00000000005b";
 
 fn zaffre(home: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zaffre"));
@@ -104,6 +105,52 @@ impl Up {
     }
 }
 
+impl Up {
+    /// Asks for a token for Resource Manager with the credentials of `env`.
+    fn token(&self) -> (u16, Value) {
+        let env = self.env();
+        let form = format!(
+            "grant_type=client_credentials&client_id={}&client_secret={}&scope=https%3A%2F%2Fmanagement.azure.com%2F.default",
+            env["AZURE_CLIENT_ID"].as_str().expect("an id"),
+            env["AZURE_CLIENT_SECRET"].as_str().expect("a secret"),
+        );
+        let headers = "Content-Type: application/x-www-form-urlencoded\r\n";
+        let login = "login.microsoftonline.com";
+        self.ask(login, &sent("POST", &format!("/{TENANT}/oauth2/v2.0/token"), login, headers, &form))
+    }
+
+    /// Writes a resource as the application that owns the subscription.
+    fn put(&self, token: &str, path: &str, body: &Value) {
+        let path = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg{path}?api-version=2024-11-01");
+        let headers = format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n");
+        let arm = "management.azure.com";
+        let (status, answer) = self.ask(arm, &sent("PUT", &path, arm, &headers, &body.to_string()));
+        assert!(status == 200 || status == 201, "{status} {answer}");
+    }
+
+    /// Asks the metadata service at the proxy for a token, with an absolute address, as clients do.
+    fn metadata(&self, credentials: Option<&str>) -> String {
+        let address = self.run_json()["addresses"]["proxy"].as_str().expect("a proxy").to_owned();
+        let mut stream = TcpStream::connect(address).expect("connects");
+        let proof = credentials.map(|it| format!("Proxy-Authorization: Basic {it}\r\n")).unwrap_or_default();
+        let query = "api-version=2018-02-01&resource=https%3A%2F%2Fmanagement.azure.com%2F";
+        let path = format!("http://169.254.169.254/metadata/identity/oauth2/token?{query}");
+        let request = sent("GET", &path, "169.254.169.254", &format!("Metadata: true\r\n{proof}"), "");
+        stream.write_all(request.as_bytes()).expect("writes");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+}
+
+/// A request that ends its connection.
+fn sent(method: &str, path: &str, host: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+    )
+}
+
 impl Drop for Up {
     fn drop(&mut self) {
         // It has usually ended already.
@@ -123,18 +170,7 @@ fn a_cloud_in_memory_gives_a_token_through_its_proxy_and_leaves_nothing() {
     assert_eq!(status, 200);
     assert_eq!(document["token_endpoint"], format!("https://{login}/{TENANT}/oauth2/v2.0/token"));
 
-    let env = up.env();
-    let form = format!(
-        "grant_type=client_credentials&client_id={}&client_secret={}&scope=https%3A%2F%2Fmanagement.azure.com%2F.default",
-        env["AZURE_CLIENT_ID"].as_str().expect("an id"),
-        env["AZURE_CLIENT_SECRET"].as_str().expect("a secret"),
-    );
-    let post = format!(
-        "POST /{TENANT}/oauth2/v2.0/token HTTP/1.1\r\nHost: {login}\r\nConnection: close\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
-        form.len()
-    );
-    let (status, answer) = up.ask(login, &post);
+    let (status, answer) = up.token();
     assert_eq!((status, answer["token_type"].as_str()), (200, Some("Bearer")), "{answer}");
 
     let control = PathBuf::from(up.run_json()["control"].as_str().expect("a path"));
@@ -222,4 +258,57 @@ fn a_detached_cloud_is_up_when_the_command_returns_and_goes_down_when_told() {
 
     let failed = run(home.path(), &["up", "--detach", "--memory", "--port", "blob=1", "--port", "proxy=x"]);
     assert!(!failed.status.success());
+}
+
+#[test]
+fn a_virtual_machine_runs_commands_and_lends_its_identity_to_who_has_its_secret() {
+    let up = Up::start(&["--memory"]);
+    let (_, answer) = up.token();
+    let token = answer["access_token"].as_str().expect("a token");
+    up.put(token, "", &json!({ "location": "westeurope" }));
+    let machine = json!({
+        "location": "westeurope",
+        "identity": { "type": "SystemAssigned" },
+        "properties": {
+            "hardwareProfile": { "vmSize": "Standard_D2s_v5" },
+            "storageProfile": { "imageReference": {
+                "publisher": "Canonical", "offer": "0001-com-ubuntu-server-jammy",
+                "sku": "22_04-lts-gen2", "version": "latest",
+            } },
+            "osProfile": {
+                "computerName": "myVM", "adminUsername": "azureuser", "adminPassword": "Not-A-Secret-1",
+            },
+            "networkProfile": { "networkInterfaces": [] },
+        },
+    });
+    up.put(token, "/providers/Microsoft.Compute/virtualMachines/myVM", &machine);
+
+    let mut command =
+        zaffre(up.path(), &["vm", "exec", "myVM", "--", "sh", "-c", "cat; echo oops >&2; exit 7"]);
+    let mut exec =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    exec.stdin.take().expect("a pipe").write_all(b"from the caller").expect("writes");
+    let done = exec.wait_with_output().expect("ends");
+    assert_eq!(
+        (done.status.code(), text(&done.stdout), text(&done.stderr)),
+        (Some(7), "from the caller".into(), "oops\n".into())
+    );
+
+    let as_vm = run(up.path(), &["env", "--format", "json", "--as-vm", "myvm"]);
+    let env: Value = serde_json::from_slice(&as_vm.stdout).expect("JSON");
+    assert!(env["AZURE_CLIENT_ID"].is_null() && env["AZURE_CLIENT_SECRET"].is_null());
+    let proxy = env["http_proxy"].as_str().expect("a proxy");
+    let (credentials, _) = proxy.trim_start_matches("http://").split_once('@').expect("credentials");
+    let proved = up.metadata(Some(&azure::text::base64(credentials)));
+    assert!(proved.starts_with("HTTP/1.1 200") && proved.contains("access_token"), "{proved}");
+    for credentials in [None, Some(azure::text::base64("vm:guessed"))] {
+        let answer = up.metadata(credentials.as_deref());
+        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("Identity not found"), "{answer}");
+    }
+    let nobody = run(up.path(), &["vm", "exec", "other", "--", "true"]);
+    assert!(
+        text(&nobody.stderr).contains("no virtual machine is called `other`"),
+        "{}",
+        text(&nobody.stderr)
+    );
 }
