@@ -23,7 +23,7 @@ use guest::{GuestSockets, METADATA_ADDRESS};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream, UdpSocket},
-    sync::watch,
+    sync::{Semaphore, watch},
 };
 
 use super::{
@@ -36,6 +36,8 @@ use crate::{
     door::{Door, Entrance, From},
 };
 
+/// What one guest may have open at once, so that none of them takes every place.
+const CONNECTIONS: usize = 1024;
 /// A query of this size is a mistake; ours are answered in far less.
 const QUERY_BYTES: usize = 4096;
 const QUERY_TIME: Duration = Duration::from_secs(10);
@@ -82,7 +84,8 @@ fn role(address: SocketAddr) -> Option<Role> {
 /// the extension's. Must be called within the runtime.
 pub fn serve(front: &Front, inside: &Inside, sockets: GuestSockets) -> io::Result<GuestDoors> {
     let (open, stopped) = watch::channel(());
-    let doors = Doors { front: front.clone(), inside: Arc::new(inside.clone()), stopped };
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let doors = Doors { front: front.clone(), inside: Arc::new(inside.clone()), stopped, places };
     for (address, socket) in sockets.tcp {
         if let Some(role) = role(address) {
             doors.accept(role, TcpListener::from_std(socket)?);
@@ -101,6 +104,7 @@ struct Doors {
     front: Front,
     inside: Arc<Inside>,
     stopped: watch::Receiver<()>,
+    places: Arc<Semaphore>,
 }
 
 impl Doors {
@@ -115,6 +119,7 @@ impl Doors {
     }
 
     async fn one(&self, role: Role, slot: Slot, stream: TcpStream) {
+        let Ok(_place) = self.places.try_acquire() else { return };
         let _ = stream.set_nodelay(true);
         match role {
             Role::Plain(entrance) => self.front.serve(slot, stream, self.door(entrance)).await,

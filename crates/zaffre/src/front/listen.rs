@@ -224,7 +224,7 @@ pub fn open_control(front: &Front, path: &Path) -> Result<(), StartError> {
     let _ = std::fs::remove_file(path);
     let socket = UnixListener::bind(path)
         .map_err(|error| format!("cannot listen at `{}`: {error}", path.display()))?;
-    // The folder is its owner's alone, so nobody else was let in before this.
+    // Whoever came before this is turned away by their uid.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     tokio::spawn(accept_control(front.clone(), socket));
     Ok(())
