@@ -73,12 +73,16 @@ impl Body {
 
     /// The next piece, as it arrives. `None` at the end.
     pub async fn next(&mut self) -> Option<Result<Bytes>> {
-        let inner = self.inner.as_mut()?;
         loop {
+            let inner = self.inner.as_mut()?;
             let frame = match tokio::time::timeout(IDLE, inner.frame()).await {
                 Err(_) => return Some(Err(Fault::BodyTooSlow.row().into())),
                 Ok(None) => return None,
-                Ok(Some(Err(cause))) => return Some(Err(Fault::BodyCutShort.because(cause))),
+                Ok(Some(Err(cause))) => {
+                    // A stream that has failed may not be asked again, not even to be drained.
+                    self.inner = None;
+                    return Some(Err(Fault::BodyCutShort.because(cause)));
+                }
                 Ok(Some(Ok(frame))) => frame,
             };
             // Trailers carry nothing that any of these protocols reads.
@@ -156,5 +160,26 @@ impl From<String> for Body {
 impl From<&'static str> for Body {
     fn from(text: &'static str) -> Self {
         Body::from(Bytes::from_static(text.as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::channel::Channel;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_failed_is_asked_no_more() {
+        let (mut sender, channel) = Channel::<Bytes, std::io::Error>::new(2);
+        sender.send_data(Bytes::from_static(b"half")).await.expect("there is room");
+        sender.abort(std::io::Error::other("the connection is gone"));
+        let (mut body, leftover) = Body::new(channel).lent();
+        assert_eq!(body.next().await.expect("a piece").expect("whole"), "half");
+        let error = body.next().await.expect("an end").expect_err("is cut short");
+        assert_eq!(Fault::of(error.row), Some(Fault::BodyCutShort));
+        assert!(body.next().await.is_none());
+        drop(body);
+        leftover.drain().await;
     }
 }
