@@ -37,7 +37,7 @@ use serde_json::{Map, Value};
 use crate::{
     access::{Permit, Why},
     cloud::Draw,
-    resources::{Resource, operations::Gives},
+    resources::Resource,
     service::Cx,
     store::Txn,
 };
@@ -170,7 +170,8 @@ pub struct Change<'a> {
     /// As it was, where it exists.
     pub current: Option<&'a Resource>,
     /// As it will be. To say that it is not done, set its `state` to `Creating` or `Updating`: `arm` begins
-    /// the operation, whose id is then in `operation`, and the kind's worker ends it with `operations::finish`.
+    /// the operation, whose id is then in `operation`, and the kind's worker ends it with `operations::finish`. So it
+    /// does with one whose place this takes: `current`'s, where that was not done.
     pub next: &'a mut Resource,
     /// The request's body as it came.
     pub body: &'a Value,
@@ -525,9 +526,6 @@ impl Verb {
         Verb { name, method: On::Post, action, run: Run::Wait(run) }
     }
 }
-
-/// What an operation's output will be asked for as, when a verb begins one.
-pub const OUTPUT: Gives = Gives::Output;
 
 fn as_sent(_: &mut Change<'_>) -> Result<()> {
     Ok(())

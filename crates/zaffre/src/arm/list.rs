@@ -138,13 +138,16 @@ pub(super) fn groups(
     of: &Type,
     asked: &Asked,
 ) -> Result<Value> {
-    let wanted = |resource: &Resource| resource.kind_name == of.name;
-    let show = |resource: &Resource| {
-        let view = View { cx, txn, resource, version: &asked.version, query: &[], origin: &asked.origin };
-        document::whole(of, &view)
+    let walk = Walk {
+        rows: &|after| resources::of_type(txn, &of.name, at, after, filter::PAGE),
+        is_listed: &|_| true,
+        type_of: &|_| Ok(of.clone()),
+        show: &|resource| {
+            let view = View { cx, txn, resource, version: &asked.version, query: &[], origin: &asked.origin };
+            document::whole(of, &view)
+        },
     };
-    let rows = |after: Option<&ResourceId>| resources::of_type(txn, &of.name, at, after, filter::PAGE);
-    seen(txn, caller, at, asked, &rows, &wanted, &|_| Ok(of.clone()), &show)
+    walk.page(txn, caller, at, asked)
 }
 
 /// Every tracked resource that the caller may see, as generic lists show it.
@@ -156,61 +159,70 @@ pub(super) fn everything(
     asked: &Asked,
 ) -> Result<Value> {
     group_exists(txn, at)?;
-    let group = |resource: &Resource| resource.id.namespace().is_none();
-    let wanted = |resource: &Resource| resource.location.is_some() && !group(resource);
-    let expand = filter::query(&asked.query, "$expand").unwrap_or_default().to_ascii_lowercase();
-    let show = |resource: &Resource| {
-        let mut shown = document::summary(&types.of(&resource.id)?, resource, &asked.version);
-        for (name, value) in [
-            ("createdTime", json!(resource.created.iso())),
-            ("changedTime", json!(resource.changed.iso())),
-            ("provisioningState", json!(resource.state.as_str())),
-        ] {
-            if expand.split(',').any(|it| it.trim() == name.to_ascii_lowercase()) {
-                shown.insert(name.to_owned(), value);
-            }
-        }
-        Ok(Value::Object(shown))
+    let walk = Walk {
+        rows: &|after| resources::within(txn, at, after, filter::PAGE),
+        is_listed: &|resource| resource.location.is_some() && resource.id.namespace().is_some(),
+        type_of: &|resource| types.of(&resource.id),
+        show: &|resource| {
+            let mut shown = document::summary(&types.of(&resource.id)?, resource, &asked.version);
+            expand(&mut shown, resource, filter::query(&asked.query, "$expand").unwrap_or_default());
+            Ok(Value::Object(shown))
+        },
     };
-    let rows = |after: Option<&ResourceId>| resources::within(txn, at, after, filter::PAGE);
-    seen(txn, caller, at, asked, &rows, &wanted, &|resource| types.of(&resource.id), &show)
+    walk.page(txn, caller, at, asked)
 }
 
-/// A page of what is wanted, filtered for and seen; read in steps, so that no list is wholly in memory.
-#[expect(clippy::too_many_arguments, reason = "one walk, and the four things that its lists differ in")]
-fn seen(
-    txn: &Txn,
-    caller: &Caller,
-    at: &ResourceId,
-    asked: &Asked,
-    rows: &dyn Fn(Option<&ResourceId>) -> Result<Vec<Resource>>,
-    wanted: &dyn Fn(&Resource) -> bool,
-    type_of: &dyn Fn(&Resource) -> Result<Type>,
-    show: &dyn Fn(&Resource) -> Result<Value>,
-) -> Result<Value> {
-    let page = Page::of(&asked.query)?;
-    let filter: Option<Filter> = filter::filter(&asked.query)?;
-    let mut sight = Sight { txn, caller, scope: at, at_scope: HashMap::new() };
-    let (mut shown, mut last) = (Vec::new(), None::<Resource>);
-    let mut after = page.after_id()?;
-    loop {
-        let read = rows(after.as_ref())?;
-        let is_end = read.len() < filter::PAGE;
-        after = read.last().map(|it| it.id.clone());
-        for resource in read {
-            let is_meant =
-                wanted(&resource) && filter.as_ref().is_none_or(|it| filter::is_wanted(it, &resource));
-            if !is_meant || !sight.sees(&type_of(&resource)?, &resource.id)? {
-                continue;
-            }
-            if shown.len() == page.limit {
-                return Ok(listed(shown, last.as_ref(), asked));
-            }
-            shown.push(show(&resource)?);
-            last = Some(resource);
+/// What `$expand` names of a row's history.
+fn expand(shown: &mut Map<String, Value>, resource: &Resource, names: &str) {
+    for (name, value) in [
+        ("createdTime", json!(resource.created.iso())),
+        ("changedTime", json!(resource.changed.iso())),
+        ("provisioningState", json!(resource.state.as_str())),
+    ] {
+        if names.split(',').any(|it| it.trim().eq_ignore_ascii_case(name)) {
+            shown.insert(name.to_owned(), value);
         }
-        if is_end {
-            return Ok(listed(shown, None, asked));
+    }
+}
+
+/// What lists of what the caller may see differ in.
+struct Walk<'a> {
+    /// A stretch of rows behind one, so that no list is ever wholly in memory.
+    rows: &'a dyn Fn(Option<&ResourceId>) -> Result<Vec<Resource>>,
+    is_listed: &'a dyn Fn(&Resource) -> bool,
+    type_of: &'a dyn Fn(&Resource) -> Result<Type>,
+    show: &'a dyn Fn(&Resource) -> Result<Value>,
+}
+
+impl Walk<'_> {
+    /// A page of what is listed, wanted by the filter, and seen by the caller.
+    fn page(&self, txn: &Txn, caller: &Caller, at: &ResourceId, asked: &Asked) -> Result<Value> {
+        let page = Page::of(&asked.query)?;
+        let filter: Option<Filter> = filter::filter(&asked.query)?;
+        let mut sight = Sight { txn, caller, scope: at, at_scope: HashMap::new() };
+        let (mut shown, mut last) = (Vec::new(), None::<Resource>);
+        let mut after = page.after_id()?;
+        loop {
+            let rows = (self.rows)(after.as_ref())?;
+            let is_end = rows.len() < filter::PAGE;
+            after = rows.last().map(|it| it.id.clone());
+            for resource in rows {
+                let is_wanted = filter.as_ref().is_none_or(|it| filter::is_wanted(it, &resource));
+                if !is_wanted || !(self.is_listed)(&resource) {
+                    continue;
+                }
+                if !sight.sees(&(self.type_of)(&resource)?, &resource.id)? {
+                    continue;
+                }
+                if shown.len() == page.limit {
+                    return Ok(listed(shown, last.as_ref(), asked));
+                }
+                shown.push((self.show)(&resource)?);
+                last = Some(resource);
+            }
+            if is_end {
+                return Ok(listed(shown, None, asked));
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     cloud::Draw,
     resources::{
         self, Resource, State,
-        operations::{self, Gives, Operation},
+        operations::{self, Gives, Operation, Status},
         removal,
     },
     service::Cx,
@@ -74,6 +74,9 @@ fn delete_row(
     }
     let who = permit.caller().principal().map(|it| it.object_id);
     let operation = Operation::new(draw.guid(), &resource.id, Gives::Nothing, cx.now).by(who);
+    if let Some(running) = resource.operation {
+        operations::finish(txn, running, Status::Canceled, cx.now)?;
+    }
     operations::begin(txn, &operation)?;
     for inside in resources::within(txn, &resource.id, None, usize::MAX)?.into_iter().rev() {
         take(cx, txn, draw, &types.of(&inside.id)?, inside, &[])?;

@@ -82,8 +82,8 @@ static PROVIDERS: [&Provider; 1] = [&PROVIDER];
 static ARM: Arm = Arm::new(&PROVIDERS);
 
 fn take_time(change: &mut Change<'_>) -> Result<()> {
-    let is_slow = change.next.property("slow") == Some(&json!(true));
-    if is_slow {
+    let asks = change.body.pointer("/properties/slow") == Some(&json!(true));
+    if asks {
         change.next.state = if change.is_create() { State::Creating } else { State::Updating };
     }
     Ok(())
@@ -261,6 +261,19 @@ async fn a_write_that_failed_says_why_and_its_resource_is_failed() {
     assert_eq!(poll.body["error"], json!({ "code": "OutOfLuck", "message": "No more luck." }));
     let get = talk.thing("GET", "machines/m", Value::Null).await;
     assert_eq!(get.body["properties"]["provisioningState"], "Failed");
+}
+
+#[tokio::test]
+async fn a_change_of_tags_does_not_end_what_is_going_on() {
+    let talk = Talk::in_a_group().await;
+    let put = talk.thing("PUT", "machines/m", slow()).await;
+    let link = put.header("azure-asyncoperation").expect("a link").to_owned();
+    talk.thing("PATCH", "machines/m", json!({ "tags": { "a": "b" } })).await;
+    let get = talk.thing("GET", "machines/m", Value::Null).await;
+    assert_eq!(get.body["properties"]["provisioningState"], "Creating");
+    assert_eq!(talk.follow(&link).await.body["status"], "InProgress");
+    talk.thing("DELETE", "machines/m", Value::Null).await;
+    assert_eq!(talk.follow(&link).await.body["status"], "Canceled", "nobody waits for ever");
 }
 
 #[tokio::test]

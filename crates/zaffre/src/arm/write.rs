@@ -93,22 +93,11 @@ fn put_row(
 ) -> Result<(bool, ResourceId)> {
     let current = resources::get(txn, write.id)?;
     admit(types, cx, txn, write, current.is_some())?;
-    if write.is_patch && current.is_none() {
-        return Err(absent(write.id));
-    }
-    write.preconditions.check(current.as_ref().map(|it| it.etag))?;
-    let mut next = current.clone().unwrap_or_else(|| first(cx, permit, draw, write));
-    if next.state == State::Deleting {
-        return Err(codes::BUSY.with([write.id.as_str()]));
-    }
-    next.etag = draw.guid();
-    next.changed = cx.now;
-    next.state = State::Succeeded;
-    let action = write.of.action("write");
-    let is_tags_only = write.is_patch && write.of.kind.patch == Patch::TagsOnly;
+    let mut next = start(cx, permit, draw, write, current.as_ref())?;
     shared(txn, write, current.as_ref(), &mut next)?;
-    let desired = if is_tags_only { None } else { desired_identity(write, current.as_ref())? };
+    let desired = desired_identity(write, current.as_ref())?;
     let wanted = demands(write, current.as_ref(), &next, desired.as_ref());
+    let action = write.of.action("write");
     linked(cx, txn, permit, (&action, write.id), wanted)?;
     if let Some(desired) = desired {
         settle_identity(cx, txn, draw, write, current.as_ref(), &mut next, &desired)?;
@@ -126,9 +115,34 @@ fn put_row(
         action: &action,
     };
     (write.of.kind.put)(&mut change)?;
-    begin(cx, txn, permit, draw, write, &mut next)?;
+    begin(cx, txn, permit, draw, write, current.as_ref(), &mut next)?;
     resources::put(txn, &next)?;
     Ok((current.is_none(), next.id))
+}
+
+/// The resource as it was, ready to be changed, if it may be.
+fn start(
+    cx: &Cx,
+    permit: &Permit,
+    draw: &mut Draw,
+    write: &Write<'_>,
+    current: Option<&Resource>,
+) -> Result<Resource> {
+    if write.is_patch && current.is_none() {
+        return Err(absent(write.id));
+    }
+    write.preconditions.check(current.map(|it| it.etag))?;
+    let mut next = current.cloned().unwrap_or_else(|| first(cx, permit, draw, write));
+    if next.state == State::Deleting {
+        return Err(codes::BUSY.with([write.id.as_str()]));
+    }
+    next.etag = draw.guid();
+    next.changed = cx.now;
+    // Work that is going on goes on; what ended badly may now end well.
+    if next.state.is_terminal() {
+        next.state = State::Succeeded;
+    }
+    Ok(next)
 }
 
 /// What must hold before a resource may be there at all: its name, its group, its parent.
@@ -278,6 +292,9 @@ fn elsewhere(write: &Write<'_>, present: &str, given: &str) -> Error {
 
 /// Which identities there should be; none where the body does not say anything about them.
 fn desired_identity(write: &Write<'_>, current: Option<&Resource>) -> Result<Option<Desired>> {
+    if write.is_patch && write.of.kind.patch == Patch::TagsOnly {
+        return Ok(None);
+    }
     let shape = document::shape(write.of, write.version);
     let value = write.body.get("identity");
     let is_said = value.is_some_and(|it| !it.is_null());
@@ -344,16 +361,22 @@ fn named_identities(body: &Value) -> Vec<ResourceId> {
     keys.chain(list).filter_map(|id| ResourceId::parse(id).ok()).collect()
 }
 
-/// What is not done yet, or is answered as if it were not, leaves an operation behind.
+/// What is not done yet, or is answered as if it were not, leaves an operation behind. Where the
+/// resource is just where a running one left it, that one goes on.
 fn begin(
     cx: &Cx,
     txn: &mut Txn,
     permit: &Permit,
     draw: &mut Draw,
     write: &Write<'_>,
+    current: Option<&Resource>,
     next: &mut Resource,
 ) -> Result<()> {
     let is_done = next.state.is_terminal();
+    let goes_on = current.is_some_and(|it| !is_done && it.state == next.state && it.operation.is_some());
+    if goes_on {
+        return Ok(());
+    }
     let answers_later = match write.of.kind.answers {
         Answers::Immediate | Answers::CreatedThenAsync => false,
         Answers::AcceptedThenLocation | Answers::OkThenAsync | Answers::Enqueued => true,
