@@ -12,5 +12,10 @@ pub mod storage;
 use crate::arm::kind::Provider;
 
 /// What `arm` is handed, in the order in which providers are listed.
-pub static PROVIDERS: &[&Provider] =
-    &[&authorization::PROVIDER, &compute::PROVIDER, &managed_identity::PROVIDER, &storage::PROVIDER];
+pub static PROVIDERS: &[&Provider] = &[
+    &authorization::PROVIDER,
+    &compute::PROVIDER,
+    &cosmos::account::PROVIDER,
+    &managed_identity::PROVIDER,
+    &storage::PROVIDER,
+];

@@ -19,7 +19,7 @@
 //! Not here yet, and answered with `NotImplemented`: queries beyond `SELECT * FROM c`, query plans, batches,
 //! the change feed, patches, server-side scripts, users and permissions, unique keys, direct mode.
 
-// pub mod account;
+pub mod account;
 mod accounts;
 mod codes;
 mod collections;

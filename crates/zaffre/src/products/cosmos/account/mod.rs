@@ -1,0 +1,157 @@
+//! Microsoft.DocumentDB in Resource Manager: accounts, their keys, what is in them, and Cosmos's own roles
+//! (resources.md §6, rbac.md §6).
+//!
+//! - `accounts.rs`: the account, and `shown.rs`: its document; `key_verbs.rs`: its keys and connection strings.
+//! - `sql.rs`: databases and containers, the same rows that the data plane has; `throughput.rs`: their offers.
+//! - `role_definitions.rs`, `role_assignments.rs`: who may use data by token. Only these do: no role of
+//!   Azure's own RBAC opens an account's data, Owner's neither.
+
+mod accounts;
+mod key_verbs;
+mod role_assignments;
+mod role_definitions;
+mod shown;
+mod sql;
+mod throughput;
+
+use azure::{
+    api_version::ApiVersion,
+    error::Result,
+    identity::Shape,
+    ids::{Guid, ResourceId},
+};
+use serde_json::Value;
+
+use super::{ACCOUNT_TYPE, codes};
+use crate::arm::kind::{
+    Answers, At, Edit, Function, Kind, Look, On, Own, Patch, Provider, Run, Verb, Written,
+};
+
+const fn v(text: &'static str) -> ApiVersion {
+    ApiVersion::of(text)
+}
+
+/// Oldest first (resources.md §6). The tutorials' 2016-12-01 is served as 2016-03-31.
+#[rustfmt::skip]
+static VERSIONS: [ApiVersion; 30] = [
+    v("2014-04-01"), v("2015-04-08"), v("2015-11-06"), v("2016-03-19"), v("2016-03-31"), v("2019-08-01"),
+    v("2019-12-12"), v("2020-03-01"), v("2020-04-01"), v("2020-06-01-preview"), v("2020-09-01"), v("2021-01-15"),
+    v("2021-03-15"), v("2021-04-15"), v("2021-05-15"), v("2021-06-15"), v("2021-10-15"), v("2022-05-15"),
+    v("2022-08-15"), v("2022-11-15"), v("2023-03-15"), v("2023-04-15"), v("2023-09-15"), v("2023-11-15"),
+    v("2024-05-15"), v("2024-08-15"), v("2024-11-15"), v("2025-04-15"), v("2025-10-15"), v("2026-03-15"),
+];
+/// Resources of the SQL API came with 2019-08-01.
+#[rustfmt::skip]
+static SQL_VERSIONS: [ApiVersion; 25] = [
+    v("2019-08-01"), v("2019-12-12"), v("2020-03-01"), v("2020-04-01"), v("2020-06-01-preview"), v("2020-09-01"),
+    v("2021-01-15"), v("2021-03-15"), v("2021-04-15"), v("2021-05-15"), v("2021-06-15"), v("2021-10-15"),
+    v("2022-05-15"), v("2022-08-15"), v("2022-11-15"), v("2023-03-15"), v("2023-04-15"), v("2023-09-15"),
+    v("2023-11-15"), v("2024-05-15"), v("2024-08-15"), v("2024-11-15"), v("2025-04-15"), v("2025-10-15"),
+    v("2026-03-15"),
+];
+/// Its roles came later (rbac.md §6).
+#[rustfmt::skip]
+static ROLE_VERSIONS: [ApiVersion; 19] = [
+    v("2020-06-01-preview"), v("2021-03-01-preview"), v("2021-04-15"), v("2021-05-15"), v("2021-06-15"),
+    v("2021-10-15"), v("2022-05-15"), v("2022-08-15"), v("2022-11-15"), v("2023-03-15"), v("2023-04-15"),
+    v("2023-09-15"), v("2023-11-15"), v("2024-05-15"), v("2024-08-15"), v("2024-11-15"), v("2025-04-15"),
+    v("2025-10-15"), v("2026-03-15"),
+];
+
+static KINDS: [Kind; 12] = [
+    Kind {
+        identity: Some(Shape::of_compute),
+        answers: Answers::OkThenAsync,
+        put: accounts::put,
+        delete: accounts::delete,
+        view: shown::properties,
+        beside: shown::beside,
+        actions: key_verbs::VERBS,
+        ..Kind::tracked("databaseAccounts", &VERSIONS)
+    },
+    below("databaseAccounts/sqlDatabases", &SQL_VERSIONS, &sql::DATABASES),
+    below("databaseAccounts/sqlDatabases/containers", &SQL_VERSIONS, &sql::CONTAINERS),
+    Kind {
+        actions: throughput::VERBS,
+        ..below("databaseAccounts/sqlDatabases/throughputSettings", &SQL_VERSIONS, &throughput::OWN)
+    },
+    Kind {
+        actions: throughput::VERBS,
+        ..below(
+            "databaseAccounts/sqlDatabases/containers/throughputSettings",
+            &SQL_VERSIONS,
+            &throughput::OWN,
+        )
+    },
+    below("databaseAccounts/sqlRoleDefinitions", &ROLE_VERSIONS, &role_definitions::OWN),
+    below("databaseAccounts/sqlRoleAssignments", &ROLE_VERSIONS, &role_assignments::OWN),
+    below("databaseAccounts/apis", &VERSIONS, &LEGACY),
+    below("databaseAccounts/apis/databases", &VERSIONS, &LEGACY),
+    below("databaseAccounts/apis/databases/settings", &VERSIONS, &LEGACY),
+    below("databaseAccounts/apis/databases/containers", &VERSIONS, &LEGACY),
+    below("databaseAccounts/apis/databases/containers/settings", &VERSIONS, &LEGACY),
+];
+
+const fn below(name: &'static str, versions: &'static [ApiVersion], own: &'static Own) -> Kind {
+    Kind { answers: Answers::Enqueued, patch: Patch::Refused, own: Some(own), ..Kind::child(name, versions) }
+}
+
+pub static PROVIDER: Provider = Provider {
+    namespace: "Microsoft.DocumentDB",
+    kinds: &KINDS,
+    functions: &[Function {
+        path: "databaseAccountNames/{name}",
+        at: At::Tenant,
+        method: On::Head,
+        action: "",
+        versions: &VERSIONS,
+        run: Run::Read(accounts::is_taken),
+    }],
+};
+
+/// Segments of `/subscriptions/s/resourceGroups/g/providers/Microsoft.DocumentDB/databaseAccounts/a`.
+const SEGMENTS_OF_AN_ACCOUNT: usize = 8;
+
+/// The account that holds what the id names.
+fn account_of(id: &ResourceId) -> ResourceId {
+    id.ancestor(SEGMENTS_OF_AN_ACCOUNT)
+}
+
+/// Something inside an account, as it is shown.
+fn document(id: &ResourceId, kind: &str, properties: Value) -> Value {
+    serde_json::json!({
+        "id": id,
+        "name": id.name(),
+        "type": format!("{ACCOUNT_TYPE}/{kind}"),
+        "properties": properties,
+    })
+}
+
+/// The guid that a role definition or assignment is called; `names` has seen that it is one.
+fn guid_of(id: &ResourceId) -> Option<Guid> {
+    id.name().parse().ok()
+}
+
+fn not_found(_: &ResourceId) -> azure::error::Error {
+    codes::NOT_FOUND.bare()
+}
+
+/// `…/apis/sql/databases/…`: how databases were reached before 2019-08-01.
+static LEGACY: Own = Own {
+    get: |look: &Look<'_>| Err(legacy(look.id)),
+    list: |look: &Look<'_>| Err(legacy(look.id)),
+    put: |edit: &mut Edit<'_>| -> Result<Written> { Err(legacy(edit.id)) },
+    patch: None,
+    delete: |edit: &mut Edit<'_>| Err(legacy(edit.id)),
+    delete_shows: false,
+    absent: None,
+};
+
+fn legacy(_: &ResourceId) -> azure::error::Error {
+    codes::not_yet("the paths below `apis` of before 2019-08-01; `sqlDatabases` has the same databases")
+}
+
+/// A verb that is known and not here.
+const fn later(name: &'static str, action: &'static str) -> Verb {
+    Verb::post(name, action, |_| Err(codes::not_yet("regions that fail over or go offline")))
+}
