@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! applications ──┐                      ┌── resources: whom a token may be for
-//! users ─────────┼── service principals ┤
+//! users, groups ─┼── service principals ┤
 //! founding ──────┘   (managed           ├── mint: the one place where tokens are signed
 //!                     identities too)   └── verify: the one place where they are believed
 //! ```
@@ -18,6 +18,7 @@
 pub mod applications;
 mod bounded;
 pub mod founding;
+pub mod groups;
 pub mod mint;
 pub mod resources;
 pub mod secret;
@@ -34,6 +35,7 @@ use azure::{
 pub use self::{
     applications::Application,
     founding::Credentials,
+    groups::Group,
     mint::{Minted, Subject},
     service_principals::{ServicePrincipal, ServicePrincipalKind},
     users::User,
@@ -55,6 +57,7 @@ pub struct Tokens {
 pub enum Found {
     ServicePrincipal(ServicePrincipal),
     User(User),
+    Group(Group),
 }
 
 impl Found {
@@ -62,6 +65,7 @@ impl Found {
         match self {
             Found::ServicePrincipal(it) => it.object_id,
             Found::User(it) => it.object_id,
+            Found::Group(it) => it.object_id,
         }
     }
 
@@ -69,6 +73,7 @@ impl Found {
         match self {
             Found::ServicePrincipal(_) => PrincipalKind::ServicePrincipal,
             Found::User(_) => PrincipalKind::User,
+            Found::Group(_) => PrincipalKind::Group,
         }
     }
 
@@ -76,6 +81,7 @@ impl Found {
         match self {
             Found::ServicePrincipal(it) => &it.display_name,
             Found::User(it) => &it.display_name,
+            Found::Group(it) => &it.display_name,
         }
     }
 
@@ -84,6 +90,7 @@ impl Found {
         let (app_id, name) = match self {
             Found::ServicePrincipal(it) => (Some(it.app_id), it.app_id.to_string()),
             Found::User(it) => (None, it.user_principal_name.clone()),
+            Found::Group(it) => (None, it.display_name.clone()),
         };
         Principal {
             object_id: self.object_id(),
@@ -101,7 +108,10 @@ pub fn get(txn: &Txn, id: ObjectId) -> Result<Option<Found>> {
     if let Some(found) = service_principals::get(txn, id)? {
         return Ok(Some(Found::ServicePrincipal(found)));
     }
-    Ok(users::get(txn, id)?.map(Found::User))
+    if let Some(found) = users::get(txn, id)? {
+        return Ok(Some(Found::User(found)));
+    }
+    Ok(groups::get(txn, id)?.map(Found::Group))
 }
 
 /// The principal that people would mean: by object id, by client id, by user principal name. Azure's

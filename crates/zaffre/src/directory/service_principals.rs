@@ -8,7 +8,7 @@ use azure::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::applications::Application;
+use super::{applications::Application, groups};
 use crate::{
     cloud::Draw,
     store::{Table, Txn},
@@ -64,6 +64,7 @@ pub fn delete(txn: &mut Txn, id: ObjectId) -> Result<Option<ServicePrincipal>> {
     let Some(principal) = get(txn, id)? else { return Ok(None) };
     SERVICE_PRINCIPALS.delete(txn, &id)?;
     BY_APPLICATION.delete(txn, &principal.app_id)?;
+    groups::forget(txn, id)?;
     Ok(Some(principal))
 }
 
