@@ -20,12 +20,14 @@
 //! diff is the review. What may stand above the request line:
 //!
 //! - `@token WHO [AUDIENCE]`: a bearer token; WHO is `admin` or an object id;
+//! - `@cosmos-key KEY`, `@cosmos-token WHO`: Cosmos's `authorization` header, by a key or by a token;
 //! - `@clock +SECONDS`: the cloud's clock moves, after the token was made;
 //! - `@set NAME = /json/pointer`: keeps a value of the answer as `{{NAME}}`; `header:location` is one too;
 //! - `@show /json/pointer`: prints that part of the answer alone;
 //! - `@door blob | cosmos | extension | metadata VM VMID`: another entrance than the host's name.
 //!
-//! `{{tenant}}`, `{{subscription}}`, `{{client_id}}`, `{{client_secret}}` and `{{admin}}` are the cloud's own.
+//! `{{tenant}}`, `{{subscription}}`, `{{client_id}}`, `{{client_secret}}` and `{{admin}}` are the cloud's own,
+//! `{{emulator_key}}` is the drop-in port's.
 //! Tokens print as `<jwt>`. Headers that every answer of a service carries print with a file's first
 //! answer and are left out of the others.
 

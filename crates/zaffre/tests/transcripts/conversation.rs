@@ -3,8 +3,10 @@
 use std::{collections::HashMap, fmt::Write as _, sync::Arc, time::Duration};
 
 use azure::{
+    cosmos_key,
     ids::{ClientId, ObjectId},
     jwt::claims::{Bearer, Credential},
+    text,
     time::Timestamp,
 };
 use http::{HeaderMap, Request};
@@ -15,6 +17,7 @@ use zaffre::{
     cloud::CloudId,
     directory::{self, founding, mint::Subject},
     door::{Door, Entrance},
+    keys,
     service::{Body, Cx},
 };
 
@@ -24,8 +27,12 @@ use super::script::{Exchange, Script};
 const NOW: Timestamp = Timestamp::from_seconds(1_795_302_174);
 const SEED: u64 = 1;
 
+/// The key of the drop-in port for Cosmos DB, which Microsoft publishes for its emulator.
+const EMULATOR_KEY: [&str; 2] =
+    ["C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2n", "Q9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=="];
+
 /// What every answer of a service carries: shown once a file.
-const DRESS: [&str; 19] = [
+const DRESS: [&str; 24] = [
     "cache-control",
     "date",
     "expires",
@@ -35,13 +42,18 @@ const DRESS: [&str; 19] = [
     "strict-transport-security",
     "vary",
     "x-content-type-options",
+    "x-ms-activity-id",
     "x-ms-client-request-id",
     "x-ms-correlation-request-id",
+    "x-ms-gatewayversion",
+    "x-ms-number-of-read-regions",
     "x-ms-ratelimit-remaining-subscription-deletes",
     "x-ms-ratelimit-remaining-subscription-reads",
     "x-ms-ratelimit-remaining-subscription-writes",
     "x-ms-request-id",
     "x-ms-routing-request-id",
+    "x-ms-schemaversion",
+    "x-ms-serviceversion",
     "x-ms-ests-server",
     "x-ms-srs",
     "x-ms-version",
@@ -73,6 +85,7 @@ fn host_of(service: &str) -> &'static str {
         "entra" => "login.microsoftonline.com",
         "graph" => "graph.microsoft.com",
         "imds" => "169.254.169.254",
+        "cosmos" => "acct.documents.azure.com",
         _ => "management.azure.com",
     }
 }
@@ -87,6 +100,7 @@ impl Conversation {
             ("client_id", credentials.client_id.to_string()),
             ("client_secret", credentials.client_secret.clone()),
             ("admin", founding::ADMIN_SERVICE_PRINCIPAL.to_owned()),
+            ("emulator_key", EMULATOR_KEY.concat()),
         ];
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Conversation { server, variables, host: host_of(service) }
@@ -112,6 +126,14 @@ impl Conversation {
                     let audience = audience.first().unwrap_or(&"https://management.azure.com/");
                     request = request
                         .header("authorization", format!("Bearer {}", self.token(who, audience).await));
+                }
+                ["cosmos-token", who] => {
+                    let token = self.token(who, "https://cosmos.azure.com").await;
+                    request = request.header("authorization", format!("type=aad&ver=1.0&sig={token}"));
+                }
+                ["cosmos-key", key] => {
+                    let (date, signed) = self.signed(&exchange.method, &self.filled(&exchange.target), key);
+                    request = request.header("x-ms-date", date).header("authorization", signed);
                 }
                 ["clock", moved] => self.move_clock(moved),
                 ["set", name, "=", pointer] => sets.push(((*name).to_owned(), (*pointer).to_owned())),
@@ -158,6 +180,18 @@ impl Conversation {
         answer.push_str(&headers(&head.headers, is_first));
         answer.push_str(&printed(&body, json, shows.as_deref()));
         without_tokens(&answer)
+    }
+
+    /// `x-ms-date`, and the header of one of Cosmos's keys.
+    fn signed(&self, verb: &str, target: &str, key: &str) -> (String, String) {
+        let cloud = self.server.cloud(CloudId::DEFAULT).expect("the default cloud");
+        let date = cloud.clock.now().rfc1123();
+        let path = target.split('?').next().unwrap_or_default();
+        let signed = cosmos_key::Request { verb, path, x_ms_date: &date, date: "", resolve_for: None };
+        let payload = cosmos_key::payloads(&signed).remove(0);
+        let key = text::base64_decode(key).expect("a key is base64");
+        let signature = text::base64(keys::hmac_sha256(&key, payload.as_bytes()));
+        (date, text::percent_encode(&format!("type=master&ver=1.0&sig={signature}")))
     }
 
     fn move_clock(&self, by: &str) {

@@ -118,7 +118,8 @@ codes! {
     NAME_TAKEN 409/0 "Conflict" Gateway "The account name '{0}' is already in use." "resources.md §6.1; unverified";
     BAD_ACCOUNT 400/0 "BadRequest" Gateway "{0}" "wording unverified";
 
-    NOT_IMPLEMENTED 501/0 "NotImplemented" Gateway "Zaffre does not do this yet: {0}." "our own";
+    // Not 501: the Python SDK would try three times more before it tells.
+    NOT_IMPLEMENTED 400/0 "NotImplemented" Gateway "Zaffre does not do this yet: {0}." "our own";
 }
 
 /// A clear no for what a later version does.
