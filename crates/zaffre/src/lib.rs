@@ -22,6 +22,7 @@ pub mod products;
 pub mod resources;
 pub mod service;
 pub mod store;
+pub mod tour;
 
 use std::{
     collections::HashMap,

@@ -12,6 +12,7 @@ mod explain;
 mod guests;
 mod home;
 mod status;
+mod tour;
 mod up;
 mod vm;
 
@@ -54,6 +55,8 @@ enum Command {
     /// List the virtual machines, or run a command in one
     #[command(subcommand)]
     Vm(vm::Verb),
+    /// Take the tutorials' steps against a fresh cloud, each with what really came
+    Tour(tour::Args),
     /// Print why requests were refused
     Explain(explain::Args),
 }
@@ -75,6 +78,7 @@ fn run(command: Command, home: &Home) -> Outcome {
         Command::Status => asking(status::run(home)),
         Command::Env(args) => asking(env::run(args, home)),
         Command::Credentials(args) => asking(credentials::run(args, home)),
+        Command::Tour(args) => tour::run(args),
         Command::Vm(verb) => asking(vm::run(verb, home)),
         Command::Explain(args) => asking(explain::run(args, home)),
     }

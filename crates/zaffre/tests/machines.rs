@@ -1,0 +1,354 @@
+//! Machines that run: what is written is followed, in real guests. Where this machine allows none, each test says so and ends.
+
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+
+use azure::ids::ResourceId;
+use http::Request;
+use http_body_util::BodyExt as _;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::AsyncReadExt as _;
+use zaffre::{
+    Server,
+    cloud::{Clock, CloudId, DEFAULT_SUBSCRIPTION},
+    door::Door,
+    env::{LogFormat, Settings},
+    front::{
+        ca::Authority,
+        connection::{Closer, Front, Limits},
+        guest_doors::{self, Inside},
+    },
+    host::{Command, Exit, Share},
+    products::compute::reconcile::{Reconciler, Setup, Way, Whose},
+    service::Body,
+    store::{Content, Store},
+};
+
+const TOKEN: &str = "curl -s -H Metadata:true 'http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2Fmanagement.azure.com%2F'";
+
+/// A cloud whose machines run, and its owner.
+struct World {
+    server: Arc<Server>,
+    machines: Reconciler,
+    closer: Closer,
+    folder: TempDir,
+    token: String,
+}
+
+impl World {
+    async fn new(way: Way) -> World {
+        World::over(Store::in_memory(), way).await
+    }
+
+    async fn over(store: Store, way: Way) -> World {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = Settings { log: LogFormat::Off, ..Settings::default() };
+        let server = Server::start(store, Content::in_memory(), settings).await.expect("starts");
+        let authority =
+            Arc::new(Authority::open(folder.path(), || Clock::System.now()).expect("an authority"));
+        let (front, closer) =
+            Front::new(Arc::clone(&server), Arc::clone(&authority), Limits::default()).expect("a front");
+        let serve = move |whose: &Whose, sockets| {
+            let inside = Inside {
+                cloud: whose.cloud,
+                vm: whose.vm.clone(),
+                vm_id: whose.vm_id,
+                hostname: whose.hostname.clone(),
+                address: whose.address,
+                service: guest::SERVICE_ADDRESS,
+            };
+            Ok(Box::new(guest_doors::serve(&front, &inside, sockets)?) as _)
+        };
+        let setup = Setup {
+            way: Some(way),
+            ca_bundle: authority.certificate().to_owned(),
+            init: env!("CARGO_BIN_EXE_zaffre").into(),
+            serve: Box::new(serve),
+        };
+        let machines = Reconciler::start(&server, setup);
+        let mut world = World { server, machines, closer, folder, token: String::new() };
+        world.token = world.sign_in().await;
+        world.arm("PUT", "?api-version=2021-04-01", json!({ "location": "westeurope" })).await;
+        world
+    }
+
+    async fn end(self) {
+        self.machines.stop().await;
+        self.closer.close().await;
+    }
+
+    async fn sign_in(&self) -> String {
+        let credentials = self.server.credentials(CloudId::DEFAULT).expect("a cloud");
+        let form = format!(
+            "grant_type=client_credentials&client_id={}&client_secret={}&scope=https%3A%2F%2Fmanagement.azure.com%2F.default",
+            credentials.client_id,
+            azure::text::percent_encode(&credentials.client_secret)
+        );
+        let url = format!("https://login.microsoftonline.com/{}/oauth2/v2.0/token", credentials.tenant);
+        let request = Request::post(url)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(form));
+        let (_, answer) = self.send(request.expect("a request")).await;
+        answer["access_token"].as_str().expect("a token").to_owned()
+    }
+
+    async fn send(&self, request: Request<Body>) -> (u16, Value) {
+        let response = self.server.send(Door::named(CloudId::DEFAULT), request).await;
+        let (head, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        (head.status.as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    async fn arm(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let url = format!(
+            "https://management.azure.com/subscriptions/{DEFAULT_SUBSCRIPTION}/resourceGroups/rg{path}"
+        );
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        let request = Request::builder()
+            .method(method)
+            .uri(url)
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/json")
+            .body(body);
+        self.send(request.expect("a request")).await
+    }
+
+    async fn vm(&self, method: &str, vm: &str, rest: &str, body: Value) -> (u16, Value) {
+        let path = format!("/providers/Microsoft.Compute/virtualMachines/{vm}{rest}?api-version=2024-07-01");
+        self.arm(method, &path, body).await
+    }
+
+    async fn make(&self, vm: &str, identity: Value) -> Value {
+        let (status, made) = self
+            .vm("PUT", vm, "", json!({ "location": "westeurope", "identity": identity, "properties": {} }))
+            .await;
+        assert_eq!(status, 201, "{made:#}");
+        assert_eq!(made["properties"]["provisioningState"], "Succeeded", "it is done when it is answered");
+        made
+    }
+
+    /// What a script prints in a machine; the error where it cannot be run.
+    async fn says(&self, vm: &str, script: &str) -> Result<String, String> {
+        self.says_with(vm, script, Vec::new()).await
+    }
+
+    async fn says_with(&self, vm: &str, script: &str, shares: Vec<Share>) -> Result<String, String> {
+        let guests = self.server.env.guests.get().expect("somebody runs machines");
+        let argv = ["bash", "-c", script].map(str::to_owned).to_vec();
+        let command = Command { argv, env: Vec::new(), as_root: false, tty: None, shares };
+        let mut exec =
+            guests.exec(CloudId::DEFAULT, &id(vm), command).await.map_err(|error| error.message())?;
+        let mut said = String::new();
+        exec.stdout.read_to_string(&mut said).await.map_err(|error| error.to_string())?;
+        match exec.exit.await {
+            Ok(Exit::Code(_)) => Ok(said),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    /// Waits until something that the reconciler does has been done.
+    async fn until(&self, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+        let mut reports = self.server.env.follower.reports();
+        for _ in 0..400 {
+            if is_so().await {
+                return;
+            }
+            let _ = tokio::time::timeout(Duration::from_millis(50), reports.changed()).await;
+        }
+        panic!("{what} never came about");
+    }
+}
+
+fn id(vm: &str) -> ResourceId {
+    let text = format!(
+        "/subscriptions/{DEFAULT_SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/{vm}"
+    );
+    ResourceId::parse(&text).expect("an id")
+}
+
+/// The host's numbers of the processes that live in a guest of this host name.
+fn processes_of(hostname: &str) -> Vec<i32> {
+    let all = fs::read_dir("/proc").expect("a /proc").filter_map(Result::ok);
+    let numbers = all.filter_map(|it| it.file_name().to_str()?.parse::<i32>().ok());
+    let is_inside = |pid: &i32| {
+        let name = fs::read_to_string(format!("/proc/{pid}/root/etc/hostname")).unwrap_or_default();
+        name.trim() == hostname
+    };
+    numbers.filter(is_inside).collect()
+}
+
+/// Whether guests are allowed here; says why not.
+fn has_guests() -> bool {
+    let init = PathBuf::from(env!("CARGO_BIN_EXE_zaffre"));
+    let refused = guest::probe(&init).err();
+    if let Some(refused) = &refused {
+        eprintln!("left out: this machine allows no guests: {refused}");
+    }
+    refused.is_none()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_gets_its_own_token_and_no_other_machines() {
+    if !has_guests() {
+        return;
+    }
+    let world = World::new(Way::Namespaces).await;
+    let first = world.make("one-m", json!({ "type": "SystemAssigned" })).await;
+    world.make("two-m", Value::Null).await;
+    let token: Value = serde_json::from_str(&world.says("one-m", TOKEN).await.expect("runs")).expect("JSON");
+    let client = token["client_id"].as_str().expect("a client id");
+    let claims = token["access_token"].as_str().and_then(|it| it.split('.').nth(1)).expect("a token");
+    let claims = azure::text::base64url_decode(claims).expect("base64");
+    let claims: Value = serde_json::from_slice(&claims).expect("JSON");
+    assert_eq!(claims["oid"], first["identity"]["principalId"]);
+    for script in [TOKEN.to_owned(), TOKEN.replace("resource=", &format!("client_id={client}&resource="))] {
+        let refused = world.says("two-m", &script).await.expect("runs");
+        assert!(refused.contains("Identity not found"), "{refused}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_whose_init_dies_is_booted_again() {
+    if !has_guests() {
+        return;
+    }
+    let world = World::new(Way::Namespaces).await;
+    world.make("killed-m", Value::Null).await;
+    world.says("killed-m", "touch ~/mark").await.expect("runs");
+    let victims = processes_of("killed-m");
+    assert!(!victims.is_empty(), "it has processes");
+    for pid in victims {
+        let _ = kill_process(Pid::from_raw(pid).expect("a pid"), Signal::KILL);
+    }
+    world
+        .until("another boot", async || {
+            matches!(world.says("killed-m", "test -e ~/mark || echo fresh").await.as_deref(), Ok("fresh\n"))
+        })
+        .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deallocated_machine_has_no_guest_until_it_is_started() {
+    if !has_guests() {
+        return;
+    }
+    let world = World::new(Way::Namespaces).await;
+    world.make("idle-m", Value::Null).await;
+    let (status, _) = world.vm("POST", "idle-m", "/deallocate", Value::Null).await;
+    assert_eq!(status, 202);
+    world.until("no process", async || processes_of("idle-m").is_empty()).await;
+    let refused = world.says("idle-m", "true").await.expect_err("is off");
+    assert!(refused.contains("deallocated"), "{refused}");
+    world
+        .until("the end of the operation", async || {
+            let (_, view) = world.vm("GET", "idle-m", "", Value::Null).await;
+            view["properties"]["provisioningState"] == "Succeeded"
+        })
+        .await;
+    let (_, view) = world.vm("GET", "idle-m", "/instanceView", Value::Null).await;
+    assert_eq!(view["statuses"][1]["code"], "PowerState/deallocated");
+    world.vm("POST", "idle-m", "/start", Value::Null).await;
+    assert_eq!(world.says("idle-m", "hostname").await.as_deref(), Ok("idle-m\n"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_machines_guest_ends_and_another_of_its_name_is_another() {
+    if !has_guests() {
+        return;
+    }
+    let world = World::new(Way::Namespaces).await;
+    let first = world.make("again-m", json!({ "type": "SystemAssigned" })).await;
+    world.says("again-m", "touch ~/mark").await.expect("runs");
+    assert_eq!(world.vm("DELETE", "again-m", "", Value::Null).await.0, 202);
+    world.until("no process", async || processes_of("again-m").is_empty()).await;
+    assert!(world.says("again-m", "true").await.is_err());
+    let second = world.make("again-m", json!({ "type": "SystemAssigned" })).await;
+    assert_ne!(first["identity"]["principalId"], second["identity"]["principalId"]);
+    assert_eq!(world.says("again-m", "ls ~").await.as_deref(), Ok(""), "nothing is left of the first");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_extension_answers_at_its_port_while_it_is_there() {
+    if !has_guests() {
+        return;
+    }
+    let world = World::new(Way::Namespaces).await;
+    world.make("old-m", json!({ "type": "SystemAssigned" })).await;
+    let path = "/extensions/ManagedIdentityExtensionForLinux";
+    let body = |port: u16| {
+        json!({ "location": "westeurope", "properties": {
+            "publisher": "Microsoft.ManagedIdentity", "type": "ManagedIdentityExtensionForLinux",
+            "typeHandlerVersion": "1.0", "settings": { "port": port } } })
+    };
+    let asks = |port: u16| {
+        format!(
+            "curl -s http://localhost:{port}/oauth2/token --data resource=https://management.azure.com/ -H Metadata:true; echo $?"
+        )
+    };
+    assert_eq!(world.says("old-m", &asks(50342)).await.as_deref(), Ok("7\n"), "nobody listens");
+    assert_eq!(world.vm("PUT", "old-m", path, body(50342)).await.0, 201);
+    let token = world.says("old-m", &asks(50342)).await.expect("runs");
+    assert!(token.contains("\"refresh_token\":\"\""), "{token}");
+    assert_eq!(world.vm("PUT", "old-m", path, body(50343)).await.0, 200);
+    assert!(world.says("old-m", &asks(50343)).await.expect("runs").contains("access_token"));
+    assert_eq!(world.says("old-m", &asks(50342)).await.as_deref(), Ok("7\n"), "it has moved");
+    world.vm("DELETE", "old-m", path, Value::Null).await;
+    world.until("silence", async || world.says("old-m", &asks(50343)).await.as_deref() == Ok("7\n")).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lent_directory_is_there_at_its_path_and_read_only() {
+    if !has_guests() {
+        return;
+    }
+    let world = World::new(Way::Namespaces).await;
+    world.make("lent-m", Value::Null).await;
+    let path = world.folder.path().join("lent");
+    fs::create_dir(&path).expect("makes it");
+    fs::write(path.join("file"), "hello\n").expect("writes");
+    let share = Share { path: path.clone(), read_only: true };
+    let script = format!("cat {0}/file; touch {0}/more 2>/dev/null || echo refused", path.display());
+    // The folder is its owner's alone, and the machine's administrator is somebody else.
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(world.folder.path(), open).expect("opens it");
+    let said = world.says_with("lent-m", &script, vec![share]).await;
+    assert_eq!(said.as_deref(), Ok("hello\nrefused\n"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_should_run_runs_after_a_restart_and_nothing_is_left_in_between() {
+    if !has_guests() {
+        return;
+    }
+    let store = Store::in_memory();
+    let world = World::over(store.clone(), Way::Namespaces).await;
+    world.make("kept-m", Value::Null).await;
+    world.make("off-m", Value::Null).await;
+    world.vm("POST", "off-m", "/powerOff", Value::Null).await;
+    world.end().await;
+    assert!(processes_of("kept-m").is_empty() && processes_of("off-m").is_empty(), "nothing is left");
+    let world = World::over(store, Way::Namespaces).await;
+    assert_eq!(world.says("kept-m", "hostname").await.as_deref(), Ok("kept-m\n"));
+    assert!(world.says("off-m", "true").await.expect_err("is off").contains("stopped"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_simulated_machine_is_done_at_once_and_its_commands_run_here() {
+    let world = World::new(Way::Simulated).await;
+    world.make("sim-m", json!({ "type": "SystemAssigned" })).await;
+    let guests = world.server.env.guests.get().expect("somebody");
+    world.until("the machine", async || guests.is_on_host(CloudId::DEFAULT, &id("sim-m"))).await;
+    let said = world.says("sim-m", "echo $$").await.expect("runs");
+    assert!(said.trim().parse::<u32>().is_ok(), "{said}");
+    let (_, view) = world.vm("GET", "sim-m", "/instanceView", Value::Null).await;
+    assert_eq!(view["statuses"][1]["code"], "PowerState/running");
+    world.end().await;
+}
