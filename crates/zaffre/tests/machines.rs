@@ -42,6 +42,10 @@ impl World {
     }
 
     async fn over(store: Store, way: Way) -> World {
+        World::with(store, way, env!("CARGO_BIN_EXE_zaffre")).await
+    }
+
+    async fn with(store: Store, way: Way, init: &str) -> World {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = Settings { log: LogFormat::Off, ..Settings::default() };
         let server = Server::start(store, Content::in_memory(), settings).await.expect("starts");
@@ -63,7 +67,7 @@ impl World {
         let setup = Setup {
             way: Some(way),
             ca_bundle: authority.certificate().to_owned(),
-            init: env!("CARGO_BIN_EXE_zaffre").into(),
+            init: init.into(),
             serve: Box::new(serve),
         };
         let machines = Reconciler::start(&server, setup);
@@ -338,6 +342,45 @@ async fn what_should_run_runs_after_a_restart_and_nothing_is_left_in_between() {
     assert_eq!(world.says("kept-m", "hostname").await.as_deref(), Ok("kept-m\n"));
     assert!(world.says("off-m", "true").await.expect_err("is off").contains("stopped"));
     world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_cannot_boot_has_failed_and_says_why() {
+    let world = World::with(Store::in_memory(), Way::Namespaces, "/no/such/init").await;
+    let body = json!({ "location": "westeurope", "properties": {} });
+    let (status, made) = world.vm("PUT", "broken-m", "", body.clone()).await;
+    assert_eq!((status, &made["properties"]["provisioningState"]), (201, &json!("Failed")));
+    let (_, view) = world.vm("GET", "broken-m", "/instanceView", Value::Null).await;
+    assert_eq!(view["statuses"][0]["code"], "ProvisioningState/failed");
+    let message = view["statuses"][0]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("/no/such/init"), "{view:#}");
+    assert!(world.says("broken-m", "true").await.expect_err("is broken").contains("/no/such/init"));
+    let (_, again) = world.vm("PUT", "broken-m", "", body).await;
+    assert_eq!(again["properties"]["provisioningState"], "Failed", "it was tried again, and failed again");
+    assert_eq!(world.vm("DELETE", "broken-m", "", Value::Null).await.0, 202);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_machines_are_made_at_once_and_none_takes_anothers_place() {
+    if !has_guests() {
+        return;
+    }
+    let world = Arc::new(World::new(Way::Namespaces).await);
+    let names: Vec<String> = (0..12).map(|number| format!("many{number}-m")).collect();
+    let mut tasks = tokio::task::JoinSet::new();
+    for name in names.clone() {
+        let world = Arc::clone(&world);
+        tasks.spawn(async move {
+            world.make(&name, Value::Null).await;
+            assert_eq!(world.says(&name, "hostname").await, Ok(format!("{name}\n")));
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.expect("is made, and is itself");
+    }
+    Arc::into_inner(world).expect("nobody else has it").end().await;
+    assert!(names.iter().all(|name| processes_of(name).is_empty()), "nothing is left");
 }
 
 #[tokio::test(flavor = "multi_thread")]

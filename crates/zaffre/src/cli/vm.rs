@@ -50,8 +50,8 @@ pub(super) struct Exec {
     /// Run it as root, not as the machine's administrator
     #[arg(long)]
     root: bool,
-    /// Lend it a directory of this host, at the same path. A machine that does not have it yet is booted again with it, and
-    /// loses what it kept in memory
+    /// Lend it a directory of this host, at the same path, for as long as there is the machine. One that does not have it yet
+    /// is booted again with it, and loses what it kept in memory
     #[arg(long = "share", value_name = "DIR[:ro]", value_parser = shared)]
     shares: Vec<Share>,
     /// The command

@@ -11,7 +11,8 @@ use zaffre::{
 use super::{files, script::Script};
 
 /// Providers whose every operation has its transcript. The others print what they lack.
-const HELD: [&str; 3] = ["Microsoft.Authorization", "Microsoft.DocumentDB", "Microsoft.ManagedIdentity"];
+const HELD: [&str; 4] =
+    ["Microsoft.Authorization", "Microsoft.Compute", "Microsoft.DocumentDB", "Microsoft.ManagedIdentity"];
 
 /// `GET Microsoft.X/types/name`, in lower case; a list is of `types`.
 fn operations(provider: &Provider, kind: &Kind) -> Vec<String> {

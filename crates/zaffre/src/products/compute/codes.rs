@@ -38,6 +38,8 @@ pub(super) static ARTIFACT_NOT_FOUND: Row = row(
 );
 
 pub(super) static NOT_RUNNING: Row = row("VmNotRunning", 409, "`{0}` is {1}", "our own");
+pub(super) static CANNOT_LEND: Row =
+    row("CannotLend", 400, "cannot lend `{0}`: this host has no such path", "our own");
 pub(super) static CANNOT_RUN: Row = row("CannotRun", 400, "cannot run `{0}`: {1}", "our own");
 
 /// How an operation ends whose machine could not be made to follow.

@@ -192,7 +192,15 @@ fn fill_disk(
     fill("deleteOption", json!("Detach"));
     fill("diskSizeGB", json!(system.disk_gb()));
     disk.insert("osType".to_owned(), json!(system.as_str()));
+    if let Some(option) = disk.get("createOption").and_then(Value::as_str).and_then(spelled) {
+        disk.insert("createOption".to_owned(), json!(option));
+    }
     storage.entry("dataDisks").or_insert_with(|| json!([]));
+}
+
+/// Azure's own spelling of a create option: az's templates write `fromImage` (az-cli.md §8).
+fn spelled(option: &str) -> Option<&'static str> {
+    ["FromImage", "Attach", "Empty", "Copy", "Restore"].into_iter().find(|it| it.eq_ignore_ascii_case(option))
 }
 
 fn fill_profile(properties: &mut Map<String, Value>, vm: &str, system: System) -> Result<()> {

@@ -70,6 +70,9 @@ impl Commands {
         if shares.is_empty() {
             return Ok(());
         }
+        if let Some(missing) = shares.iter().find(|it| !it.path.is_absolute() || !it.path.exists()) {
+            return Err(codes::CANNOT_LEND.with([missing.path.display().to_string()]));
+        }
         let write = self.store.write(cloud, |txn| {
             let Some(mut machine) = machine::get(txn, vm)? else { return Ok(()) };
             let missing: Vec<Share> =

@@ -330,7 +330,9 @@ impl Setup {
         spec.admin.clone_from(&want.admin);
         spec.ca_bundle.clone_from(&self.ca_bundle);
         spec.addresses.extend(&want.addresses);
-        spec.shares = want.machine.shares.iter().map(|it| it.as_lent()).collect();
+        // What has gone meanwhile is not lent; the machine runs all the same.
+        let lent = want.machine.shares.iter().filter(|it| it.path.exists());
+        spec.shares = lent.map(|it| it.as_lent()).collect();
         spec
     }
 }
