@@ -52,7 +52,11 @@ fn a_tour_without_any_one_of_its_role_assignments_fails() {
         for number in 1..=tour.grants() {
             let taken = take(&[tour.name, "--leave-out", &format!("role-assignment={number}")]);
             assert_ne!(taken.code, 0, "{} without {number}: {}", tour.name, taken.all);
-            let missed = "DIFFERS: the status should be 200, and is 403";
+            // The page's own role at the page's own scope opens nothing: only the list misses it.
+            let missed = match (tour.name, number) {
+                ("storage", 1) => "DIFFERS: `/value/0/properties/scope` should be",
+                _ => "DIFFERS: the status should be 200, and is 403",
+            };
             assert!(taken.all.contains(missed), "{} without {number}: {}", tour.name, taken.all);
         }
     }

@@ -99,7 +99,7 @@ fn provided(types: &Types, method: &Method, id: &ResourceId, at: usize, segments
     let (Some(namespace), rest) = (segments.get(at + 1), &segments[segments.len().min(at + 2)..]) else {
         return Err(not_found(id));
     };
-    if rest.is_empty() || !is_scope(&scope) {
+    if rest.is_empty() || !(is_scope(&scope) || is_loose_scope(&scope, namespace)) {
         return Err(not_found(id));
     }
     if let Some(provider) = types.provider(namespace) {
@@ -142,6 +142,15 @@ fn lives_at(place: Place, scope: &ResourceId) -> bool {
 fn is_scope(scope: &ResourceId) -> bool {
     scope.is_root()
         || (scope.is_resource() && (scope.subscription().is_some() || scope.namespace().is_some()))
+}
+
+/// What Microsoft.Authorization also takes for a scope: a path inside a resource that names none, such as
+/// `…/blobServices/default/{container}`. An assignment there holds what begins with it (rbac.md §2).
+fn is_loose_scope(scope: &ResourceId, namespace: &str) -> bool {
+    namespace.eq_ignore_ascii_case("Microsoft.Authorization")
+        && scope.subscription().is_some()
+        && !scope.names().is_empty()
+        && scope.namespace().is_some()
 }
 
 fn one(method: &Method, id: ResourceId, of: Type) -> Result<What> {

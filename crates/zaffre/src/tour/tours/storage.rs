@@ -85,6 +85,7 @@ fn by_token() -> Vec<Step> {
     );
     let reads = || Run::in_vm(VM, format!("{line} -H \"x-ms-version: 2017-11-09\""));
     let page_scope = format!("{}/blobServices/default/{CONTAINER}", account_id());
+    let of_identity = "principalId%20eq%20%27<MSI PRINCIPALID>%27";
     let scope = format!("{}/blobServices/default/containers/{CONTAINER}", account_id());
     let mismatch = || reads().status(403).check(Check::Says("AuthorizationPermissionMismatch".to_owned()));
     vec![
@@ -101,7 +102,14 @@ fn by_token() -> Vec<Step> {
             .typed(format!("az role assignment create --assignee <MSI CLIENT ID> --role 'Reader' --scope \"{page_scope}\""))
             .corrected("its quotes, ‘Reader’, would become part of the role's name")
             .corrected("its scope is no resource: a container's ends in `/containers/{name}`")
-            .asks(Ask::put(assignment(&page_scope), &json!({})).status(404)),
+            .asks_all(grant(&page_scope, "Reader", "MSI PRINCIPALID"))
+            .granting(),
+        Step::new("It is taken, and it holds nothing: no container's id begins like that")
+            .asks(
+                Ask::get(format!("https://management.azure.com{page_scope}/providers/Microsoft.Authorization/roleAssignments?$filter={of_identity}&api-version=2018-01-01-preview"))
+                    .check(Check::Is("/value/0/properties/scope", page_scope.clone())),
+            )
+            .runs(mismatch()),
         Step::new("The page's role at the container's own scope")
             .typed(format!("az role assignment create --assignee <MSI CLIENT ID> --role 'Reader' --scope \"{scope}\""))
             .asks_all(grant(&scope, "Reader", "MSI PRINCIPALID"))
@@ -121,12 +129,6 @@ fn by_token() -> Vec<Step> {
             .granting(),
         Step::new("The file is there now").runs(reads().status(200).check(Check::Says("Hello world! :)".to_owned()))),
     ]
-}
-
-/// A role assignment at a scope.
-fn assignment(scope: &str) -> String {
-    let path = "/providers/Microsoft.Authorization/roleAssignments/<new GUID>?api-version=2018-01-01-preview";
-    format!("https://management.azure.com{scope}{path}")
 }
 
 /// The account's keys, fetched by the identity, and used.
