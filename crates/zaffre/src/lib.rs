@@ -15,6 +15,7 @@ pub mod door;
 pub mod entra;
 pub mod env;
 pub mod front;
+pub mod graph;
 pub mod host;
 pub mod imds;
 pub mod keys;

@@ -6,14 +6,16 @@ use azure::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::secret::SecretHash;
+use super::{links, secret::SecretHash};
 use crate::{
     cloud::Draw,
     store::{Table, Txn},
 };
 
 const APPLICATIONS: Table<ClientId, Application> = Table::new("applications");
+const BY_OBJECT: Table<ObjectId, ClientId> = Table::new("applications_by_object");
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Application {
@@ -23,6 +25,36 @@ pub struct Application {
     pub display_name: String,
     pub created: Timestamp,
     pub passwords: Vec<PasswordCredential>,
+    /// Certificates by which it signs assertions.
+    #[serde(default)]
+    pub keys: Vec<KeyCredential>,
+    #[serde(default)]
+    pub federated: Vec<FederatedCredential>,
+    /// What Graph's clients wrote of it: redirect URIs, roles that it offers, permissions that it asks for.
+    #[serde(default)]
+    pub document: Map<String, Value>,
+}
+
+/// A certificate, as Graph lists it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeyCredential {
+    pub key_id: Guid,
+    pub display_name: Option<String>,
+    pub start: Timestamp,
+    pub end: Timestamp,
+    /// DER, in base64.
+    pub certificate: String,
+}
+
+/// Tokens of another issuer, about one subject, that the application takes for its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FederatedCredential {
+    pub id: Guid,
+    pub name: String,
+    pub issuer: String,
+    pub subject: String,
+    pub audiences: Vec<String>,
+    pub description: Option<String>,
 }
 
 /// A secret, as Graph lists it: everything but the secret.
@@ -61,6 +93,18 @@ impl PasswordCredential {
 }
 
 impl Application {
+    /// Whether it may keep no secret, and signs in without one: az, and what Graph calls a fallback public client.
+    pub fn is_public_client(&self) -> bool {
+        self.document.get("isFallbackPublicClient").and_then(Value::as_bool).unwrap_or_default()
+    }
+
+    /// Where it may be sent back to, on every platform that it says it runs on.
+    pub fn redirect_uris(&self) -> Vec<&str> {
+        let uris = |platform: &str| self.document.get(platform).and_then(|it| it.get("redirectUris"));
+        let lists = ["web", "spa", "publicClient"].into_iter().filter_map(uris).filter_map(Value::as_array);
+        lists.flatten().filter_map(Value::as_str).collect()
+    }
+
     /// Whether this secret is one of the application's, and in its time. All are compared, whichever
     /// matches.
     pub fn believes(&self, secret: &str, now: Timestamp) -> Result<(), SecretFault> {
@@ -77,8 +121,32 @@ pub fn get(txn: &Txn, id: ClientId) -> Result<Option<Application>> {
     Ok(APPLICATIONS.get(txn, &id)?)
 }
 
+pub fn by_object(txn: &Txn, id: ObjectId) -> Result<Option<Application>> {
+    match BY_OBJECT.get(txn, &id)? {
+        Some(client_id) => get(txn, client_id),
+        None => Ok(None),
+    }
+}
+
+/// Every application, by object id: at most `limit`, those behind `after`.
+pub fn page(txn: &Txn, after: Option<ObjectId>, limit: usize) -> Result<Vec<Application>> {
+    let rows = BY_OBJECT.scan(txn, &(), after.as_ref(), limit)?;
+    let ids: Vec<ClientId> = rows.into_iter().map(|(_, id)| id).collect();
+    Ok(APPLICATIONS.get_many(txn, &ids)?.into_iter().flatten().collect())
+}
+
+/// Removes it, with its owners; its service principal is removed apart. Gives back what it was.
+pub fn delete(txn: &mut Txn, id: ClientId) -> Result<Option<Application>> {
+    let Some(application) = get(txn, id)? else { return Ok(None) };
+    links::forget(txn, application.object_id)?;
+    BY_OBJECT.delete(txn, &application.object_id)?;
+    APPLICATIONS.delete(txn, &id)?;
+    Ok(Some(application))
+}
+
 /// Creates or replaces. Its service principal is made apart (`service_principals::create`).
 pub fn put(txn: &mut Txn, application: &Application) -> Result<()> {
+    BY_OBJECT.put(txn, &application.object_id, &application.client_id)?;
     Ok(APPLICATIONS.put(txn, &application.client_id, application)?)
 }
 
@@ -90,6 +158,9 @@ pub fn create(txn: &mut Txn, draw: &mut Draw, display_name: &str, now: Timestamp
         display_name: display_name.to_owned(),
         created: now,
         passwords: Vec::new(),
+        keys: Vec::new(),
+        federated: Vec::new(),
+        document: Map::new(),
     };
     put(txn, &application)?;
     Ok(application)

@@ -13,9 +13,11 @@ use azure::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::{
     applications::{self, Application, PasswordCredential},
+    roles,
     secret::{self, SecretHash},
     service_principals::{self, ServicePrincipal},
     users::{self, User},
@@ -37,6 +39,9 @@ pub const ADMIN_APPLICATION: &str = "7af7e000-c10d-4000-8000-0000000000a1";
 pub const ADMIN_APPLICATION_OBJECT: &str = "7af7e000-c10d-4000-8000-0000000000a2";
 pub const ADMIN_SERVICE_PRINCIPAL: &str = "7af7e000-c10d-4000-8000-0000000000a3";
 pub const ADMIN_USER: &str = "7af7e000-c10d-4000-8000-0000000000b1";
+/// az's own client id, the same in every tenant of Azure.
+pub const AZURE_CLI: &str = "04b07795-8ddb-461a-bbee-02f9e1bf7b46";
+const AZURE_CLI_OBJECT: &str = "7af7e000-c10d-4000-8000-0000000000c1";
 const ADMIN_APPLICATION_NAME: &str = "zaffre-admin";
 
 /// `Owner` among the built-in roles.
@@ -96,8 +101,31 @@ pub fn found(txn: &mut Txn, draw: &mut Draw, charter: &Charter) -> Result<Creden
         let owner = RoleAssignment::plain(draw.guid(), &scope, holder, fixed(OWNER), charter.created);
         assignments::put(txn, &owner)?;
     }
+    for id in [ADMIN_SERVICE_PRINCIPAL, ADMIN_USER] {
+        roles::give(txn, ObjectId(fixed(id)), roles::GLOBAL_ADMINISTRATOR)?;
+    }
+    applications::put(txn, &az(charter.created))?;
     CREDENTIALS.put(txn, &FOUNDERS.to_owned(), &credentials)?;
     Ok(credentials)
+}
+
+/// The Azure CLI, which every tenant knows without having asked for it (entra.md §2).
+fn az(now: Timestamp) -> Application {
+    let document = json!({
+        "isFallbackPublicClient": true,
+        "publicClient": { "redirectUris": ["http://localhost", "https://login.microsoftonline.com/common/oauth2/nativeclient"] },
+    });
+    let Value::Object(document) = document else { unreachable!("the literal is an object") };
+    Application {
+        client_id: ClientId(fixed(AZURE_CLI)),
+        object_id: ObjectId(fixed(AZURE_CLI_OBJECT)),
+        display_name: "Microsoft Azure CLI".to_owned(),
+        created: now,
+        passwords: Vec::new(),
+        keys: Vec::new(),
+        federated: Vec::new(),
+        document,
+    }
 }
 
 fn admin_application(
@@ -113,6 +141,9 @@ fn admin_application(
         display_name: ADMIN_APPLICATION_NAME.to_owned(),
         created: now,
         passwords: vec![password],
+        keys: Vec::new(),
+        federated: Vec::new(),
+        document: Map::new(),
     };
     applications::put(txn, &application)?;
     let principal = ServicePrincipal::of(&application, ObjectId(fixed(ADMIN_SERVICE_PRINCIPAL)), now);
@@ -128,6 +159,7 @@ fn admin_user(txn: &mut Txn, draw: &mut Draw, credentials: &Credentials, now: Ti
         created: now,
         account_enabled: true,
         password: Some(SecretHash::of(&credentials.password, draw)),
+        document: Map::new(),
     };
     users::put(txn, &user)?;
     Ok(user.object_id)

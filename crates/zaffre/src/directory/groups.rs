@@ -8,7 +8,9 @@ use std::collections::HashSet;
 
 use azure::{error::Result, ids::ObjectId, time::Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use super::{links, roles};
 use crate::store::{Span, Table, Txn};
 
 const GROUPS: Table<ObjectId, Group> = Table::new("groups");
@@ -21,13 +23,10 @@ const MEMBER_OF: Table<(ObjectId, ObjectId), ()> = Table::new("groups_of_members
 pub struct Group {
     pub object_id: ObjectId,
     pub display_name: String,
-    pub description: Option<String>,
-    pub mail_nickname: String,
-    pub mail_enabled: bool,
-    pub security_enabled: bool,
-    /// `Unified` for Microsoft 365 groups; empty for security groups.
-    pub group_types: Vec<String>,
     pub created: Timestamp,
+    /// What Graph's clients wrote of it: its description, its nickname, what kind of group it is.
+    #[serde(default)]
+    pub document: Map<String, Value>,
 }
 
 pub fn get(txn: &Txn, id: ObjectId) -> Result<Option<Group>> {
@@ -52,6 +51,8 @@ pub fn delete(txn: &mut Txn, id: ObjectId) -> Result<Option<Group>> {
         remove(txn, id, member)?;
     }
     forget(txn, id)?;
+    links::forget(txn, id)?;
+    roles::forget(txn, id)?;
     GROUPS.delete(txn, &id)?;
     Ok(Some(group))
 }
@@ -132,12 +133,8 @@ mod tests {
         Group {
             object_id: id(n),
             display_name: format!("g{n}"),
-            description: None,
-            mail_nickname: format!("g{n}"),
-            mail_enabled: false,
-            security_enabled: true,
-            group_types: Vec::new(),
             created: Timestamp::default(),
+            document: Map::new(),
         }
     }
 

@@ -7,8 +7,9 @@ use azure::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::{applications::Application, groups};
+use super::{applications::Application, groups, links, roles};
 use crate::{
     cloud::Draw,
     store::{Table, Txn},
@@ -32,6 +33,9 @@ pub struct ServicePrincipal {
     pub resource_id: Option<ResourceId>,
     pub created: Timestamp,
     pub account_enabled: bool,
+    /// What Graph's clients wrote of it: tags, notes, settings of single sign-on.
+    #[serde(default)]
+    pub document: Map<String, Value>,
 }
 
 /// `servicePrincipalType`.
@@ -52,6 +56,12 @@ pub fn of_application(txn: &Txn, id: ClientId) -> Result<Option<ServicePrincipal
     }
 }
 
+/// Every service principal, by id: at most `limit`, those behind `after`.
+pub fn page(txn: &Txn, after: Option<ObjectId>, limit: usize) -> Result<Vec<ServicePrincipal>> {
+    let rows = SERVICE_PRINCIPALS.scan(txn, &(), after.as_ref(), limit)?;
+    Ok(rows.into_iter().map(|(_, principal)| principal).collect())
+}
+
 /// Creates or replaces.
 pub fn put(txn: &mut Txn, principal: &ServicePrincipal) -> Result<()> {
     BY_APPLICATION.put(txn, &principal.app_id, &principal.object_id)?;
@@ -65,6 +75,8 @@ pub fn delete(txn: &mut Txn, id: ObjectId) -> Result<Option<ServicePrincipal>> {
     SERVICE_PRINCIPALS.delete(txn, &id)?;
     BY_APPLICATION.delete(txn, &principal.app_id)?;
     groups::forget(txn, id)?;
+    links::forget(txn, id)?;
+    roles::forget(txn, id)?;
     Ok(Some(principal))
 }
 
@@ -108,6 +120,7 @@ impl ServicePrincipal {
             resource_id: None,
             created: now,
             account_enabled: true,
+            document: Map::new(),
         }
     }
 
@@ -126,6 +139,7 @@ impl ServicePrincipal {
             resource_id: Some(identity.resource.clone()),
             created: now,
             account_enabled: true,
+            document: Map::new(),
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use azure::{error::Result, ids::ObjectId, time::Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::secret::SecretHash;
+use super::{groups, links, roles, secret::SecretHash};
 use crate::store::{Table, Txn};
 
 const USERS: Table<ObjectId, User> = Table::new("users");
@@ -20,6 +21,9 @@ pub struct User {
     pub account_enabled: bool,
     /// None: nobody can sign in as this user.
     pub password: Option<SecretHash>,
+    /// What Graph's clients wrote of them: names, telephones, places.
+    #[serde(default)]
+    pub document: Map<String, Value>,
 }
 
 impl std::fmt::Debug for User {
@@ -47,4 +51,22 @@ pub fn put(txn: &mut Txn, user: &User) -> Result<()> {
     }
     BY_NAME.put(txn, &user.user_principal_name.to_lowercase(), &user.object_id)?;
     Ok(USERS.put(txn, &user.object_id, user)?)
+}
+
+/// Every user, by id: at most `limit`, those behind `after`.
+pub fn page(txn: &Txn, after: Option<ObjectId>, limit: usize) -> Result<Vec<User>> {
+    let rows = USERS.scan(txn, &(), after.as_ref(), limit)?;
+    Ok(rows.into_iter().map(|(_, user)| user).collect())
+}
+
+/// Removes the user with memberships, roles and what they own, and gives back what they were. Their role assignments on
+/// resources stay, and show an unknown principal.
+pub fn delete(txn: &mut Txn, id: ObjectId) -> Result<Option<User>> {
+    let Some(user) = get(txn, id)? else { return Ok(None) };
+    groups::forget(txn, id)?;
+    links::forget(txn, id)?;
+    roles::forget(txn, id)?;
+    BY_NAME.delete(txn, &user.user_principal_name.to_lowercase())?;
+    USERS.delete(txn, &id)?;
+    Ok(Some(user))
 }

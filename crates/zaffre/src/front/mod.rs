@@ -35,6 +35,7 @@ use crate::{
     door::Door,
     entra::Entra,
     env::Env,
+    graph::Graph,
     imds::Imds,
     products::{self, cosmos::data::Cosmos, storage::blob::BlobService},
     service::{
@@ -79,7 +80,8 @@ pub async fn answer(
         Target::Arm => serve(&ARM, cx, parts, body).await,
         Target::Blob => serve(&BlobService, cx, parts, body).await,
         Target::Cosmos => serve(&Cosmos, cx, parts, body).await,
-        Target::Graph | Target::Refused | Target::Foreign => serve(&Elsewhere, cx, parts, body).await,
+        Target::Graph => serve(&Graph, cx, parts, body).await,
+        Target::Refused | Target::Foreign => serve(&Elsewhere, cx, parts, body).await,
     }
 }
 

@@ -1,0 +1,173 @@
+//! Microsoft Graph, `graph.microsoft.com`: the directory, as its clients read and change it.
+//!
+//! ```text
+//! routes       method and path ──► a row: what it is called, and the function that does it
+//! ask          what a function gets: keys of the path, query, body, caller
+//! properties   what each type of object has: names, defaults, what may be written
+//! objects      reading: one, many, filtered, paged
+//! changes      creating, updating, deleting
+//! credentials  secrets, certificates, federated credentials of applications
+//! links        owners, members, memberships, application roles
+//! codes        every refusal
+//! ```
+//!
+//! Whoever is signed in may read. Administrators of the directory change it (`directory::roles`), and
+//! owners what they own; the check is in the same transaction as the change. Names of properties that
+//! no row of `properties` has are refused, never dropped.
+//!
+//! Not done: `$expand`, `$orderby`, `$batch`, deleted items (a deletion is final), change notifications.
+//! Groups' `proxyAddresses` and licences have no meaning here.
+
+mod ask;
+mod changes;
+mod codes;
+mod credentials;
+mod links;
+mod objects;
+mod properties;
+mod routes;
+
+#[cfg(test)]
+mod tests;
+
+use azure::error::{Error, Result, Row};
+use serde_json::json;
+
+use self::{
+    ask::{Answer, Ask, Query},
+    routes::{Effect, Route},
+};
+use crate::{
+    access::{Caller, Permit, Refusal, Requirement},
+    directory::{resources::GRAPH, secret::SecretHash, verify},
+    service::{Body, Cx, Fault, Parts, Reply, Service},
+    store::Txn,
+};
+
+const BODY_BYTES: usize = 1 << 20;
+const CONTENT_TYPE: &str =
+    "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
+
+pub(crate) struct Graph;
+
+/// A row, and what the request filled in.
+pub(crate) struct Op {
+    route: &'static Route,
+    /// What stands for the stars of the row's path.
+    keys: Vec<String>,
+    path: routes::Path,
+    query: Query,
+}
+
+impl Service for Graph {
+    type Op = Op;
+    type Found = ();
+    const NAME: &'static str = "graph";
+
+    fn parse(&self, _cx: &Cx, parts: &Parts) -> Result<Op> {
+        let path = routes::Path::parse(parts)?;
+        let (route, keys) = routes::find(&parts.method, &path)?;
+        Ok(Op { route, keys, query: Query::read(parts)?, path })
+    }
+
+    /// Whoever may read one object may read them all, so absence is no secret, and is found out by
+    /// the row's own function.
+    fn find(&self, _cx: &Cx, _txn: &Txn, _op: &Op) -> Result<()> {
+        Ok(())
+    }
+
+    fn authenticate(&self, cx: &Cx, _op: &Op, _found: &(), parts: &Parts) -> Result<Caller> {
+        let Some(header) = parts.headers.get(http::header::AUTHORIZATION) else {
+            return Ok(Caller::Anonymous);
+        };
+        let bearer = header.to_str().ok().and_then(|it| it.split_once(' '));
+        let token = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"));
+        let (_, token) = token.ok_or(&codes::NO_TOKEN)?;
+        let believed = verify::verify(cx, token.trim(), &GRAPH.audiences());
+        believed.map(Caller::Principal).map_err(codes::of_token)
+    }
+
+    fn requires(&self, _cx: &Cx, _op: &Op, _found: &(), _caller: &Caller) -> Requirement {
+        Requirement::SignedIn
+    }
+
+    fn refuse(&self, _cx: &Cx, _op: &Op, _found: &(), _refusal: &Refusal) -> Error {
+        (&codes::NO_TOKEN).into()
+    }
+
+    fn fault(&self, fault: Fault) -> &'static Row {
+        codes::fault(fault)
+    }
+
+    async fn handle(&self, cx: &Cx, permit: Permit, op: Op, _found: (), body: Body) -> Result<Reply> {
+        let bytes = body.bytes(BODY_BYTES).await?;
+        let draw = cx.draw();
+        let mut ask = Ask::new(cx, permit.caller(), op.keys, op.path, op.query, &bytes)?;
+        if let Some(password) = ask.chosen_password() {
+            let mut salt = cx.draw();
+            let hashed = tokio::task::spawn_blocking(move || SecretHash::of_chosen(&password, &mut salt));
+            ask.password = Some(hashed.await.map_err(|failed| Fault::Internal.because(failed))?);
+        }
+        let answer = match op.route.effect {
+            Effect::Read(read) => cx.read(|txn| read(&ask, txn)).await?,
+            Effect::Change(change) => cx.write(|txn| change(&ask, txn, &mut draw.clone())).await?,
+        };
+        Ok(reply(answer))
+    }
+
+    fn dress(&self, cx: &Cx, parts: &Parts, reply: &mut Reply) {
+        reply.set("cache-control", "no-cache");
+        reply.set("odata-version", "4.0");
+        reply.set("request-id", cx.request_id.to_string());
+        reply.set(
+            "client-request-id",
+            parts.header("client-request-id").unwrap_or(&cx.request_id.to_string()),
+        );
+        reply.set("x-ms-ags-diagnostic", DIAGNOSTIC);
+        reply.set("date", cx.now.rfc1123());
+    }
+
+    fn render(&self, cx: &Cx, parts: &Parts, error: &Error) -> Reply {
+        let id = cx.request_id.to_string();
+        let body = json!({ "error": {
+            "code": error.row.code,
+            "message": error.message(),
+            "innerError": {
+                "date": cx.now.iso_seconds().trim_end_matches('Z'),
+                "request-id": id,
+                "client-request-id": parts.header("client-request-id").unwrap_or(&id),
+            },
+        }});
+        let reply = Reply::json(error.row.status, &body);
+        match error.row.status {
+            401 => reply.with("www-authenticate", challenge(cx)),
+            _ => reply,
+        }
+    }
+
+    fn describe(&self, op: &Op) -> String {
+        op.route.name.to_owned()
+    }
+}
+
+/// Which of Azure's machines answered; clients print it.
+const DIAGNOSTIC: &str = r#"{"ServerInfo":{"DataCenter":"West Europe","Slice":"E","Ring":"5","ScaleUnit":"000","RoleInstance":"zaffre"}}"#;
+
+fn challenge(cx: &Cx) -> String {
+    format!(
+        "Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/{}/oauth2/authorize\", client_id=\"{}\"",
+        cx.cloud.charter.tenant, GRAPH.app_id
+    )
+}
+
+fn reply(answer: Answer) -> Reply {
+    match answer {
+        Answer::Json(status, value) => {
+            let mut reply = Reply::json(status, &value);
+            reply.set("content-type", CONTENT_TYPE);
+            reply
+        }
+        Answer::Text(text) => Reply::new(200).typed("text/plain", text),
+        Answer::Empty => Reply::new(204),
+    }
+}

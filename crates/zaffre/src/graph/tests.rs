@@ -1,0 +1,411 @@
+//! Graph, by whole requests.
+
+use std::sync::Arc;
+
+use azure::{
+    ids::ObjectId,
+    jwt::claims::{Bearer, Credential},
+    text::percent_encode,
+    time::Timestamp,
+};
+use http::Request;
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+
+use super::codes;
+use crate::{
+    Server,
+    cloud::CloudId,
+    directory::{
+        Subject, find_principal,
+        founding::{ADMIN_APPLICATION, ADMIN_SERVICE_PRINCIPAL, ADMIN_USER},
+        mint,
+        service_principals::{self, ManagedIdentity},
+    },
+    door::Door,
+    service::{Body, Cx},
+};
+
+const NOW: Timestamp = Timestamp::from_seconds(1_795_302_174);
+
+struct Talk {
+    server: Arc<Server>,
+    bearer: String,
+}
+
+impl Talk {
+    async fn begin() -> Talk {
+        let mut talk = Talk { server: Server::in_memory(1, NOW).await, bearer: String::new() };
+        talk.bearer = talk.token(ADMIN_SERVICE_PRINCIPAL, "https://graph.microsoft.com").await;
+        talk
+    }
+
+    fn cx(&self) -> Cx {
+        let cloud = self.server.cloud(CloudId::DEFAULT).expect("is open");
+        Cx::internal(&self.server.env, &cloud, Door::named(CloudId::DEFAULT))
+    }
+
+    async fn token(&self, who: &str, audience: &str) -> String {
+        let cx = self.cx();
+        let found = cx.read(|txn| find_principal(txn, who)).await.expect("reads").expect("is there");
+        let principal = found.principal(&cx.cloud.charter);
+        let bearer = match principal.app_id {
+            Some(_) => Bearer::App(Credential::Secret),
+            None => Bearer::User(Box::default()),
+        };
+        let client = principal.app_id.unwrap_or_else(|| ADMIN_APPLICATION.parse().expect("a guid"));
+        let subject = Subject { object_id: principal.object_id, client, bearer };
+        let minted = mint::mint(&cx, subject, audience, mint::APPLICATION_LIFETIME).await;
+        minted.expect("is signed").token.to_string()
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let path = match path.split_once("$filter=") {
+            Some((front, filter)) => format!("{front}$filter={}", percent_encode(filter)),
+            None => path.to_owned(),
+        };
+        let uri = format!("https://graph.microsoft.com/v1.0{path}");
+        let mut request = Request::builder().method(method).uri(uri);
+        if !self.bearer.is_empty() {
+            request = request.header("authorization", format!("Bearer {}", self.bearer));
+        }
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        let request = request.body(body).expect("a request");
+        let response = self.server.send(Door::named(CloudId::DEFAULT), request).await;
+        let (head, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        (head.status.as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.ask("GET", path, Value::Null).await;
+        assert_eq!(status, 200, "GET {path}: {body}");
+        body
+    }
+
+    async fn make(&self, set: &str, body: Value) -> String {
+        let (status, made) = self.ask("POST", set, body).await;
+        assert_eq!(status, 201, "POST {set}: {made}");
+        made["id"].as_str().expect("an id").to_owned()
+    }
+
+    async fn group(&self, name: &str) -> String {
+        let body = json!({
+            "displayName": name, "mailNickname": name, "mailEnabled": false, "securityEnabled": true,
+        });
+        self.make("/groups", body).await
+    }
+
+    async fn user(&self, name: &str) -> String {
+        let body = json!({
+            "displayName": name, "mailNickname": name, "accountEnabled": true,
+            "userPrincipalName": format!("{name}@contoso.onmicrosoft.com"),
+            "passwordProfile": { "password": "Passw0rd!", "forceChangePasswordNextSignIn": false },
+        });
+        self.make("/users", body).await
+    }
+}
+
+fn names(list: &Value) -> Vec<&str> {
+    let all = list["value"].as_array().expect("a list");
+    all.iter().map(|it| it["displayName"].as_str().expect("a name")).collect()
+}
+
+#[tokio::test]
+async fn what_az_makes_for_rbac_can_sign_in() {
+    let talk = Talk::begin().await;
+    assert_eq!(names(&talk.get("/servicePrincipals?$filter=displayName eq 'x'").await), [] as [&str; 0]);
+    let (_, app) = talk.ask("POST", "/applications", json!({"displayName": "x", "keyCredentials": []})).await;
+    let (id, app_id) = (app["id"].as_str().expect("an id"), app["appId"].as_str().expect("an id"));
+    let credential = json!({"passwordCredential": {
+        "displayName": "rbac", "startDateTime": "2026-11-21T23:02:54Z", "endDateTime": "2027-11-21T23:02:54Z",
+    }});
+    let (status, secret) = talk.ask("POST", &format!("/applications/{id}/addPassword"), credential).await;
+    assert_eq!((status, &secret["endDateTime"]), (200, &json!("2027-11-21T23:02:54Z")));
+    let body = json!({"appId": app_id, "accountEnabled": true});
+    let principal = talk.make("/servicePrincipals", body.clone()).await;
+    assert_eq!(
+        talk.ask("POST", "/servicePrincipals", body).await.1["error"]["code"],
+        "Request_MultipleObjectsWithSameKeyValue"
+    );
+
+    let found =
+        talk.get(&format!("/servicePrincipals?$filter=servicePrincipalNames/any(c:c eq '{app_id}')")).await;
+    assert_eq!(found["value"][0]["id"], json!(principal));
+    let client: azure::ids::ClientId = app_id.parse().expect("an id");
+    let text = secret["secretText"].as_str().expect("a secret").to_owned();
+    let stored = talk.cx().read(|txn| crate::directory::applications::get(txn, client)).await;
+    assert_eq!(stored.expect("reads").expect("is there").believes(&text, NOW), Ok(()));
+
+    let key_id = secret["keyId"].clone();
+    let listed = talk.get(&format!("/applications(appId='{app_id}')")).await;
+    assert_eq!(listed["passwordCredentials"][0]["keyId"], key_id);
+    assert_eq!(listed["passwordCredentials"][0]["secretText"], Value::Null);
+    let remove = format!("/applications/{id}/removePassword");
+    assert_eq!(talk.ask("POST", &remove, json!({"keyId": key_id})).await.0, 204);
+    assert_eq!(talk.ask("POST", &remove, json!({"keyId": key_id})).await.0, 400);
+    assert_eq!(talk.ask("DELETE", &format!("/applications/{id}"), Value::Null).await.0, 204);
+    assert_eq!(talk.ask("GET", &format!("/servicePrincipals/{principal}"), Value::Null).await.0, 404);
+}
+
+#[tokio::test]
+async fn an_assignee_is_found_by_each_of_its_names() {
+    let talk = Talk::begin().await;
+    let cx = talk.cx();
+    let draw = cx.draw();
+    let resource = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm1";
+    let resource = resource.parse().expect("an id");
+    let identity = ManagedIdentity { resource: &resource, explicit: false };
+    let made =
+        cx.write(|txn| service_principals::create_managed_identity(txn, &mut draw.clone(), identity, NOW));
+    let made = made.await.expect("is made");
+    let filter = format!("/servicePrincipals?$filter=servicePrincipalNames/any(c:c eq '{}')", made.app_id);
+    let found = talk.get(&filter).await;
+    let it = &found["value"][0];
+    assert_eq!(it["id"], json!(made.object_id));
+    assert_eq!(it["servicePrincipalType"], "ManagedIdentity");
+    assert_eq!(it["alternativeNames"], json!(["isExplicit=False", resource.as_str()]));
+    assert_eq!(it["appOwnerOrganizationId"], Value::Null);
+
+    let group = talk.group("readers").await;
+    let body = json!({
+        "ids": [made.object_id, ADMIN_USER, group, made.app_id],
+        "types": ["user", "group", "servicePrincipal", "directoryObjectPartnerReference"],
+    });
+    let (status, found) = talk.ask("POST", "/directoryObjects/getByIds", body).await;
+    let types: Vec<&Value> =
+        found["value"].as_array().expect("a list").iter().map(|it| &it["@odata.type"]).collect();
+    assert_eq!(status, 200);
+    assert_eq!(
+        types,
+        ["#microsoft.graph.servicePrincipal", "#microsoft.graph.user", "#microsoft.graph.group"]
+    );
+    let admin = talk.get("/users?$filter=userPrincipalName eq 'ADMIN@contoso.onmicrosoft.com'").await;
+    assert_eq!(admin["value"][0]["id"], json!(ADMIN_USER));
+    let delete = format!("/servicePrincipals/{}", made.object_id);
+    assert_eq!(talk.ask("DELETE", &delete, Value::Null).await.0, 400, "it dies with its resource alone");
+}
+
+#[tokio::test]
+async fn nested_groups_are_memberships_to_whoever_asks() {
+    let mut talk = Talk::begin().await;
+    let (inner, outer) = (talk.group("inner").await, talk.group("outer").await);
+    let user = talk.user("meret").await;
+    let reference =
+        |id: &str| json!({"@odata.id": format!("https://graph.microsoft.com/v1.0/directoryObjects/{id}")});
+    for (group, member) in [(&inner, &user), (&outer, &inner)] {
+        let path = format!("/groups/{group}/members/$ref");
+        assert_eq!(talk.ask("POST", &path, reference(member)).await.0, 204);
+        assert_eq!(talk.ask("POST", &path, reference(member)).await.0, 400, "is in it already");
+    }
+    assert_eq!(names(&talk.get(&format!("/users/{user}/memberOf")).await), ["inner"]);
+    assert_eq!(names(&talk.get(&format!("/users/{user}/transitiveMemberOf")).await), ["inner", "outer"]);
+    assert_eq!(names(&talk.get(&format!("/groups/{outer}/transitiveMembers")).await), ["inner", "meret"]);
+    let ask = json!({"groupIds": [outer, ADMIN_USER]});
+    let checked = talk.ask("POST", &format!("/users/{user}/checkMemberGroups"), ask).await.1;
+    assert_eq!(checked["value"], json!([outer]));
+
+    talk.bearer = talk.token("meret@contoso.onmicrosoft.com", "https://graph.microsoft.com/").await;
+    assert_eq!(talk.get("/me").await["userPrincipalName"], "meret@contoso.onmicrosoft.com");
+    let (_, groups) = talk.ask("POST", "/me/getMemberGroups", json!({"securityEnabledOnly": true})).await;
+    assert_eq!(groups["value"].as_array().expect("a list").len(), 2);
+    let (status, body) = talk.ask("POST", "/groups", json!({"displayName": "x"})).await;
+    assert_eq!((status, &body["error"]["code"]), (403, &json!("Authorization_RequestDenied")));
+}
+
+#[tokio::test]
+async fn pages_follow_one_another_to_the_end() {
+    let talk = Talk::begin().await;
+    for n in 0..5 {
+        talk.group(&format!("g{n}")).await;
+    }
+    let mut path = "/groups?$top=2&$count=true&$select=displayName,id".to_owned();
+    let (mut seen, mut sizes) = (Vec::new(), Vec::new());
+    loop {
+        let page = talk.get(&path).await;
+        assert_eq!(page["@odata.count"], 5);
+        sizes.push(names(&page).len());
+        seen.extend(names(&page).iter().map(|it| (*it).to_owned()));
+        assert_eq!(page["value"][0].as_object().expect("an object").len(), 2);
+        let Some(next) = page["@odata.nextLink"].as_str() else { break };
+        path = next.strip_prefix("https://graph.microsoft.com/v1.0").expect("where it came from").to_owned();
+    }
+    seen.sort();
+    assert_eq!((sizes, seen.join(" ").as_str()), (vec![2, 2, 1], "g0 g1 g2 g3 g4"));
+}
+
+#[tokio::test]
+async fn an_owner_changes_what_it_owns_and_nothing_else() {
+    let mut talk = Talk::begin().await;
+    let user = talk.user("owner").await;
+    let mine = talk.make("/applications", json!({"displayName": "mine"})).await;
+    let other = talk.make("/applications", json!({"displayName": "other"})).await;
+    let owner = json!({"@odata.id": format!("https://graph.microsoft.com/v1.0/directoryObjects/{user}")});
+    assert_eq!(talk.ask("POST", &format!("/applications/{mine}/owners/$ref"), owner).await.0, 204);
+    talk.bearer = talk.token(&user, "https://graph.microsoft.com").await;
+    let change = json!({"web": {"redirectUris": ["https://example.org/cb"]}});
+    assert_eq!(talk.ask("PATCH", &format!("/applications/{mine}"), change.clone()).await.0, 204);
+    assert_eq!(talk.ask("PATCH", &format!("/applications/{other}"), change).await.0, 403);
+    let web = talk.get(&format!("/applications/{mine}")).await["web"].clone();
+    assert_eq!(web["redirectUris"], json!(["https://example.org/cb"]));
+    assert_eq!(web["implicitGrantSettings"]["enableIdTokenIssuance"], false);
+    assert_eq!(names(&talk.get("/me/ownedObjects").await), ["mine"]);
+}
+
+#[tokio::test]
+async fn an_application_role_is_given_once_and_only_if_it_is_offered() {
+    let talk = Talk::begin().await;
+    let role = "11111111-2222-4333-8444-555555555555";
+    let body =
+        json!({"displayName": "api", "appRoles": [{"id": role, "value": "Read", "displayName": "Read"}]});
+    let (_, app) = talk.ask("POST", "/applications", body).await;
+    let api = talk.make("/servicePrincipals", json!({"appId": app["appId"]})).await;
+    let path = format!("/servicePrincipals/{ADMIN_SERVICE_PRINCIPAL}/appRoleAssignments");
+    let of =
+        |role: &str| json!({"principalId": ADMIN_SERVICE_PRINCIPAL, "resourceId": api, "appRoleId": role});
+    assert_eq!(talk.ask("POST", &path, of(ADMIN_USER)).await.0, 400, "no such role");
+    let id = talk.make(&path, of(role)).await;
+    assert_eq!(talk.ask("POST", &path, of(role)).await.0, 400, "has it already");
+    let given = talk.get(&format!("/servicePrincipals/{api}/appRoleAssignedTo")).await;
+    assert_eq!(given["value"][0]["principalDisplayName"], "zaffre-admin");
+    assert_eq!(talk.ask("DELETE", &format!("{path}/{id}"), Value::Null).await.0, 204);
+    assert_eq!(talk.get(&path).await["value"], json!([]));
+}
+
+#[tokio::test]
+async fn a_federated_credential_is_one_by_name_and_by_issuer_and_subject() {
+    let talk = Talk::begin().await;
+    let app = talk.make("/applications", json!({"displayName": "x"})).await;
+    let path = format!("/applications/{app}/federatedIdentityCredentials");
+    let body = json!({
+        "name": "gh", "issuer": "https://issuer.example", "subject": "s", "audiences": ["api://AzureADTokenExchange"],
+    });
+    let id = talk.make(&path, body.clone()).await;
+    assert_eq!(talk.ask("POST", &path, body).await.0, 409);
+    assert_eq!(talk.get(&format!("{path}/gh")).await["id"], json!(id));
+    assert_eq!(talk.ask("PATCH", &format!("{path}/{id}"), json!({"subject": "t"})).await.0, 204);
+    assert_eq!(talk.get(&path).await["value"][0]["subject"], "t");
+    assert_eq!(talk.ask("DELETE", &format!("{path}/gh"), Value::Null).await.0, 204);
+    assert_eq!(talk.ask("GET", &format!("{path}/gh"), Value::Null).await.0, 404);
+}
+
+/// The rows that a request reaches, each with the request.
+#[tokio::test]
+async fn each_refusal_has_its_row() {
+    let mut talk = Talk::begin().await;
+    let app = talk.make("/applications", json!({"displayName": "x"})).await;
+    let group = talk.group("g").await;
+    let user = talk.user("u").await;
+    let absent = "33333333-3333-4333-8333-333333333333";
+    let (apps, of_group) = (format!("/applications/{app}"), format!("/groups/{group}/members/$ref"));
+    let federated = format!("{apps}/federatedIdentityCredentials");
+    for n in 0..20 {
+        let body =
+            json!({"name": n.to_string(), "issuer": "i", "subject": n.to_string(), "audiences": ["a"]});
+        talk.make(&federated, body).await;
+    }
+    let null = Value::Null;
+    let mut reached: Vec<String> = Vec::new();
+    for (method, path, body, status, code) in [
+        ("GET", "/me", null.clone(), 400, "BadRequest"),
+        ("GET", &format!("/users/{absent}"), null.clone(), 404, "Request_ResourceNotFound"),
+        ("GET", &format!("/users/{group}"), null.clone(), 404, "Request_ResourceNotFound"),
+        ("GET", "/nothing", null.clone(), 400, "BadRequest"),
+        ("GET", "/deletedItems/x", null.clone(), 501, "NotImplemented"),
+        ("PUT", "/users", null.clone(), 405, "Request_BadRequest"),
+        ("POST", "/applications", json!([1]), 400, "BadRequest"),
+        ("POST", "/applications", json!({}), 400, "Request_BadRequest"),
+        ("PATCH", &apps, json!({"colour": "blue"}), 400, "Request_BadRequest"),
+        ("PATCH", &apps, json!({"publisherDomain": "x"}), 400, "Request_BadRequest"),
+        ("PATCH", &apps, json!({"tags": "x"}), 400, "Request_BadRequest"),
+        ("PATCH", &apps, json!({"keyCredentials": [{"key": "%"}]}), 400, "KeyCredentialsInvalidEndDate"),
+        (
+            "PATCH",
+            &format!("/users/{user}"),
+            json!({"userPrincipalName": "admin@contoso.onmicrosoft.com"}),
+            400,
+            "Request_BadRequest",
+        ),
+        ("POST", "/servicePrincipals", json!({"appId": absent}), 400, "Request_BadRequest"),
+        (
+            "POST",
+            "/servicePrincipals",
+            json!({"appId": ADMIN_APPLICATION}),
+            409,
+            "Request_MultipleObjectsWithSameKeyValue",
+        ),
+        ("POST", &of_group, json!({"@odata.id": "x"}), 400, "Request_BadRequest"),
+        (
+            "POST",
+            &federated,
+            json!({"name": "y", "issuer": "y", "subject": "y", "audiences": ["a"]}),
+            400,
+            "Request_BadRequest",
+        ),
+        ("GET", "/users?$filter=name eq", null.clone(), 400, "BadRequest"),
+        ("GET", "/users?$top=0", null.clone(), 400, "BadRequest"),
+        ("GET", "/users?$expand=manager", null.clone(), 400, "Request_UnsupportedQuery"),
+        ("GET", "/users?$search=%22displayName:x%22", null.clone(), 400, "Request_UnsupportedQuery"),
+    ] {
+        let (came, answer) = talk.ask(method, path, body).await;
+        assert_eq!((came, &answer["error"]["code"]), (status, &json!(code)), "{method} {path}: {answer}");
+        reached.push(answer["error"]["message"].as_str().expect("a message").to_owned());
+    }
+    let arm = talk.token(ADMIN_SERVICE_PRINCIPAL, "https://management.azure.com/").await;
+    for bearer in ["", "x.y.z", &arm] {
+        bearer.clone_into(&mut talk.bearer);
+        let (status, answer) = talk.ask("GET", "/users", Value::Null).await;
+        assert_eq!((status, &answer["error"]["code"]), (401, &json!("InvalidAuthenticationToken")));
+        reached.push(answer["error"]["message"].as_str().expect("a message").to_owned());
+    }
+    talk.bearer = talk.token(ADMIN_SERVICE_PRINCIPAL, "https://graph.microsoft.com/").await;
+    let cloud = talk.server.cloud(CloudId::DEFAULT).expect("is open");
+    assert!(cloud.clock.move_to(NOW.plus(mint::APPLICATION_LIFETIME)));
+    reached.push(talk.ask("GET", "/users", Value::Null).await.1["error"]["message"].to_string());
+
+    // What others of these tests reach, and the faults of the path itself.
+    let elsewhere = [
+        "DENIED",
+        "already exist",
+        "No credentials",
+        "with name",
+        "Permission",
+        "A managed identity's",
+        "Invalid version",
+        "The request body",
+        "An internal",
+        "The service is temporarily",
+    ];
+    for row in codes::TABLE {
+        let front = row.template.split('{').next().unwrap_or_default();
+        let is_reached =
+            reached.iter().any(|it| it.trim_matches('"').starts_with(front) && !front.is_empty());
+        let is_elsewhere =
+            row.code == "Authorization_RequestDenied" || elsewhere.iter().any(|it| row.template.contains(it));
+        assert!(is_reached || is_elsewhere, "no request provokes: {}", row.template);
+    }
+}
+
+#[tokio::test]
+async fn a_search_needs_its_header_and_a_version_its_name() {
+    let talk = Talk::begin().await;
+    let request = |uri: &str| {
+        Request::get(format!("https://graph.microsoft.com{uri}"))
+            .header("authorization", format!("Bearer {}", talk.bearer))
+            .header("consistencylevel", "eventual")
+            .body(Body::empty())
+            .expect("a request")
+    };
+    let send = async |uri: &str| {
+        let response = talk.server.send(Door::named(CloudId::DEFAULT), request(uri)).await;
+        let (head, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        (head.status.as_u16(), String::from_utf8(bytes.to_vec()).expect("is text"))
+    };
+    let (status, body) = send("/beta/users?$search=%22displayName:ministr%22&$select=id").await;
+    assert!(status == 200 && body.contains(ADMIN_USER), "{body}");
+    assert_eq!(send("/v1.0/users/$count").await, (200, "1".to_owned()));
+    assert_eq!(send("/v9/users").await.0, 400);
+    let id: ObjectId = ADMIN_USER.parse().expect("a guid");
+    assert!(send("/v1.0/users('admin@contoso.onmicrosoft.com')").await.1.contains(&id.to_string()));
+}
