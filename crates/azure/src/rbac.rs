@@ -17,12 +17,16 @@
 //! assignments that could matter are looked at: those of the principal's ids at the target's own
 //! prefixes. `Reasons` hears of all of them. The decision is the same.
 //!
-//! Conditions are not understood yet: whatever carries one grants nothing.
+//! An assignment, and a permission object, may carry a condition (`conditions`). What carries one
+//! grants only when it is true for the action; a deny assignment's permission that carries one
+//! denies unless it is false. Where a service says that the body will tell more
+//! (`Attributes::partial`), what is still unknown does not refuse yet.
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use crate::{
     action::Action,
+    conditions::{Attributes, Condition, Truth},
     ids::{Guid, ObjectId, ResourceId},
     principal::Principal,
     roles::{Permission, RoleDefinition, any_match},
@@ -47,12 +51,12 @@ pub struct Access {
     pub on: ResourceId,
     pub plane: Plane,
     /// What conditions may look at.
-    pub attributes: Vec<(String, String)>,
+    pub attributes: Attributes,
 }
 
 impl Access {
     pub fn to(action: Action, on: ResourceId, plane: Plane) -> Self {
-        Access { any: vec![action].into(), on, plane, attributes: Vec::new() }
+        Access { any: vec![action].into(), on, plane, attributes: Attributes::none() }
     }
 }
 
@@ -63,7 +67,7 @@ pub struct Assignment {
     pub scope: ResourceId,
     pub principal: ObjectId,
     pub role: Arc<RoleDefinition>,
-    pub condition: Option<String>,
+    pub condition: Option<Condition>,
 }
 
 /// What is forbidden to some at a scope, whatever they were assigned.
@@ -158,8 +162,10 @@ pub enum Verdict {
     ExcludedByNotActions,
     /// Its role would allow it as management, and data was asked for.
     OnlyManagement,
-    /// It would allow it, under a condition that nobody here understands.
-    ConditionNotSupported,
+    /// It would allow it, under a condition that does not hold here.
+    ConditionNotMet,
+    /// It would allow it, under a condition that is not understood.
+    ConditionNotUnderstood,
     Allows,
 }
 
@@ -252,16 +258,28 @@ fn judge(assignment: &Assignment, who: &Principal, access: &Access, left: &[&Act
     if !holds(&assignment.scope, &access.on, access.plane) {
         return Verdict::ScopeDoesNotHold;
     }
-    let granting =
-        |permission: &&Permission| left.iter().any(|action| grants(permission, action, access.plane));
-    let mut granting = assignment.role.permissions.iter().filter(granting).peekable();
-    if granting.peek().is_none() {
-        return why_not(&assignment.role.permissions, access.plane, left);
+    let mut verdict = None;
+    for permission in &assignment.role.permissions {
+        for action in left.iter().filter(|action| grants(permission, action, access.plane)) {
+            let conditions = [&assignment.condition, &permission.condition];
+            match conditions.into_iter().flatten().find_map(|it| hindrance(it, action, access)) {
+                None => return Verdict::Allows,
+                hindered => verdict = verdict.or(hindered),
+            }
+        }
     }
-    if is_conditional(&assignment.condition) || granting.all(|it| is_conditional(&it.condition)) {
-        return Verdict::ConditionNotSupported;
+    verdict.unwrap_or_else(|| why_not(&assignment.role.permissions, access.plane, left))
+}
+
+/// Why a condition keeps from the action; `None` where it does not.
+fn hindrance(condition: &Condition, action: &Action, access: &Access) -> Option<Verdict> {
+    let is_understood = condition.check().is_ok();
+    match condition.ask(action, &access.attributes) {
+        Truth::True => None,
+        Truth::Unknown if is_understood && access.attributes.is_partial() => None,
+        _ if is_understood => Some(Verdict::ConditionNotMet),
+        _ => Some(Verdict::ConditionNotUnderstood),
     }
-    Verdict::Allows
 }
 
 /// Whether the scope is the target or above it. Names of databases and containers differ by case in
@@ -296,10 +314,6 @@ fn why_not(permissions: &[Permission], plane: Plane, left: &[&Action]) -> Verdic
     }
 }
 
-fn is_conditional(condition: &Option<String>) -> bool {
-    condition.as_deref().is_some_and(|text| !text.trim().is_empty())
-}
-
 fn forbids(deny: &DenyAssignment, who: &Principal, access: &Access, action: &Action) -> bool {
     let names = |list: &[ObjectId]| list.contains(&EVERYONE) || who.ids().any(|id| list.contains(&id));
     let is_here = if deny.does_not_apply_to_child_scopes {
@@ -310,7 +324,10 @@ fn forbids(deny: &DenyAssignment, who: &Principal, access: &Access, action: &Act
     is_here
         && names(&deny.principals)
         && !who.ids().any(|id| deny.excluded_principals.contains(&id))
-        && deny.permissions.iter().any(|permission| grants(permission, action, access.plane))
+        && deny.permissions.iter().any(|permission| {
+            let spares = |it: &Condition| it.ask(action, &access.attributes) == Truth::False;
+            grants(permission, action, access.plane) && !permission.condition.as_ref().is_some_and(spares)
+        })
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::{Action, Pattern},
+    conditions::Condition,
     ids::{Guid, ResourceId},
 };
 
@@ -63,7 +64,7 @@ pub struct Permission {
     pub data_actions: Vec<Pattern>,
     pub not_data_actions: Vec<Pattern>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub condition: Option<String>,
+    pub condition: Option<Condition>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub condition_version: Option<String>,
 }

@@ -87,7 +87,7 @@ fn read_line(permission: &mut Permission, line: &str) -> Option<()> {
     if sign == "if" {
         let (version, condition) = text.split_once(' ')?;
         permission.condition_version = Some(version.to_owned());
-        permission.condition = Some(unescape(condition));
+        permission.condition = Some(unescape(condition).into());
         return Some(());
     }
     let list = match sign {
@@ -128,7 +128,7 @@ fn write_block(role: &RoleDefinition) -> String {
         }
         if let Some(condition) = &permission.condition {
             let version = permission.condition_version.as_deref().unwrap_or("2.0");
-            text.push_str(&format!("if {version} {}\n", escape(condition)));
+            text.push_str(&format!("if {version} {}\n", escape(condition.as_str())));
         }
     }
     text
@@ -180,7 +180,7 @@ mod tests {
                 not_actions: patterns(b),
                 data_actions: patterns(c),
                 not_data_actions: patterns(d),
-                condition: condition.map(|text: String| text.replace('%', "-")),
+                condition: condition.map(|text: String| text.replace('%', "-").into()),
                 condition_version,
             }
         })

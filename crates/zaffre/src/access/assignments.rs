@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use azure::{
+    conditions::Condition,
     error::Result,
     ids::{Guid, ObjectId, ResourceId},
     principal::PrincipalKind,
@@ -144,6 +145,6 @@ pub(super) fn evaluable(txn: &Txn, stored: RoleAssignment) -> Result<Option<Assi
         scope: stored.scope,
         principal: stored.principal,
         role,
-        condition: stored.condition,
+        condition: stored.condition.map(Condition::from),
     }))
 }

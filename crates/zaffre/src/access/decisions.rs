@@ -56,7 +56,8 @@ fn in_words(reason: &Reason) -> String {
         Verdict::NoActionMatches => "names none of the actions",
         Verdict::ExcludedByNotActions => "names the action and takes it away again",
         Verdict::OnlyManagement => "allows it for management only, and this is data",
-        Verdict::ConditionNotSupported => "has a condition, and conditions are not evaluated yet",
+        Verdict::ConditionNotMet => "allows it under a condition that does not hold here",
+        Verdict::ConditionNotUnderstood => "has a condition that is not understood",
         Verdict::Allows => "allows it",
     };
     format!("'{}' at {} {why}", reason.role, reason.scope)

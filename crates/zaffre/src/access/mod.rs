@@ -17,6 +17,7 @@ pub mod sql_roles;
 
 use azure::{
     action::Action,
+    conditions::Source,
     error::Result,
     ids::ResourceId,
     rbac::{Access, Plane, Reason, Reasons, Silent},
@@ -85,7 +86,8 @@ pub fn authorize(
 
 /// The first of the demands that is not met, with the reasons.
 fn first_denied(cx: &Cx, txn: &Txn, caller: &Caller, all: Vec<Access>) -> Result<Option<Why>> {
-    for access in all {
+    for mut access in all {
+        access.attributes = access.attributes.with(Source::Environment, "UtcNow", cx.now.iso());
         if caller.is_anonymous() {
             return Ok(Some(Why::Anonymous));
         }

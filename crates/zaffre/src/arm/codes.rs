@@ -3,10 +3,10 @@
 use azure::{
     error::{Error, Row},
     ids::ResourceId,
-    rbac::Access,
+    rbac::{Access, Reason, Verdict},
 };
 
-use crate::access::Caller;
+use crate::access::{Caller, Refusal, Why};
 
 macro_rules! rows {
     ($($name:ident $status:literal $code:literal $template:literal $source:literal;)*) => {$(
@@ -33,6 +33,7 @@ rows! {
     INVALID_SUBSCRIPTION_ID 400 "InvalidSubscriptionId" "The provided subscription identifier '{0}' is malformed or invalid." "unverified wording";
 
     AUTHORIZATION_FAILED 403 "AuthorizationFailed" "The client '{0}' with object id '{1}' does not have authorization to perform action '{2}' over scope '{3}' or the scope is invalid. If access was recently granted, please refresh your credentials." "arm.md §4";
+    CONDITION_NOT_FULFILLED 403 "AuthorizationFailed" "The client '{0}' with object id '{1}' does not have authorization or an ABAC condition not fulfilled to perform action '{2}' over scope '{3}' or the scope is invalid. If access was recently granted, please refresh your credentials." "documented: Troubleshoot Azure RBAC, unable to assign a role";
     LINKED_AUTHORIZATION_FAILED 403 "LinkedAuthorizationFailed" "The client '{0}' with object id '{1}' has permission to perform action '{2}' on scope '{3}'; however, it does not have permission to perform action(s) '{4}' on the linked scope(s) '{5}' (respectively) or the linked scope(s) are invalid." "arm.md §4";
 
     GROUP_NOT_FOUND 404 "ResourceGroupNotFound" "Resource group '{0}' could not be found." "arm.md §4";
@@ -91,9 +92,13 @@ fn joined(access: &Access) -> String {
 }
 
 /// 403 for what was demanded first.
-pub(super) fn refusal(caller: &Caller, access: &Access) -> Error {
-    let (client, object_id) = names_of(caller);
-    AUTHORIZATION_FAILED.with([client, object_id, joined(access), access.on.to_string()])
+pub(super) fn refused(refusal: &Refusal) -> Error {
+    let Why::Denied { access, reasons } = &refusal.why else { return (&NO_AUTHORIZATION).into() };
+    let (client, object_id) = names_of(&refusal.caller);
+    let is_conditional = |it: &Reason| it.verdict == Verdict::ConditionNotMet;
+    let row =
+        if reasons.iter().any(is_conditional) { &CONDITION_NOT_FULFILLED } else { &AUTHORIZATION_FAILED };
+    row.with([client, object_id, joined(access), access.on.to_string()])
 }
 
 /// 403 for what a write demands besides.

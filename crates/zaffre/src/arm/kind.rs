@@ -26,6 +26,7 @@ use std::{future::Future, pin::Pin};
 use azure::{
     action::Action,
     api_version::ApiVersion,
+    conditions::Attributes,
     error::{Error, Result},
     identity::Shape,
     ids::{Guid, ResourceId},
@@ -90,6 +91,9 @@ pub struct Kind {
     pub links: &'static [Link],
     /// For a kind whose truth is not a row of `resources`.
     pub own: Option<&'static Own>,
+    /// Whether conditions may look at what a write's body or what is stored says: then what they do
+    /// not know yet does not refuse it at once, and the kind's own functions ask again (`Edit::confirm`).
+    pub confirms: bool,
 }
 
 /// Where resources of a kind live.
@@ -452,6 +456,21 @@ impl Edit<'_> {
     }
 }
 
+impl Edit<'_> {
+    /// Asks again for what the caller was allowed to do, now that these attributes are known; 403
+    /// `AuthorizationFailed`.
+    pub fn confirm(&self, attributes: Attributes) -> Result<()> {
+        let action = Action::from(self.action);
+        let access = Access { attributes, ..Access::to(action, self.id.clone(), Plane::Control) };
+        self.permit.also(self.cx, self.txn, vec![access])?.map_err(|refusal| codes::refused(&refusal))
+    }
+
+    /// Says that there is nothing to ask again about: what was named is not there.
+    pub fn confirm_nothing(&self) -> Result<()> {
+        self.permit.also(self.cx, self.txn, Vec::new())?.map_err(|refusal| codes::refused(&refusal))
+    }
+}
+
 /// What was written, as it is shown.
 pub struct Written {
     pub is_new: bool,
@@ -482,6 +501,7 @@ impl Kind {
             actions: &[],
             links: &[],
             own: None,
+            confirms: false,
         }
     }
 

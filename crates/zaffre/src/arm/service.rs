@@ -6,9 +6,10 @@
 use azure::{
     action::Action,
     api_version::ApiVersion,
+    conditions::Attributes,
     error::{Error, Result, Row},
     ids::ResourceId,
-    rbac::Plane,
+    rbac::{Access, Plane},
 };
 use http::Method;
 use serde_json::{Value, json};
@@ -123,6 +124,11 @@ impl Service for Arm {
     fn requires(&self, _cx: &Cx, op: &Op, found: &Found, caller: &Caller) -> Requirement {
         let to = |action: String, on: &ResourceId| Requirement::to(Action::from(action), on, Plane::Control);
         match &op.what {
+            What::One { id, of } if of.kind.confirms && is_write(&op.method) => {
+                let access = Access::to(of.action(verb_of(&op.method)).into(), id.clone(), Plane::Control);
+                let access = Access { attributes: Attributes::none().partial(), ..access };
+                Requirement::Access { all: vec![access], later: true }
+            }
             What::One { id, of } => to(of.action(verb_of(&op.method)), id).and_maybe_later(op, of),
             What::Many { at, of } => to(of.action("read"), at),
             What::Verb { id, of, verb, .. } => to(of.action(verb.action), id),
@@ -141,7 +147,7 @@ impl Service for Arm {
                 let named = access.on.subscription();
                 match named.filter(|it| *it != cx.cloud.charter.subscription) {
                     Some(unknown) => codes::SUBSCRIPTION_NOT_FOUND.with([unknown.to_string()]),
-                    None => codes::refusal(&refusal.caller, access),
+                    None => codes::refused(refusal),
                 }
             }
         }
@@ -260,6 +266,10 @@ impl Requirement {
         let is_write = op.method == Method::PUT || op.method == Method::PATCH;
         if is_write && of.kind.own.is_none() { self.and_later() } else { self }
     }
+}
+
+fn is_write(method: &Method) -> bool {
+    [Method::PUT, Method::PATCH, Method::DELETE].contains(method)
 }
 
 impl Arm {

@@ -2,6 +2,7 @@
 
 use azure::{
     api_version::ApiVersion,
+    conditions::{self, Attributes, Condition},
     error::{Result, Row},
     ids::{Guid, ObjectId, ResourceId},
     odata::{Filter, Value as Operand},
@@ -34,12 +35,16 @@ rows! {
     BAD_ROLE 400 "InvalidRoleDefinitionId" "The role definition ID '{0}' is not valid. The role definition ID must be a GUID or a resource ID that ends with one." "rbac.md §2; wording unverified";
     BAD_PRINCIPAL 400 "InvalidPrincipalId" "The principal ID '{0}' is not valid. Principal ID must be a GUID." "rbac.md §2; wording unverified";
     BAD_BODY 400 "InvalidCreateRoleAssignmentRequest" "The request to create role assignment '{0}' is not valid. {1}" "general knowledge, unverified";
+    BAD_CONDITION 400 "InvalidRoleAssignmentCondition" "The given role assignment condition is invalid." "documented: Troubleshoot Azure role assignment conditions; code unverified";
     LIMIT 400 "RoleAssignmentLimitExceeded" "No more role assignments can be created (code: RoleAssignmentLimitExceeded)." "rbac.md §2; wording unverified";
     LAST_OWNER 409 "LastRbacAdminAssignment" "Cannot delete the last RBAC admin assignment" "rbac.md §2; code unverified";
     BAD_FILTER 400 "InvalidFilter" "The filter '{0}' is not supported. Supported filters are: atScope(), principalId eq '{value}' and assignedTo('{value}')." "unverified wording";
 }
 
 const MOST_IN_A_SUBSCRIPTION: usize = 4000;
+const ROLE_ATTRIBUTE: &str = "Microsoft.Authorization/roleAssignments:RoleDefinitionId";
+const PRINCIPAL_ATTRIBUTE: &str = "Microsoft.Authorization/roleAssignments:PrincipalId";
+const KIND_ATTRIBUTE: &str = "Microsoft.Authorization/roleAssignments:PrincipalType";
 const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 
 /// Until then, documents have no `principalType`; until the other, no condition and no description.
@@ -135,6 +140,7 @@ fn put(edit: &mut Edit<'_>) -> Result<Written> {
     let name: Guid =
         edit.id.name().parse().map_err(|_| BAD_BODY.with([edit.id.name(), "Its name is no GUID."]))?;
     let scope = edit.id.extended();
+    edit.confirm(asked_about(edit.txn, &request)?)?;
     let known = assignments::named(edit.txn, name)?;
     if let Some(known) = known.as_ref().filter(|it| !is_same(it, &request, &scope)) {
         debug_assert_eq!(known.name, name);
@@ -156,6 +162,26 @@ fn put(edit: &mut Edit<'_>) -> Result<Written> {
     // `createdBy` is null in the answer to the PUT, and filled afterwards (rbac.md §2).
     let body = shown(&edit.look(), &RoleAssignment { created_by: None, ..assignment });
     Ok(Written { is_new: known.is_none(), body })
+}
+
+/// What delegation conditions know of a request for an assignment (conditions-authorization-actions-attributes).
+fn asked_about(txn: &Txn, request: &Request) -> Result<Attributes> {
+    let known = directory::get(txn, request.principal)?.map(|it| it.kind());
+    let attributes = Attributes::none()
+        .request(ROLE_ATTRIBUTE, request.role.to_string())
+        .request(PRINCIPAL_ATTRIBUTE, request.principal.to_string());
+    Ok(match request.kind.or(known) {
+        Some(kind) => attributes.request(KIND_ATTRIBUTE, kind.as_str()),
+        None => attributes,
+    })
+}
+
+/// What they know of one that is taken away.
+fn stored_about(it: &RoleAssignment) -> Attributes {
+    Attributes::none()
+        .resource(ROLE_ATTRIBUTE, it.role.to_string())
+        .resource(PRINCIPAL_ATTRIBUTE, it.principal.to_string())
+        .resource(KIND_ATTRIBUTE, it.principal_kind.as_str())
 }
 
 fn is_same(it: &RoleAssignment, request: &Request, scope: &ResourceId) -> bool {
@@ -202,8 +228,16 @@ fn read(id: &ResourceId, body: &Value) -> Result<Request> {
         text("principalType").map(|it| it.parse::<PrincipalKind>().map_err(|why| bad(&why.to_string())));
     let condition = text("condition").map(str::to_owned);
     let condition_version = text("conditionVersion").map(str::to_owned);
-    if condition.is_some() && condition_version.as_deref() != Some("2.0") {
-        return Err(bad("A condition needs conditionVersion '2.0'."));
+    if let Some(text) = &condition {
+        // Azure says the same of a version that it does not know as of a text that it cannot read.
+        if condition_version.as_deref() != Some(conditions::VERSION) {
+            return Err(BAD_CONDITION
+                .bare()
+                .because(format!("its conditionVersion is not {}", conditions::VERSION)));
+        }
+        Condition::from(text.as_str())
+            .check()
+            .map_err(|why| BAD_CONDITION.bare().because(why.to_string()))?;
     }
     Ok(Request {
         role: role_guid.ok_or_else(|| BAD_ROLE.with([role]))?,
@@ -235,7 +269,11 @@ fn principal_kind(edit: &Edit<'_>, request: &Request) -> Result<PrincipalKind> {
 }
 
 fn delete(edit: &mut Edit<'_>) -> Result<Option<Value>> {
-    let Some(was) = assignments::get(edit.txn, edit.id)? else { return Ok(None) };
+    let Some(was) = assignments::get(edit.txn, edit.id)? else {
+        edit.confirm_nothing()?;
+        return Ok(None);
+    };
+    edit.confirm(stored_about(&was))?;
     if is_last_owner(edit.txn, &was)? {
         return Err((&LAST_OWNER).into());
     }

@@ -39,6 +39,7 @@ static KINDS: [Kind; 2] = [
     Kind::extension("roleDefinitions", &DEFINITION_VERSIONS, &definitions::OWN),
     Kind {
         location: Located::Nowhere,
+        confirms: true,
         ..Kind::extension("roleAssignments", &ASSIGNMENT_VERSIONS, &assignments::OWN)
     },
 ];

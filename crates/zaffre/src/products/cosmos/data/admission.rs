@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use azure::{
+    conditions::Attributes,
     cosmos_key::{self, Authorization, Request},
     error::{Error, Result},
     ids::{ObjectId, ResourceId},
@@ -143,7 +144,7 @@ pub(super) fn requires(op: &Op, found: &Found, caller: &Caller) -> Requirement {
         Some(scope) => scope.clone(),
         None => op.target.scope(&found.account, found.database.as_ref(), found.collection.as_ref()),
     };
-    let access = Access { any: any.into(), on, plane: Plane::Cosmos, attributes: Vec::new() };
+    let access = Access { any: any.into(), on, plane: Plane::Cosmos, attributes: Attributes::none() };
     Requirement::Access { all: vec![access], later: false }
 }
 

@@ -45,6 +45,13 @@ struct Page {
     max: usize,
 }
 
+impl BlobPage {
+    /// What the names must begin with; empty where the request does not say.
+    pub(super) fn prefix(&self) -> &str {
+        &self.page.prefix
+    }
+}
+
 /// The last thing a page showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Marker {

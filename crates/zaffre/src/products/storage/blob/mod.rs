@@ -22,6 +22,7 @@
 mod account;
 mod address;
 mod ask;
+mod attributes;
 mod auth;
 mod blobs;
 mod blocks;
@@ -98,7 +99,8 @@ impl Service for BlobService {
             return Requirement::Open;
         }
         let on = scope(op, found);
-        let access = Access { any: op.row.any.into(), on, plane: op.row.plane, attributes: Vec::new() };
+        let attributes = attributes::of(op);
+        let access = Access { any: op.row.any.into(), on, plane: op.row.plane, attributes };
         Requirement::Access { all: vec![access], later: false }
     }
 

@@ -5,7 +5,7 @@ use azure::{
     text,
 };
 
-use super::client::{Answer, Client, NOW, VERSION, grant, make_account, token};
+use super::client::{Answer, Client, NOW, VERSION, grant, grant_when, make_account, token};
 use crate::{Server, cloud::CloudId};
 
 const WHO: ObjectId = ObjectId(Guid([9; 16]));
@@ -40,6 +40,31 @@ async fn a_token_is_refused_before_the_role_is_given_and_allowed_after() {
     for (method, target) in [("PUT", "/con/b"), ("DELETE", "/con/a"), ("GET", "/other/a")] {
         let answer = with_token(&client, method, target, &token).await;
         assert_eq!(answer.code(), "AuthorizationPermissionMismatch", "{method} {target}");
+    }
+}
+
+#[tokio::test]
+async fn a_condition_narrows_a_role_to_what_it_names() {
+    const BLOBS: &str = "Microsoft.Storage/storageAccounts/blobServices/containers";
+    let (client, account) = account().await;
+    client.put("/con/public/b", "open").await;
+    let token = token(&client.server, CloudId::DEFAULT, WHO, STORAGE).await;
+    let condition = format!(
+        "((!(ActionMatches{{'{BLOBS}/blobs/read'}} AND NOT SubOperationMatches{{'Blob.List'}})) \
+         OR (@Resource[{BLOBS}:name] StringEquals 'con' AND @Resource[{BLOBS}/blobs:path] StringLike 'public/*')) \
+         AND ((!(ActionMatches{{'{BLOBS}/blobs/read'}} AND SubOperationMatches{{'Blob.List'}})) \
+         OR (@Request[{BLOBS}/blobs:prefix] StringStartsWith 'public/'))"
+    );
+    grant_when(&client.server, WHO, "Storage Blob Data Contributor", &account, Some(&condition)).await;
+    for (method, target, status) in [
+        ("GET", "/con/public/b", 200),
+        ("GET", "/con/a", 403),
+        ("GET", "/con?restype=container&comp=list&prefix=public/", 200),
+        ("GET", "/con?restype=container&comp=list&prefix=pub", 403),
+        ("GET", "/con?restype=container&comp=list", 403),
+        ("PUT", "/con/anywhere", 201),
+    ] {
+        assert_eq!(with_token(&client, method, target, &token).await.status, status, "{method} {target}");
     }
 }
 

@@ -264,10 +264,21 @@ pub(super) async fn token(
 
 /// Gives a principal a built-in role.
 pub(super) async fn grant(server: &Arc<Server>, principal: ObjectId, role: &str, scope: &ResourceId) {
+    grant_when(server, principal, role, scope, None).await;
+}
+
+/// The same under a condition.
+pub(super) async fn grant_when(
+    server: &Arc<Server>,
+    principal: ObjectId,
+    role: &str,
+    scope: &ResourceId,
+    condition: Option<&str>,
+) {
     let role = roles::by_name(role).expect("a built-in role").id;
     let name = server.cloud(CloudId::DEFAULT).expect("is open").chance.draw().guid();
-    let assignment =
-        RoleAssignment::plain(name, scope, (principal, PrincipalKind::ServicePrincipal), role, NOW);
+    let plain = RoleAssignment::plain(name, scope, (principal, PrincipalKind::ServicePrincipal), role, NOW);
+    let assignment = RoleAssignment { condition: condition.map(str::to_owned), ..plain };
     let written = server.env.store.write(CloudId::DEFAULT, |txn| assignments::put(txn, &assignment)).await;
     written.expect("writes");
 }

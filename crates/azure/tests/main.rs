@@ -1,0 +1,3 @@
+//! The rules, as whoever uses the crate sees them.
+
+mod oracle;

@@ -1,0 +1,244 @@
+//! The evaluator beside a second, naive one, over random policies and requests.
+//!
+//! The naive one follows rbac.md §3 to the letter, with no index, no order and no short cuts, and
+//! knows the handful of conditions it draws from by heart. `cargo xtask campaign rbac-oracle` runs it
+//! for longer; without, it is the same cases every time.
+
+use std::sync::Arc;
+
+use azure::{
+    action::{Action, Pattern},
+    conditions::{Attributes, Condition},
+    ids::{Guid, ObjectId, ResourceId, TenantId},
+    principal::{Principal, PrincipalKind},
+    rbac::{Access, Assignment, DenyAssignment, EVERYONE, Plane, Policy, Reasons, Silent, evaluate},
+    roles::{Permission, RoleDefinition, RoleKind},
+};
+use proptest::{
+    prelude::{Just, Strategy, any, prop, prop_assert, prop_oneof, proptest},
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+
+/// Each with what it says of an action in lower case and of the value of the resource's `k`, if it
+/// has one: yes, no, or neither.
+type Known = (&'static str, fn(&str, Option<&str>) -> Option<bool>);
+
+const CONDITIONS: [Known; 5] = [
+    ("not a condition", |_, _| None),
+    ("ActionMatches{'*/READ'}", |action, _| Some(action.ends_with("/read"))),
+    ("@Resource[K] StringEquals 'v'", |_, k| k.map(|k| k == "v")),
+    ("NOT @Resource[k] StringEquals 'v'", |_, k| k.map(|k| k != "v")),
+    ("!(ActionMatches{'a/*'}) OR @Resource[k] StringLike 'v*'", |action, k| {
+        if action.starts_with("a/") { k.map(|k| k.starts_with('v')) } else { Some(true) }
+    }),
+];
+
+/// A request, with the value of its `k`.
+#[derive(Debug)]
+struct Attempt {
+    access: Access,
+    k: Option<&'static str>,
+}
+
+fn says(condition: Option<&Condition>, action: &Action, attempt: &Attempt) -> Option<bool> {
+    let Some(condition) = condition else { return Some(true) };
+    let known = CONDITIONS.iter().find(|(text, _)| *text == condition.as_str()).expect("one of the list");
+    known.1(&action.as_str().to_lowercase(), attempt.k)
+}
+
+fn id(text: &str) -> ResourceId {
+    text.parse().expect("an id")
+}
+
+fn object(number: u8) -> ObjectId {
+    ObjectId(Guid([number; 16]))
+}
+
+fn who(number: u8, groups: &[u8]) -> Principal {
+    Principal {
+        object_id: object(number),
+        tenant: TenantId(Guid::default()),
+        kind: PrincipalKind::ServicePrincipal,
+        app_id: None,
+        groups: groups.iter().copied().map(object).collect(),
+        name: None,
+    }
+}
+
+fn allowed_naively(policy: &Policy, who: &Principal, attempt: &Attempt) -> bool {
+    let access = &attempt.access;
+    let mine = |id: &ObjectId| *id == who.object_id || who.groups.contains(id);
+    let within = |scope: &ResourceId| {
+        let scope: Vec<String> = scope.segments().map(str::to_lowercase).collect();
+        let target: Vec<String> = access.on.segments().map(str::to_lowercase).collect();
+        target.starts_with(&scope)
+    };
+    let names = |permission: &Permission, action: &Action| {
+        let (yes, no) = match access.plane {
+            Plane::Control => (&permission.actions, &permission.not_actions),
+            Plane::Data | Plane::Cosmos => (&permission.data_actions, &permission.not_data_actions),
+        };
+        yes.iter().any(|p| p.matches(action)) && !no.iter().any(|p| p.matches(action))
+    };
+    access.any.iter().any(|action| {
+        let denied = policy.denies().iter().any(|deny| {
+            let here =
+                within(&deny.scope) && (!deny.does_not_apply_to_child_scopes || deny.scope == access.on);
+            let concerned = deny.principals.iter().any(|it| mine(it) || *it == EVERYONE)
+                && !deny.excluded_principals.iter().any(mine);
+            here && concerned
+                && deny.permissions.iter().any(|it| {
+                    names(it, action) && says(it.condition.as_ref(), action, attempt) != Some(false)
+                })
+        });
+        let granted = policy.assignments().iter().any(|assignment| {
+            let yes = |condition| says(condition, action, attempt) == Some(true);
+            yes(assignment.condition.as_ref())
+                && mine(&assignment.principal)
+                && within(&assignment.scope)
+                && assignment
+                    .role
+                    .permissions
+                    .iter()
+                    .any(|it| names(it, action) && yes(it.condition.as_ref()))
+        });
+        granted && !denied
+    })
+}
+
+fn scopes() -> impl Strategy<Value = ResourceId> {
+    prop_oneof![
+        Just("/"),
+        Just("/subscriptions/s"),
+        Just("/Subscriptions/S/resourceGroups/g"),
+        Just("/subscriptions/s/resourceGroups/g2"),
+        Just("/subscriptions/s/resourceGroups/g/providers/M/t/n"),
+    ]
+    .prop_map(id)
+}
+
+fn patterns() -> impl Strategy<Value = Vec<Pattern>> {
+    prop::collection::vec(
+        prop::sample::select(vec!["*", "*/read", "a/*", "a/read", "A/write", "b/*/read"]),
+        0..3,
+    )
+    .prop_map(|list| list.into_iter().map(Pattern::from).collect())
+}
+
+fn conditions() -> impl Strategy<Value = Option<Condition>> {
+    prop::option::weighted(
+        0.3,
+        prop::sample::select(CONDITIONS.map(|(text, _)| Condition::from(text)).to_vec()),
+    )
+}
+
+fn permission_lists() -> impl Strategy<Value = Vec<Permission>> {
+    let one = (patterns(), patterns(), patterns(), patterns(), conditions()).prop_map(
+        |(actions, not_actions, data_actions, not_data_actions, condition)| Permission {
+            actions,
+            not_actions,
+            data_actions,
+            not_data_actions,
+            condition,
+            condition_version: None,
+        },
+    );
+    prop::collection::vec(one, 0..3)
+}
+
+fn assignments() -> impl Strategy<Value = Vec<Assignment>> {
+    let one = (scopes(), 1..4u8, permission_lists(), conditions()).prop_map(
+        |(scope, principal, permissions, condition)| {
+            let role = RoleDefinition {
+                id: Guid::default(),
+                name: String::new(),
+                description: None,
+                kind: RoleKind::Custom,
+                permissions,
+                assignable_scopes: vec![],
+            };
+            Assignment {
+                id: scope.clone(),
+                scope,
+                principal: object(principal),
+                role: Arc::new(role),
+                condition,
+            }
+        },
+    );
+    prop::collection::vec(one, 0..8)
+}
+
+fn denies() -> impl Strategy<Value = Vec<DenyAssignment>> {
+    let ids = || prop::collection::vec((0..4u8).prop_map(object), 0..2);
+    let one = (scopes(), any::<bool>(), ids(), ids(), permission_lists()).prop_map(
+        |(scope, does_not_apply_to_child_scopes, principals, excluded_principals, permissions)| {
+            DenyAssignment {
+                id: scope.clone(),
+                name: String::new(),
+                scope,
+                does_not_apply_to_child_scopes,
+                principals,
+                excluded_principals,
+                permissions,
+            }
+        },
+    );
+    prop::collection::vec(one, 0..2)
+}
+
+fn attempts() -> impl Strategy<Value = Attempt> {
+    let action = prop::sample::select(vec!["a/read", "A/Write", "b/read", "b/x/read"]).prop_map(Action::from);
+    let plane = prop::sample::select(vec![Plane::Control, Plane::Data]);
+    let k = prop::sample::select(vec![None, Some("v"), Some("vw"), Some("w")]);
+    (prop::collection::vec(action, 0..3), scopes(), plane, k).prop_map(|(any, on, plane, k)| {
+        let attributes = Attributes::none();
+        let attributes = match k {
+            Some(k) => attributes.resource("k", k),
+            None => attributes,
+        };
+        Attempt { access: Access { any: any.into(), on, plane, attributes }, k }
+    })
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
+
+#[test]
+fn both_evaluators_agree_and_listening_changes_nothing() {
+    let cases = number("ZAFFRE_CAMPAIGN_CASES").unwrap_or(5_000);
+    let mut seed = [7; 32];
+    if let Some(given) = number("ZAFFRE_CAMPAIGN_SEED") {
+        seed[..8].copy_from_slice(&given.to_le_bytes());
+        println!("seed {given}");
+    }
+    let config = Config { cases: u32::try_from(cases).expect("not so many"), ..Config::default() };
+    let config = Config { failure_persistence: None, ..config };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+    let groups = prop::collection::vec(2..4u8, 0..2);
+    let outcome =
+        runner.run(&(assignments(), denies(), attempts(), groups), |(all, denies, attempt, groups)| {
+            let (policy, who) = (Policy::new(all, denies), who(1, &groups));
+            let decision = evaluate(&policy, &who, &attempt.access, &mut Silent);
+            let listened = evaluate(&policy, &who, &attempt.access, &mut Reasons::default());
+            prop_assert!(decision.allowed() == allowed_naively(&policy, &who, &attempt), "they disagree");
+            prop_assert!(decision == listened, "listening changed the decision");
+            Ok(())
+        });
+    println!("cases {cases} disagree {}", u8::from(outcome.is_err()));
+    outcome.expect("both agree");
+}
+
+proptest! {
+    #[test]
+    fn one_more_assignment_never_takes_access_away(
+        assignments in assignments(), more in assignments(), attempt in attempts()
+    ) {
+        let who = who(1, &[2]);
+        let asked = |policy| evaluate(&policy, &who, &attempt.access, &mut Silent).allowed();
+        let before = asked(Policy::new(assignments.clone(), vec![]));
+        let after = asked(Policy::new(assignments.into_iter().chain(more).collect(), vec![]));
+        prop_assert!(after || !before);
+    }
+}
