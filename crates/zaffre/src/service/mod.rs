@@ -18,6 +18,7 @@ pub mod body;
 pub mod cx;
 pub mod fault;
 pub mod parts;
+pub mod pipe;
 pub mod reply;
 
 use std::future::Future;

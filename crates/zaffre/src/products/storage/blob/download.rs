@@ -8,14 +8,15 @@ use std::{io, ops::Range};
 
 use azure::ids::Guid;
 use bytes::Bytes;
-use http_body_util::{
-    BodyExt as _,
-    channel::{Channel, Sender},
-};
+use http_body_util::BodyExt as _;
 
 use super::records::{BODIES, Block, Place};
 use crate::{
-    service::{Cx, Reply, body::Cause},
+    service::{
+        Cx, Reply,
+        body::Cause,
+        pipe::{Feeder, ReaderLeft, pipe},
+    },
     store::{ContentId, ContentReader, StoreError},
 };
 
@@ -66,7 +67,11 @@ enum Ended {
     Failed(StoreError),
 }
 
-type Out<'s> = &'s mut Sender<Bytes, Cause>;
+impl From<ReaderLeft> for Ended {
+    fn from(_: ReaderLeft) -> Self {
+        Ended::ReaderLeft
+    }
+}
 
 enum Feed {
     File(ContentReader),
@@ -75,23 +80,23 @@ enum Feed {
 
 /// Sends from a task of its own, which ends when the client leaves.
 fn stream(reply: Reply, feed: Feed) -> Reply {
-    let (mut sender, body) = Channel::<Bytes, Cause>::new(AHEAD);
+    let (mut feeder, body) = pipe(AHEAD);
     tokio::spawn(async move {
         let sent = match feed {
-            Feed::File(reader) => send_all(reader, &mut sender).await,
-            Feed::Blocks(pieces) => pieces.send(&mut sender).await,
+            Feed::File(reader) => send_all(reader, &mut feeder).await,
+            Feed::Blocks(pieces) => pieces.send(&mut feeder).await,
         };
         match sent {
             Ok(()) | Err(Ended::ReaderLeft) => {}
-            Err(Ended::Failed(error)) => sender.abort(Box::new(error)),
+            Err(Ended::Failed(error)) => feeder.fail(error).await,
         }
     });
     reply.streamed(body)
 }
 
-async fn send_all(mut reader: ContentReader, sender: Out<'_>) -> Result<(), Ended> {
+async fn send_all(mut reader: ContentReader, feeder: &mut Feeder) -> Result<(), Ended> {
     while let Some(piece) = reader.next().await {
-        sender.send_data(piece.map_err(Ended::Failed)?).await.map_err(|_| Ended::ReaderLeft)?;
+        feeder.send(piece.map_err(Ended::Failed)?).await?;
     }
     Ok(())
 }
@@ -104,20 +109,20 @@ struct Pieces {
 }
 
 impl Pieces {
-    async fn send(self, sender: Out<'_>) -> Result<(), Ended> {
+    async fn send(self, feeder: &mut Feeder) -> Result<(), Ended> {
         let mut at = 0;
         for block in &self.blocks {
             let start = self.range.start.clamp(at, at + block.length) - at;
             let end = self.range.end.clamp(at, at + block.length) - at;
             at += block.length;
             if start < end {
-                self.send_block(block, start..end, sender).await?;
+                self.send_block(block, start..end, feeder).await?;
             }
         }
         Ok(())
     }
 
-    async fn send_block(&self, block: &Block, range: Range<u64>, sender: Out<'_>) -> Result<(), Ended> {
+    async fn send_block(&self, block: &Block, range: Range<u64>, feeder: &mut Feeder) -> Result<(), Ended> {
         match block.body {
             Place::Row(piece) => {
                 let key = (self.container, piece);
@@ -125,11 +130,11 @@ impl Pieces {
                 let row = row.map_err(Ended::Failed)?;
                 let missing = || Ended::Failed(StoreError::NoContent { id: piece.to_string() });
                 let bytes = cut(&row.ok_or_else(missing)?.0, &range);
-                sender.send_data(bytes).await.map_err(|_| Ended::ReaderLeft)
+                Ok(feeder.send(bytes).await?)
             }
             Place::File(id) => {
                 let reader = self.cx.env.content.open(id, range).await.map_err(Ended::Failed)?;
-                send_all(reader, sender).await
+                send_all(reader, feeder).await
             }
             // A block is never made of blocks.
             Place::Empty | Place::Blocks(_) => Ok(()),
