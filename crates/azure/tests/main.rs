@@ -1,3 +1,4 @@
 //! The rules, as whoever uses the crate sees them.
 
 mod oracle;
+mod picture;

@@ -3,10 +3,11 @@
 use std::{
     path::PathBuf,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use crate::{
-    access::Decisions,
+    access::{Decisions, Holdings},
     control::Running,
     directory::Tokens,
     host::{Follower, Guests},
@@ -21,6 +22,8 @@ pub struct Env {
     pub settings: Settings,
     /// The last decisions, for `explain`.
     pub decisions: Decisions,
+    /// What callers were seen to hold.
+    pub holdings: Holdings,
     /// Tokens that were signed or verified before.
     pub tokens: Tokens,
     /// Where the cloud listens, once it does.
@@ -39,6 +42,8 @@ pub struct Settings {
     /// Whether hosts that are not Azure's are refused by the proxy too.
     pub offline: bool,
     pub log: LogFormat,
+    /// For how long role assignments that were changed are still what they were.
+    pub role_propagation: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +62,7 @@ impl Env {
             keys,
             settings,
             decisions: Decisions::default(),
+            holdings: Holdings::default(),
             tokens: Tokens::default(),
             running: OnceLock::new(),
             guests: OnceLock::new(),

@@ -17,6 +17,7 @@ use azure::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::{derived, propagation};
 use crate::store::{Span, Table, Txn};
 
 const ASSIGNMENTS: Table<ResourceId, RoleAssignment> = Table::new("role_assignments");
@@ -85,14 +86,20 @@ pub fn named(txn: &Txn, name: Guid) -> Result<Option<RoleAssignment>> {
 }
 
 pub fn put(txn: &mut Txn, assignment: &RoleAssignment) -> Result<()> {
+    let before = get(txn, &assignment.id)?;
+    let of = (&assignment.id, assignment.principal);
+    propagation::record(txn, assignment.updated, of, before.as_ref())?;
+    derived::changed(txn)?;
     ASSIGNMENTS.put(txn, &assignment.id, assignment)?;
     BY_PRINCIPAL.put(txn, &(assignment.principal, assignment.id.clone()), &())?;
     Ok(BY_NAME.put(txn, &assignment.name, &assignment.id)?)
 }
 
 /// Takes an assignment away and gives back what it was.
-pub fn delete(txn: &mut Txn, id: &ResourceId) -> Result<Option<RoleAssignment>> {
+pub fn delete(txn: &mut Txn, id: &ResourceId, now: Timestamp) -> Result<Option<RoleAssignment>> {
     let Some(assignment) = get(txn, id)? else { return Ok(None) };
+    propagation::record(txn, now, (id, assignment.principal), Some(&assignment))?;
+    derived::changed(txn)?;
     ASSIGNMENTS.delete(txn, id)?;
     BY_PRINCIPAL.delete(txn, &(assignment.principal, id.clone()))?;
     BY_NAME.delete(txn, &assignment.name)?;
@@ -128,11 +135,13 @@ pub fn custom_roles(txn: &Txn) -> Result<Vec<RoleDefinition>> {
 }
 
 pub fn put_custom_role(txn: &mut Txn, role: &RoleDefinition) -> Result<()> {
+    derived::changed(txn)?;
     Ok(CUSTOM_ROLES.put(txn, &role.id, role)?)
 }
 
 pub fn delete_custom_role(txn: &mut Txn, id: Guid) -> Result<Option<RoleDefinition>> {
     let role = CUSTOM_ROLES.get(txn, &id)?;
+    derived::changed(txn)?;
     CUSTOM_ROLES.delete(txn, &id)?;
     Ok(role)
 }

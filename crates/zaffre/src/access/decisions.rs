@@ -9,7 +9,7 @@ use azure::{
 };
 use serde::Serialize;
 
-use super::Caller;
+use super::{Caller, denials::Denial};
 use crate::service::cx::Cx;
 
 const KEPT: usize = 1000;
@@ -40,10 +40,18 @@ impl Decided {
         }
     }
 
-    pub(super) fn refused(cx: &Cx, caller: &Caller, access: &Access, reasons: &[Reason]) -> Self {
-        let reasons = match reasons {
-            [] => vec!["no role assignment of this caller, or of its groups, was found".to_owned()],
-            _ => reasons.iter().map(in_words).collect(),
+    pub(super) fn refused(
+        cx: &Cx,
+        caller: &Caller,
+        access: &Access,
+        why: (&[Reason], Option<&Denial>),
+    ) -> Self {
+        let reasons = match why {
+            (_, Some(denial)) => {
+                vec![format!("the deny assignment '{}' at {} forbids it", denial.title, denial.scope)]
+            }
+            ([], None) => vec!["no role assignment of this caller, or of its groups, was found".to_owned()],
+            (reasons, None) => reasons.iter().map(in_words).collect(),
         };
         Decided { allowed: false, reasons, ..Self::allowed(cx, caller, access) }
     }

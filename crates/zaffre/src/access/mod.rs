@@ -11,8 +11,11 @@
 pub mod assignments;
 mod caller;
 mod decisions;
+pub mod denials;
+pub(crate) mod derived;
 mod permit;
 mod policy;
+mod propagation;
 pub mod sql_roles;
 
 use azure::{
@@ -20,13 +23,14 @@ use azure::{
     conditions::Source,
     error::Result,
     ids::ResourceId,
-    rbac::{Access, Plane, Reason, Reasons, Silent},
+    rbac::{Access, Decision, Plane, Reason, Reasons, Silent},
 };
 
 pub use self::{
     caller::Caller,
     decisions::{Decided, Decisions},
     permit::{Permit, Refusal, Why},
+    policy::Holdings,
 };
 use crate::{door::From, service::cx::Cx, store::Txn};
 
@@ -91,10 +95,14 @@ fn first_denied(cx: &Cx, txn: &Txn, caller: &Caller, all: Vec<Access>) -> Result
         if caller.is_anonymous() {
             return Ok(Some(Why::Anonymous));
         }
-        if !may(txn, caller, &access)? {
-            let reasons = explain(txn, caller, &access)?;
-            cx.env.decisions.push(Decided::refused(cx, caller, &access, &reasons));
-            return Ok(Some(Why::Denied { access: Box::new(access), reasons }));
+        if !may(cx, txn, caller, &access)? {
+            let (decision, reasons) = explain(cx, txn, caller, &access)?;
+            let by = match decision {
+                Decision::Denied { by } => denials::get(txn, &by)?.map(Box::new),
+                Decision::Allowed { .. } | Decision::NotGranted => None,
+            };
+            cx.env.decisions.push(Decided::refused(cx, caller, &access, (&reasons, by.as_deref())));
+            return Ok(Some(Why::Denied { access: Box::new(access), reasons, by }));
         }
         cx.env.decisions.push(Decided::allowed(cx, caller, &access));
     }
@@ -102,16 +110,19 @@ fn first_denied(cx: &Cx, txn: &Txn, caller: &Caller, all: Vec<Access>) -> Result
 }
 
 /// Whether the caller may; lists ask it of every row that they might show.
-pub fn may(txn: &Txn, caller: &Caller, access: &Access) -> Result<bool> {
+pub fn may(cx: &Cx, txn: &Txn, caller: &Caller, access: &Access) -> Result<bool> {
     match caller::by_key(caller, access) {
         Some(allowed) => Ok(allowed),
-        None => Ok(policy::evaluate(txn, caller, access, &mut Silent)?.allowed()),
+        None => Ok(policy::evaluate(cx, txn, caller, access, &mut Silent)?.allowed()),
     }
 }
 
-/// The evaluator's reasons, gathered by asking again and listening.
-pub fn explain(txn: &Txn, caller: &Caller, access: &Access) -> Result<Vec<Reason>> {
+/// The decision with the evaluator's reasons, gathered by asking again and listening.
+pub fn explain(cx: &Cx, txn: &Txn, caller: &Caller, access: &Access) -> Result<(Decision, Vec<Reason>)> {
     let mut reasons = Reasons::default();
-    policy::evaluate(txn, caller, access, &mut reasons)?;
-    Ok(reasons.0)
+    let decision = policy::evaluate(cx, txn, caller, access, &mut reasons)?;
+    Ok((decision, reasons.0))
 }
+
+#[cfg(test)]
+mod tests;

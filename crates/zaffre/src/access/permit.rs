@@ -10,7 +10,7 @@ use azure::{
     rbac::{Access, Reason},
 };
 
-use super::{Caller, first_denied};
+use super::{Caller, denials::Denial, first_denied};
 use crate::{service::cx::Cx, store::Txn};
 
 /// Leave to do what was demanded.
@@ -36,6 +36,8 @@ pub enum Why {
     Denied {
         access: Box<Access>,
         reasons: Vec<Reason>,
+        /// The deny assignment that forbids it, where one does.
+        by: Option<Box<Denial>>,
     },
 }
 

@@ -34,6 +34,7 @@ rows! {
 
     AUTHORIZATION_FAILED 403 "AuthorizationFailed" "The client '{0}' with object id '{1}' does not have authorization to perform action '{2}' over scope '{3}' or the scope is invalid. If access was recently granted, please refresh your credentials." "arm.md §4";
     CONDITION_NOT_FULFILLED 403 "AuthorizationFailed" "The client '{0}' with object id '{1}' does not have authorization or an ABAC condition not fulfilled to perform action '{2}' over scope '{3}' or the scope is invalid. If access was recently granted, please refresh your credentials." "documented: Troubleshoot Azure RBAC, unable to assign a role";
+    DENIED 403 "DenyAssignmentAuthorizationFailed" "The client '{0}' with object id '{1}' has permission to perform action '{2}' on scope '{3}'; however, the access is denied because of the deny assignment with name '{4}' and Id '{5}' at scope '{6}'." "rbac.md §3";
     LINKED_AUTHORIZATION_FAILED 403 "LinkedAuthorizationFailed" "The client '{0}' with object id '{1}' has permission to perform action '{2}' on scope '{3}'; however, it does not have permission to perform action(s) '{4}' on the linked scope(s) '{5}' (respectively) or the linked scope(s) are invalid." "arm.md §4";
 
     GROUP_NOT_FOUND 404 "ResourceGroupNotFound" "Resource group '{0}' could not be found." "arm.md §4";
@@ -93,8 +94,13 @@ fn joined(access: &Access) -> String {
 
 /// 403 for what was demanded first.
 pub(super) fn refused(refusal: &Refusal) -> Error {
-    let Why::Denied { access, reasons } = &refusal.why else { return (&NO_AUTHORIZATION).into() };
+    let Why::Denied { access, reasons, by } = &refusal.why else { return (&NO_AUTHORIZATION).into() };
     let (client, object_id) = names_of(&refusal.caller);
+    if let Some(denial) = by {
+        let (action, on) = (joined(access), access.on.to_string());
+        let (id, name, at) = (denial.name.simple(), denial.title.clone(), denial.scope.to_string());
+        return DENIED.with([client, object_id, action, on, name, id, at]);
+    }
     let is_conditional = |it: &Reason| it.verdict == Verdict::ConditionNotMet;
     let row =
         if reasons.iter().any(is_conditional) { &CONDITION_NOT_FULFILLED } else { &AUTHORIZATION_FAILED };

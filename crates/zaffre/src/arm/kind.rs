@@ -213,6 +213,7 @@ pub(super) fn linked(
     match permit.also(cx, txn, all)? {
         Ok(()) => Ok(()),
         Err(refusal) => Err(match &refusal.why {
+            Why::Denied { by: Some(_), .. } => codes::refused(&refusal),
             Why::Denied { access, .. } => codes::linked_refusal(&refusal.caller, action, on, access),
             Why::Anonymous | Why::NotAGuest => (&codes::NO_AUTHORIZATION).into(),
         }),

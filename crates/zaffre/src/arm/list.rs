@@ -98,6 +98,7 @@ fn listed(shown: Vec<Value>, last: Option<&Resource>, asked: &Asked) -> Value {
 
 /// Whether a caller may read resources, asked once a type where the scope's answer is yes.
 struct Sight<'a> {
+    cx: &'a Cx,
     txn: &'a Txn,
     caller: &'a Caller,
     scope: &'a ResourceId,
@@ -112,6 +113,7 @@ impl Sight<'_> {
         }
         let may = |on: &ResourceId| {
             access::may(
+                self.cx,
                 self.txn,
                 self.caller,
                 &Access::to(Action::from(action.as_str()), on.clone(), Plane::Control),
@@ -147,14 +149,14 @@ pub(super) fn groups(
             document::whole(of, &view)
         },
     };
-    walk.page(txn, caller, at, asked)
+    walk.page(cx, (txn, caller), at, asked)
 }
 
 /// Every tracked resource that the caller may see, as generic lists show it.
 pub(super) fn everything(
     types: &Types,
-    txn: &Txn,
-    caller: &Caller,
+    cx: &Cx,
+    (txn, caller): (&Txn, &Caller),
     at: &ResourceId,
     asked: &Asked,
 ) -> Result<Value> {
@@ -169,7 +171,7 @@ pub(super) fn everything(
             Ok(Value::Object(shown))
         },
     };
-    walk.page(txn, caller, at, asked)
+    walk.page(cx, (txn, caller), at, asked)
 }
 
 /// What `$expand` names of a row's history.
@@ -196,10 +198,10 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// A page of what is listed, wanted by the filter, and seen by the caller.
-    fn page(&self, txn: &Txn, caller: &Caller, at: &ResourceId, asked: &Asked) -> Result<Value> {
+    fn page(&self, cx: &Cx, (txn, caller): (&Txn, &Caller), at: &ResourceId, asked: &Asked) -> Result<Value> {
         let page = Page::of(&asked.query)?;
         let filter: Option<Filter> = filter::filter(&asked.query)?;
-        let mut sight = Sight { txn, caller, scope: at, at_scope: HashMap::new() };
+        let mut sight = Sight { cx, txn, caller, scope: at, at_scope: HashMap::new() };
         let (mut shown, mut last) = (Vec::new(), None::<Resource>);
         let mut after = page.after_id()?;
         loop {

@@ -119,7 +119,7 @@ fn location(charter: &Charter, region: &Region) -> Value {
 pub(super) fn resources(types: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
     visible(call)?;
     let at = own::scope_of(call.id);
-    let list = list::everything(types, call.txn, call.permit.caller(), &at, &Asked::of(call))?;
+    let list = list::everything(types, call.cx, (call.txn, call.permit.caller()), &at, &Asked::of(call))?;
     Ok(Answer::ok(list))
 }
 

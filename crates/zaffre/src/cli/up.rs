@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
     sync::Arc,
+    time::Duration,
 };
 
 use clap::ValueEnum;
@@ -51,6 +52,9 @@ pub(super) struct Args {
     /// How virtual machines run
     #[arg(long, value_enum, default_value = "auto", env = "ZAFFRE_GUESTS")]
     guests: Guests,
+    /// For how long changes of role assignments are not seen yet, as on the platform
+    #[arg(long, value_name = "SECONDS", default_value = "0", env = "ZAFFRE_ROLE_PROPAGATION")]
+    role_propagation: u64,
     /// How requests are logged, on standard error
     #[arg(long, value_enum, default_value = "text", env = "ZAFFRE_LOG")]
     log: Log,
@@ -122,8 +126,12 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
 
 async fn server(args: &Args, home: &Home) -> Result<Arc<Server>, StartError> {
     let data = home.path().to_owned();
-    let settings =
-        Settings { data: (!args.memory).then(|| data.clone()), offline: args.offline, log: args.log.into() };
+    let settings = Settings {
+        data: (!args.memory).then(|| data.clone()),
+        offline: args.offline,
+        log: args.log.into(),
+        role_propagation: Duration::from_secs(args.role_propagation),
+    };
     let (store, content) = match args.memory {
         true => (Store::in_memory(), Content::in_memory()),
         false => {

@@ -4,18 +4,18 @@ use std::{collections::HashMap, hash::Hash, mem};
 
 /// Two generations. What is found in the old one is carried over to the new one; when the new one is
 /// full it becomes the old one, and what nobody asked for meanwhile is gone.
-pub(super) struct Bounded<K, V> {
+pub(crate) struct Bounded<K, V> {
     generation: usize,
     young: HashMap<K, V>,
     old: HashMap<K, V>,
 }
 
 impl<K: Hash + Eq, V: Clone> Bounded<K, V> {
-    pub(super) fn new(generation: usize) -> Self {
+    pub(crate) fn new(generation: usize) -> Self {
         Bounded { generation, young: HashMap::new(), old: HashMap::new() }
     }
 
-    pub(super) fn get(&mut self, key: &K) -> Option<V> {
+    pub(crate) fn get(&mut self, key: &K) -> Option<V> {
         if let Some(value) = self.young.get(key) {
             return Some(value.clone());
         }
@@ -24,7 +24,7 @@ impl<K: Hash + Eq, V: Clone> Bounded<K, V> {
         Some(value)
     }
 
-    pub(super) fn put(&mut self, key: K, value: V) {
+    pub(crate) fn put(&mut self, key: K, value: V) {
         if self.young.len() >= self.generation {
             self.old = mem::take(&mut self.young);
         }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{links, roles};
+use crate::access::derived;
 use crate::store::{Span, Table, Txn};
 
 const GROUPS: Table<ObjectId, Group> = Table::new("groups");
@@ -62,6 +63,7 @@ pub fn add(txn: &mut Txn, group: ObjectId, member: ObjectId) -> Result<bool> {
     if MEMBERS.exists(txn, &(group, member))? {
         return Ok(false);
     }
+    derived::changed(txn)?;
     MEMBERS.put(txn, &(group, member), &())?;
     MEMBER_OF.put(txn, &(member, group), &())?;
     Ok(true)
@@ -72,6 +74,7 @@ pub fn remove(txn: &mut Txn, group: ObjectId, member: ObjectId) -> Result<bool> 
     if !MEMBERS.exists(txn, &(group, member))? {
         return Ok(false);
     }
+    derived::changed(txn)?;
     MEMBERS.delete(txn, &(group, member))?;
     MEMBER_OF.delete(txn, &(member, group))?;
     Ok(true)

@@ -16,7 +16,7 @@
 //! tokens and takes its role assignments' effect away, and does not call back those that were issued.
 
 pub mod applications;
-mod bounded;
+pub(crate) mod bounded;
 pub mod founding;
 pub mod groups;
 pub mod links;

@@ -18,7 +18,7 @@ pub fn complete(txn: &mut Txn, resource: &Resource, now: Timestamp) -> Result<()
     if let Some(identity) = &resource.identity {
         identity::end(txn, &resource.id, identity)?;
     }
-    forget_assignments(txn, &resource.id)?;
+    forget_assignments(txn, &resource.id, now)?;
     rows::delete(txn, resource)?;
     if let Some(operation) = resource.operation {
         operations::finish(txn, operation, Status::Succeeded { output: None }, now)?;
@@ -38,9 +38,9 @@ pub fn complete_group(txn: &mut Txn, group: &Resource, now: Timestamp) -> Result
 }
 
 /// Nobody who was given something here has it when another thing of this name is made.
-fn forget_assignments(txn: &mut Txn, scope: &ResourceId) -> Result<()> {
+fn forget_assignments(txn: &mut Txn, scope: &ResourceId, now: Timestamp) -> Result<()> {
     for assignment in assignments::within(txn, scope)? {
-        assignments::delete(txn, &assignment.id)?;
+        assignments::delete(txn, &assignment.id, now)?;
     }
     Ok(())
 }

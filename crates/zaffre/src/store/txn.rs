@@ -71,6 +71,11 @@ impl Txn {
         self.wakes.push(Arc::clone(whom));
     }
 
+    /// Whether this has written anything yet, which nobody else sees.
+    pub fn has_written(&self) -> bool {
+        !self.writes.is_empty()
+    }
+
     pub(crate) fn get(&self, key: &Bytes) -> Result<Option<Bytes>, StoreError> {
         if key.len() > MAX_KEY_BYTES {
             return Ok(None);

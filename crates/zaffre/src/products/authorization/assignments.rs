@@ -1,5 +1,7 @@
 //! `roleAssignments`: who is given a role where, and every rule of giving it (rbac.md §2).
 
+use std::sync::Arc;
+
 use azure::{
     api_version::ApiVersion,
     conditions::{self, Attributes, Condition},
@@ -7,6 +9,7 @@ use azure::{
     ids::{Guid, ObjectId, ResourceId},
     odata::{Filter, Value as Operand},
     principal::PrincipalKind,
+    roles::RoleDefinition,
 };
 use serde_json::{Value, json};
 
@@ -146,7 +149,9 @@ fn put(edit: &mut Edit<'_>) -> Result<Written> {
         debug_assert_eq!(known.name, name);
         return Err((&UPDATE_NOT_PERMITTED).into());
     }
-    if assignments::role(edit.txn, request.role)?.is_none() {
+    // A custom role is not there where it cannot be given.
+    let is_assignable = |role: Arc<RoleDefinition>| role.assignable_scopes.iter().any(|it| it.holds(&scope));
+    if !assignments::role(edit.txn, request.role)?.is_some_and(is_assignable) {
         return Err(ROLE_NOT_FOUND.with([request.role.simple()]));
     }
     let kind = principal_kind(edit, &request)?;
@@ -277,7 +282,7 @@ fn delete(edit: &mut Edit<'_>) -> Result<Option<Value>> {
     if is_last_owner(edit.txn, &was)? {
         return Err((&LAST_OWNER).into());
     }
-    assignments::delete(edit.txn, edit.id)?;
+    assignments::delete(edit.txn, edit.id, edit.cx.now)?;
     Ok(Some(shown(&edit.look(), &was)))
 }
 

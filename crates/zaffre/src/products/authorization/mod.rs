@@ -5,10 +5,12 @@
 //!
 //! - `definitions.rs`: the 928 built-in roles, and custom ones.
 //! - `assignments.rs`: roles given to principals, with every rule of giving them.
+//! - `denials.rs`: deny assignments, which are only shown.
 //! - `permissions.rs`: what the caller itself may do at a scope.
 
 mod assignments;
 mod definitions;
+mod denials;
 mod permissions;
 
 use azure::{
@@ -35,13 +37,17 @@ static ASSIGNMENT_VERSIONS: [ApiVersion; 7] = [
     v("2022-04-01"),
 ];
 
-static KINDS: [Kind; 2] = [
+/// deny-assignments-rest.md.
+static DENIAL_VERSIONS: [ApiVersion; 3] = [v("2018-07-01-preview"), v("2018-07-01"), v("2022-04-01")];
+
+static KINDS: [Kind; 3] = [
     Kind::extension("roleDefinitions", &DEFINITION_VERSIONS, &definitions::OWN),
     Kind {
         location: Located::Nowhere,
         confirms: true,
         ..Kind::extension("roleAssignments", &ASSIGNMENT_VERSIONS, &assignments::OWN)
     },
+    Kind::extension("denyAssignments", &DENIAL_VERSIONS, &denials::OWN),
 ];
 
 pub static PROVIDER: Provider = Provider {

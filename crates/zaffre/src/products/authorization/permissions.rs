@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     access::assignments,
     arm::kind::{Answer, Call},
+    directory::groups,
     store::Txn,
 };
 
@@ -13,7 +14,12 @@ use crate::{
 pub(super) fn list(call: &Call<'_, &Txn>) -> Result<Answer> {
     let scope = call.id;
     let mut value = Vec::new();
-    for id in call.permit.caller().principal().iter().flat_map(|who| who.ids()) {
+    let mut ids = Vec::new();
+    if let Some(who) = call.permit.caller().principal() {
+        ids.push(who.object_id);
+        ids.extend(groups::of(call.txn, who.object_id)?);
+    }
+    for id in ids {
         for assignment in assignments::of(call.txn, id)? {
             if !assignment.scope.holds(scope) {
                 continue;
@@ -26,10 +32,15 @@ pub(super) fn list(call: &Call<'_, &Txn>) -> Result<Answer> {
 }
 
 fn shown(permission: &Permission) -> Value {
-    json!({
+    let mut shown = json!({
         "actions": permission.actions,
         "notActions": permission.not_actions,
         "dataActions": permission.data_actions,
         "notDataActions": permission.not_data_actions,
-    })
+    });
+    if let Some(condition) = &permission.condition {
+        shown["condition"] = json!(condition);
+        shown["conditionVersion"] = json!(permission.condition_version);
+    }
+    shown
 }

@@ -1,0 +1,94 @@
+//! `denyAssignments`: shown, and made by nobody here (rbac.md §3).
+
+use azure::{
+    error::{Result, Row},
+    ids::ResourceId,
+    odata::{Filter, Value as Operand},
+    rbac::EVERYONE,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    access::denials::{self, Denial},
+    arm::kind::{Edit, Look, Own, Written},
+};
+
+static NOT_FOUND: Row = Row {
+    code: "DenyAssignmentNotFound",
+    status: 404,
+    template: "The deny assignment '{0}' is not found.",
+    source: "unverified",
+};
+static NOT_YOURS: Row = Row {
+    code: "DenyAssignmentNotAllowed",
+    status: 400,
+    template: "Deny assignments are created and managed by Azure, and cannot be created, changed or deleted directly.",
+    source: "documented: deny-assignments.md; code and wording unverified",
+};
+static BAD_FILTER: Row = Row {
+    code: "InvalidFilter",
+    status: 400,
+    template: "The filter '{0}' is not supported.",
+    source: "unverified",
+};
+
+pub(super) static OWN: Own = Own {
+    get: |look| Ok(denials::get(look.txn, look.id)?.map(|it| shown(&it))),
+    list,
+    put: |_| -> Result<Written> { Err((&NOT_YOURS).into()) },
+    patch: None,
+    delete,
+    delete_shows: false,
+    absent: Some(|id: &ResourceId| NOT_FOUND.with([id.name()])),
+};
+
+fn delete(edit: &mut Edit<'_>) -> Result<Option<Value>> {
+    match denials::get(edit.txn, edit.id)? {
+        Some(_) => Err((&NOT_YOURS).into()),
+        None => Ok(None),
+    }
+}
+
+/// At the scope and above; below it too, unless `atScope()` says no.
+fn list(look: &Look<'_>) -> Result<Vec<Value>> {
+    let text = look.query.iter().find(|(name, _)| name.eq_ignore_ascii_case("$filter"));
+    let filter = match text.map(|(_, text)| text.as_str()).filter(|it| !it.trim().is_empty()) {
+        Some(text) => Some(Filter::parse(text).map_err(|bad| BAD_FILTER.with([text]).because(bad))?),
+        None => None,
+    };
+    let at_scope = filter.as_ref().is_some_and(|it| it.call("atScope").is_some());
+    let near = |it: &Denial| it.scope.holds(look.id) || (!at_scope && look.id.holds(&it.scope));
+    let wanted = |it: &&Denial| near(it) && filter.as_ref().is_none_or(|filter| is_wanted(filter, it));
+    Ok(denials::all(look.txn)?.iter().filter(wanted).map(shown).collect())
+}
+
+fn is_wanted(filter: &Filter, it: &Denial) -> bool {
+    filter.matches(&|path| match path {
+        "denyassignmentname" => vec![Operand::Text(it.title.clone())],
+        "principalid" => it.principals.iter().map(|id| Operand::Text(id.to_string())).collect(),
+        _ => Vec::new(),
+    })
+}
+
+fn shown(it: &Denial) -> Value {
+    let principal = |id: &azure::ids::ObjectId| match *id {
+        EVERYONE => json!({ "id": id, "type": "SystemDefined" }),
+        _ => json!({ "id": id }),
+    };
+    let principals = |all: &[azure::ids::ObjectId]| all.iter().map(principal).collect::<Vec<_>>();
+    json!({
+        "properties": {
+            "denyAssignmentName": it.title,
+            "description": it.description,
+            "permissions": it.permissions,
+            "scope": it.scope,
+            "doNotApplyToChildScopes": it.does_not_apply_to_child_scopes,
+            "principals": principals(&it.principals),
+            "excludePrincipals": principals(&it.excluded_principals),
+            "isSystemProtected": it.is_system_protected,
+        },
+        "id": it.id,
+        "type": "Microsoft.Authorization/denyAssignments",
+        "name": it.name,
+    })
+}
