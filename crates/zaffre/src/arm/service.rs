@@ -84,8 +84,8 @@ impl Service for Arm {
     fn parse(&self, _cx: &Cx, parts: &Parts) -> Result<Op> {
         let is_metadata =
             || parts.raw_path.to_ascii_lowercase().trim_start_matches('/').starts_with("metadata/");
-        let requested = match parts.query("api-version").filter(|it| !it.is_empty()) {
-            Some(version) => version.to_owned(),
+        let requested = match requested(parts) {
+            Some(version) => version,
             None if is_metadata() => "2022-09-01".to_owned(),
             None => return Err((&codes::MISSING_API_VERSION).into()),
         };
@@ -214,6 +214,14 @@ fn rendered(error: &Error) -> Value {
     shown
 }
 
+/// The api-version that is asked for. Two of them are joined, as ASP.NET does it, and so are none of ours
+/// (unverified for Azure, and safer than to serve either).
+fn requested(parts: &Parts) -> Option<String> {
+    let given = parts.query.iter().filter(|(name, _)| name.eq_ignore_ascii_case("api-version"));
+    let given: Vec<&str> = given.map(|(_, version)| version.as_str()).collect();
+    given.iter().any(|version| !version.is_empty()).then(|| given.join(","))
+}
+
 fn version_of(what: &What, requested: &str) -> Result<ApiVersion> {
     match what {
         What::One { of, .. } | What::Many { of, .. } | What::Verb { of, .. } => of.serve(requested),
@@ -332,6 +340,7 @@ impl Arm {
             Run::Wait(run) => {
                 let (version, query, origin) =
                     (asked.version.clone(), asked.query.clone(), asked.origin.clone());
+                let id = found.as_ref().map_or(id, |it| &it.id);
                 let (cx, id, path) = (cx.clone(), id.clone(), path.clone());
                 run(Errand { cx, permit, draw, version, id, resource: found, path, query, body, origin })
                     .await?
@@ -383,6 +392,8 @@ fn calling<'a, T>(
 ) -> Call<'a, T> {
     let asked = &op.asked;
     let (version, query, origin) = (&asked.version, &asked.query, asked.origin.as_str());
+    // As it was made, not as this request spells it: what lies beside the row is kept by that name.
+    let id = resource.map_or(id, |it| &it.id);
     Call { cx, txn, permit, draw, version, id, resource, path, query, body, origin }
 }
 
