@@ -11,6 +11,7 @@ use azure::{
     shared_key::{self, Presented, Signature},
     time::Timestamp,
 };
+use http::header;
 
 use super::{Found, codes, op::Op, version::Version};
 use crate::{
@@ -31,9 +32,11 @@ pub(super) fn authenticate(cx: &Cx, op: &Op, found: &Found, parts: &Parts) -> Re
     if account.settings.requires_https && !cx.door.tls && cx.door.entrance != Entrance::Blob {
         return Err(codes::REQUIRES_HTTPS.bare());
     }
-    let Some(authorization) = parts.header("authorization") else {
+    let Some(authorization) = parts.headers.get(header::AUTHORIZATION) else {
         return if parts.query("sig").is_some() { Err(sas_not_yet()) } else { Ok(Caller::Anonymous) };
     };
+    // What cannot be read proves nothing, and is not nothing.
+    let authorization = authorization.to_str().map_err(|_| codes::INVALID_AUTHENTICATION.bare())?;
     if let Some(token) = bearer_token(authorization) {
         return bearer(cx, op, token);
     }

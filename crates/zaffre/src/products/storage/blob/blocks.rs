@@ -181,11 +181,11 @@ fn parse_list(bytes: &Bytes) -> Result<Vec<(From, String)>> {
                     _ => return Err(malformed()),
                 }
             }
-            Event::Text(text) => {
-                if let Some((_, id)) = &mut open {
-                    id.push_str(&text.xml10_content());
-                }
-            }
+            Event::Text(text) => match (&mut open, text.xml10_content()) {
+                (Some((_, id)), text) => id.push_str(&text),
+                (None, text) if text.trim().is_empty() => {}
+                (None, _) => return Err(malformed()),
+            },
             Event::End(_) => {
                 depth -= 1;
                 wanted.extend(open.take().map(|(from, id)| (from, id.trim().to_owned())));

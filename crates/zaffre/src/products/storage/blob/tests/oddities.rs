@@ -72,6 +72,18 @@ async fn bad_input_gets_its_own_code() {
 }
 
 #[tokio::test]
+async fn a_block_list_is_elements_and_nothing_between_or_behind_them() {
+    let client = Client::drop_in().await;
+    client.make_container("con").await;
+    for list in ["<BlockList></BlockList>}", "<BlockList>x</BlockList>", "x<BlockList/>"] {
+        let answer = client.send("PUT", "/con/a?comp=blocklist", &[], list).await;
+        assert_eq!((answer.status, answer.code()), (400, "InvalidXmlDocument"), "{list}");
+    }
+    let blanks = "\r\n<BlockList>\n\t</BlockList>\n";
+    assert_eq!(client.send("PUT", "/con/a?comp=blocklist", &[], blanks).await.status, 201);
+}
+
+#[tokio::test]
 async fn what_is_not_here_yet_says_so_by_name() {
     let client = Client::drop_in().await;
     client.make_container("con").await;
