@@ -170,6 +170,8 @@ impl Front {
             .header_read_timeout(self.limits.head_time)
             .max_header_size(self.limits.head_bytes)
             .max_buf_size(READ_BYTES)
+            // Who has said all it has to say may still listen: a body cut short that way is refused in words.
+            .half_close(true)
             .serve_connection(TokioIo::new(io), service)
             .with_upgrades();
         let mut connection = pin!(connection);

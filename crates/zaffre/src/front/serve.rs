@@ -15,7 +15,7 @@ use crate::{
 /// Takes a request down the path and gives the answer. It never fails: what goes wrong is rendered.
 pub async fn serve<S: Service>(service: &S, cx: Cx, parts: Parts, body: Body) -> Response<ReplyBody> {
     let mut record = Record::begin(S::NAME, &cx, &parts);
-    let (body, leftover) = body.lent();
+    let (body, leftover) = body.held_back(expects_to_be_asked(&parts)).lent();
     let mut reply = match caught(attempt(service, &cx, &parts, body, &mut record)).await {
         Ok(reply) => reply,
         Err(error) => {
@@ -49,6 +49,11 @@ async fn attempt<S: Service>(
         return Err(Fault::Internal.because("the operation's row says `later`, and its handler never asked"));
     }
     Ok(reply)
+}
+
+/// A refusal of what waits for `100 Continue` must not say it first (RFC 9110 §10.1.1).
+fn expects_to_be_asked(parts: &Parts) -> bool {
+    parts.header("expect").is_some_and(|it| it.eq_ignore_ascii_case("100-continue"))
 }
 
 /// Find, authenticate and authorize, on one snapshot.

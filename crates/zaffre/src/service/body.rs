@@ -32,6 +32,8 @@ pub struct Body {
     limit: u64,
     read: u64,
     leftover: Option<oneshot::Sender<Inner>>,
+    /// Whether the client holds the body back until it is asked for.
+    is_held_back: bool,
 }
 
 /// What a handler did not read of its body, once it has dropped it.
@@ -43,7 +45,19 @@ impl Body {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Cause>,
     {
-        Body { inner: Some(Box::pin(inner.map_err(Into::into))), limit: u64::MAX, read: 0, leftover: None }
+        Body {
+            inner: Some(Box::pin(inner.map_err(Into::into))),
+            limit: u64::MAX,
+            read: 0,
+            leftover: None,
+            is_held_back: false,
+        }
+    }
+
+    /// Says that the client holds the body back: to ask for it, even to throw it away, is to invite it.
+    pub fn held_back(mut self, is_held_back: bool) -> Self {
+        self.is_held_back = is_held_back;
+        self
     }
 
     /// Lets the caller have back what will not have been read.
@@ -130,6 +144,9 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
+        if self.is_held_back && self.read == 0 {
+            return;
+        }
         if let (Some(leftover), Some(inner)) = (self.leftover.take(), self.inner.take()) {
             // Nobody waits for it when all went well.
             let _ = leftover.send(inner);
@@ -140,7 +157,9 @@ impl Drop for Body {
 impl Leftover {
     pub async fn drain(self) {
         if let Ok(inner) = self.0.await {
-            Body { inner: Some(inner), limit: u64::MAX, read: 0, leftover: None }.drain().await;
+            Body { inner: Some(inner), limit: u64::MAX, read: 0, leftover: None, is_held_back: false }
+                .drain()
+                .await;
         }
     }
 }
