@@ -63,6 +63,12 @@ static NOT_THAT_PORT: Row = Row {
     template: "`{0}` answers on ports 443 and 80, not on {1}",
     source: "our own (invariant 11)",
 };
+static NO_PORT: Row = Row {
+    code: "NoPort",
+    status: 400,
+    template: "`{0}` names a port that is none",
+    source: "our own; RFC 9110 §9.3.6",
+};
 static OFFLINE: Row = Row {
     code: "Offline",
     status: 403,
@@ -128,7 +134,9 @@ impl Client {
         };
         let is_connect = request.method() == Method::CONNECT;
         let (host, default_port) = (bare(&authority), if is_connect { 443 } else { 80 });
-        let port = authority.port_u16().unwrap_or(default_port);
+        let Some(port) = port(&authority, default_port) else {
+            return self.refuse(request.method().as_str(), NO_PORT.with([authority.as_str()]));
+        };
         let what = format!("{} {host}:{port}", request.method());
         match (judge(host, port, self.front.server.env.settings.offline), is_connect) {
             (Verdict::Refuse(row), _) => self.refuse(&what, row.with([host.to_owned(), port.to_string()])),
@@ -236,6 +244,12 @@ impl Client {
 /// The host as the table of names writes it: without the brackets of an address.
 fn bare(authority: &Authority) -> &str {
     authority.host().trim_start_matches('[').trim_end_matches(']')
+}
+
+/// The port that is named, or the usual one; none where what is named is no port.
+fn port(authority: &Authority, usual: u16) -> Option<u16> {
+    let behind = authority.as_str().rsplit_once(authority.host()).map_or("", |(_, behind)| behind);
+    if behind.is_empty() { Some(usual) } else { authority.port_u16() }
 }
 
 /// The secret in `Proxy-Authorization: Basic vm:SECRET`.
@@ -397,6 +411,21 @@ mod tests {
                 "{host}:{port}"
             );
             assert_eq!(judge(host, port, false), verdict, "{host}:{port}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_the_one_named_or_the_usual_one() {
+        for (authority, expected) in [
+            ("a", Some(443)),
+            ("a:80", Some(80)),
+            ("[::1]", Some(443)),
+            ("[::1]:8080", Some(8080)),
+            ("a:99999", None),
+            ("a:", None),
+        ] {
+            let authority: Authority = authority.parse().expect("an authority");
+            assert_eq!(port(&authority, 443), expected, "{authority}");
         }
     }
 
