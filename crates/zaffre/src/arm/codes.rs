@@ -69,6 +69,9 @@ rows! {
     INVALID_IDENTITY 400 "InvalidIdentity" "The identity of the resource is invalid: {0}." "resources.md §2.1; unverified";
     FAILED_IDENTITY_OPERATION 400 "FailedIdentityOperation" "Identity operation for resource '{0}' failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: '{\"error\":{\"code\":\"BadRequest\",\"message\":\"Resource '{1}' was not found.\"}}'.'." "resources.md §2.1; code recorded, text unverified";
 
+    BAD_HEAD 400 "BadRequest" "The request's Host or its query is missing, repeated or malformed." "our own";
+    HEAD_TOO_LARGE 431 "RequestHeaderFieldsTooLarge" "The request line and the headers are too long." "our own";
+    MISDIRECTED 421 "MisdirectedRequest" "The request's Host is not the name that the TLS handshake was for." "our own; RFC 9110 §7.4";
     NOT_IMPLEMENTED 501 "NotImplemented" "Zaffre does not do '{0}' yet." "our own";
     INTERNAL 500 "InternalServerError" "Encountered internal server error. Diagnostic information: timestamp, subscription id, tracking id and request correlation id are in the headers." "general knowledge, unverified wording";
     UNAVAILABLE 503 "ServiceUnavailable" "The service is temporarily unavailable." "general knowledge, unverified wording";

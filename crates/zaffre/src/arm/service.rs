@@ -155,6 +155,9 @@ impl Service for Arm {
 
     fn fault(&self, fault: Fault) -> &'static Row {
         match fault {
+            Fault::BadHead => &codes::BAD_HEAD,
+            Fault::HeadTooLarge => &codes::HEAD_TOO_LARGE,
+            Fault::Misdirected => &codes::MISDIRECTED,
             Fault::Internal => &codes::INTERNAL,
             Fault::Unavailable => &codes::UNAVAILABLE,
             Fault::BodyTooLarge => &codes::BODY_TOO_LARGE,

@@ -107,6 +107,12 @@ refusals! {
         "There is nothing at this path.", "our own: Azure answers with a page";
     NOT_IMPLEMENTED = 501 "invalid_request" "NotImplemented"
         "This cloud does not implement '{0}'.", "our own";
+    BAD_HEAD = 400 "invalid_request" "BadRequest"
+        "The request's Host or its query is missing, repeated or malformed.", "our own";
+    HEAD_TOO_LARGE = 431 "invalid_request" "RequestHeaderFieldsTooLarge"
+        "The request line and the headers are too long.", "our own";
+    MISDIRECTED = 421 "invalid_request" "MisdirectedRequest"
+        "The request's Host is not the name that the TLS handshake was for.", "our own; RFC 9110 §7.4";
     TOO_LARGE = 413 "invalid_request" "RequestTooLarge"
         "The request body is too large.", "our own";
     TOO_SLOW = 408 "invalid_request" "RequestTimeout"
@@ -119,6 +125,9 @@ refusals! {
 
 pub(super) fn fault(fault: Fault) -> &'static Row {
     let refusal = match fault {
+        Fault::BadHead => &BAD_HEAD,
+        Fault::HeadTooLarge => &HEAD_TOO_LARGE,
+        Fault::Misdirected => &MISDIRECTED,
         Fault::Internal => &INTERNAL,
         Fault::Unavailable => &UNAVAILABLE,
         Fault::BodyTooLarge => &TOO_LARGE,

@@ -1,27 +1,26 @@
 //! One connection: HTTP/1.1 on whatever carries it, each request through the same door.
 //!
-//! What HTTP itself refuses is refused here, before any service is known: a head that is too long (431) or too slow, a
-//! missing or repeated Host (400), a Host unlike the name that the TLS handshake was for (421). Everything else is
+//! What is wrong with a head whatever service it is for is seen here: a missing or repeated Host (400), a Host unlike the
+//! name that the TLS handshake was for (421); the service refuses it in its own words. Only what cannot be read as a request
+//! is answered by hyper, with a bare status: no HTTP (400), a target (414) or a head (431) beyond all measure. Everything else is
 //! `front::answer`'s. Bodies stream both ways; an answer of 101 hands the connection over to the one who gave it.
 
 use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
 
-use azure::error::{Error, Row};
 use http::{HeaderMap, Request, Response, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde_json::json;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Handover, ca::Authority, log, tls};
+use super::{Handover, ca::Authority, tls};
 use crate::{
     Server, StartError,
     door::Door,
-    service::{Body, Reply, reply::ReplyBody},
+    service::{Body, Fault, reply::ReplyBody},
 };
 
 /// What connections may take of us.
@@ -30,7 +29,7 @@ pub struct Limits {
     /// From the end of one answer, or from the connection's begin, to the end of the next head.
     pub head_time: Duration,
     pub handshake_time: Duration,
-    /// The request line and the headers together.
+    /// The request line and the headers together, as far as they are read at all. Services refuse what is much shorter.
     pub head_bytes: usize,
     pub connections: usize,
     /// How long requests under way may take once the cloud goes down.
@@ -44,7 +43,7 @@ impl Default for Limits {
         Limits {
             head_time: Duration::from_secs(60),
             handshake_time: Duration::from_secs(30),
-            head_bytes: 64 << 10,
+            head_bytes: 240 << 10,
             connections: 8192,
             finish_time: Duration::from_secs(5),
             tunnel_idle: Duration::from_secs(600),
@@ -187,13 +186,6 @@ impl Front {
         }
     }
 
-    /// Answers what no service will see.
-    pub(super) fn turn_away(&self, what: &str, row: &'static Row) -> Response<ReplyBody> {
-        let error = row.bare();
-        log::turned_away(&self.server.env, what, &error);
-        turned_away(&error)
-    }
-
     async fn answer(
         &self,
         slot: &Slot,
@@ -201,8 +193,8 @@ impl Front {
         name: Option<&str>,
         mut request: Request<Incoming>,
     ) -> Response<ReplyBody> {
-        if let Err(row) = well_addressed(&request, name) {
-            return self.turn_away(&format!("{} {}", request.method(), request.uri().path()), row);
+        if let Err(fault) = well_addressed(&request, name) {
+            spoil(&mut request, fault, name);
         }
         let wants_upgrade = request.headers().contains_key(header::UPGRADE);
         let upgrade = wants_upgrade.then(|| hyper::upgrade::on(&mut request));
@@ -233,50 +225,36 @@ impl Closer {
     }
 }
 
-static NO_HOST: Row = bad("The request has no Host header.");
-static MANY_HOSTS: Row = bad("The request has more than one Host header.");
-static BAD_HOST: Row = bad("The request's Host is not a host and a port.");
-static OTHER_HOST: Row = Row {
-    code: "MisdirectedRequest",
-    status: 421,
-    template: "The request's Host is not the name that the TLS handshake was for.",
-    source: "RFC 9110 §7.4",
-};
-
-const fn bad(template: &'static str) -> Row {
-    Row { code: "BadRequest", status: 400, template, source: "RFC 9112 §3.2" }
-}
-
-fn turned_away(error: &Error) -> Response<ReplyBody> {
-    let body = json!({ "error": { "code": error.row.code, "message": error.message() } });
-    let reply = Reply::json(error.row.status, &body);
-    let mut response = Response::new(reply.body);
-    *response.status_mut() = reply.status;
-    *response.headers_mut() = reply.headers;
-    response
-}
-
 /// Refuses a request unless it names one host, and the one that its connection was made for (RFC 9112 §3.2, RFC 9110 §7.4).
-pub(super) fn well_addressed<B>(request: &Request<B>, name: Option<&str>) -> Result<(), &'static Row> {
+pub(super) fn well_addressed<B>(request: &Request<B>, name: Option<&str>) -> Result<(), Fault> {
     let written = written_host(request.headers())?;
     let authority = match request.uri().authority() {
         Some(authority) => authority.clone(),
-        None => written.parse().map_err(|_| &BAD_HOST)?,
+        None => written.parse().map_err(|_| Fault::BadHead)?,
     };
     let host = authority.host().trim_end_matches('.');
     match name {
-        Some(name) if !host.eq_ignore_ascii_case(name.trim_end_matches('.')) => Err(&OTHER_HOST),
+        Some(name) if !host.eq_ignore_ascii_case(name.trim_end_matches('.')) => Err(Fault::Misdirected),
         Some(_) | None => Ok(()),
     }
 }
 
-fn written_host(headers: &HeaderMap) -> Result<&str, &'static Row> {
+fn written_host(headers: &HeaderMap) -> Result<&str, Fault> {
     let mut hosts = headers.get_all(header::HOST).iter();
-    let host = hosts.next().ok_or(&NO_HOST)?;
-    if hosts.next().is_some() {
-        return Err(&MANY_HOSTS);
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().map_err(|_| Fault::BadHead),
+        (_, _) => Err(Fault::BadHead),
     }
-    host.to_str().map_err(|_| &BAD_HOST)
+}
+
+/// Leaves it to the service to refuse the request, in its own words; where the request names none, to that of the
+/// connection's name.
+pub(super) fn spoil<B>(request: &mut Request<B>, fault: Fault, name: Option<&str>) {
+    request.extensions_mut().insert(fault);
+    let named = name.and_then(|name| name.parse().ok());
+    if let (Some(name), false) = (named, request.headers().contains_key(header::HOST)) {
+        request.headers_mut().insert(header::HOST, name);
+    }
 }
 
 #[cfg(test)]
@@ -290,13 +268,13 @@ mod tests {
             ("/", &["management.azure.com"] as &[_], arm, Ok(())),
             ("/", &["MANAGEMENT.azure.com:443"], arm, Ok(())),
             ("/", &["management.azure.com."], arm, Ok(())),
-            ("/", &["graph.microsoft.com"], arm, Err(&OTHER_HOST)),
+            ("/", &["graph.microsoft.com"], arm, Err(Fault::Misdirected)),
             ("/", &["graph.microsoft.com"], None, Ok(())),
-            ("https://graph.microsoft.com/", &["management.azure.com"], arm, Err(&OTHER_HOST)),
-            ("/", &[], arm, Err(&NO_HOST)),
-            ("/", &["a", "a"], None, Err(&MANY_HOSTS)),
-            ("/", &["a b"], None, Err(&BAD_HOST)),
-            ("/", &["a/b"], None, Err(&BAD_HOST)),
+            ("https://graph.microsoft.com/", &["management.azure.com"], arm, Err(Fault::Misdirected)),
+            ("/", &[], arm, Err(Fault::BadHead)),
+            ("/", &["a", "a"], None, Err(Fault::BadHead)),
+            ("/", &["a b"], None, Err(Fault::BadHead)),
+            ("/", &["a/b"], None, Err(Fault::BadHead)),
             ("/", &["[::1]:10443"], None, Ok(())),
         ] {
             let mut request = Request::builder().uri(uri);

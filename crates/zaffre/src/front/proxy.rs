@@ -38,7 +38,7 @@ use tokio::{
 };
 
 use super::{
-    connection::{Front, Slot, well_addressed},
+    connection::{Front, Slot, spoil, well_addressed},
     log,
     route::{self, Target},
     vm_secrets,
@@ -190,8 +190,8 @@ impl Client {
     }
 
     async fn answer_plain(&self, entrance: Entrance, mut request: Request<Incoming>) -> Response<ReplyBody> {
-        if let Err(row) = well_addressed(&request, None) {
-            return self.front.turn_away(&format!("{} {}", request.method(), request.uri().path()), row);
+        if let Err(fault) = well_addressed(&request, None) {
+            spoil(&mut request, fault, None);
         }
         let door = self.door(entrance, request.headers()).await;
         strip_hops(request.headers_mut());

@@ -40,6 +40,9 @@ async fn attempt<S: Service>(
     body: Body,
     record: &mut Record,
 ) -> Result<Reply> {
+    if let Some(fault) = parts.fault {
+        return Err(fault.row().into());
+    }
     let op = service.parse(cx, parts)?;
     record.operation(service.describe(&op));
     let (found, permit) = cx.read(|txn| admit(service, cx, txn, &op, parts, record)).await?;

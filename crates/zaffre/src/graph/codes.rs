@@ -78,6 +78,11 @@ rows! {
         "Request with $search query parameter only works through MSGraph with a special request header: 'ConsistencyLevel: eventual'",
         "as quoted by users";
     NOT_IMPLEMENTED = 501 "NotImplemented" "This cloud does not implement '{0}'.", "our own";
+    BAD_HEAD = 400 "BadRequest"
+        "The request's Host or its query is missing, repeated or malformed.", "our own";
+    HEAD_TOO_LARGE = 431 "RequestHeaderFieldsTooLarge" "The request line and the headers are too long.", "our own";
+    MISDIRECTED = 421 "MisdirectedRequest"
+        "The request's Host is not the name that the TLS handshake was for.", "our own; RFC 9110 §7.4";
     TOO_LARGE = 413 "RequestEntityTooLarge" "The request body is too large.", "our own";
     CUT_SHORT = 400 "BadRequest" "The request body ended before its length was reached.", "our own";
     TOO_SLOW = 408 "RequestTimeout" "The request body did not arrive in time.", "our own";
@@ -87,6 +92,9 @@ rows! {
 
 pub(super) fn fault(fault: Fault) -> &'static Row {
     match fault {
+        Fault::BadHead => &BAD_HEAD,
+        Fault::HeadTooLarge => &HEAD_TOO_LARGE,
+        Fault::Misdirected => &MISDIRECTED,
         Fault::Internal => &INTERNAL,
         Fault::Unavailable => &UNAVAILABLE,
         Fault::BodyTooLarge => &TOO_LARGE,

@@ -372,6 +372,8 @@ async fn each_refusal_has_its_row() {
         "Permission",
         "A managed identity's",
         "Invalid version",
+        "The request's Host",
+        "The request line",
         "The request body",
         "An internal",
         "The service is temporarily",

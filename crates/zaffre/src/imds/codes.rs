@@ -64,6 +64,12 @@ rows! {
     BAD_FORMAT = 400 "invalid_request"
         "Bad request. The formats are json and text", "imds.md §5; the text is our own";
 
+    BAD_HEAD = 400 "invalid_request"
+        "The request's Host or its query is missing, repeated or malformed", "our own";
+    HEAD_TOO_LARGE = 431 "invalid_request"
+        "The request line and the headers are too long", "our own";
+    MISDIRECTED = 421 "invalid_request"
+        "The request's Host is not the name that the connection is for", "our own; RFC 9110 §7.4";
     TOO_LARGE = 413 "invalid_request"
         "The request body is too large", "our own";
     TOO_SLOW = 408 "invalid_request"
@@ -76,6 +82,9 @@ rows! {
 
 pub(super) fn fault(fault: Fault) -> &'static Row {
     match fault {
+        Fault::BadHead => &BAD_HEAD,
+        Fault::HeadTooLarge => &HEAD_TOO_LARGE,
+        Fault::Misdirected => &MISDIRECTED,
         Fault::Internal => &INTERNAL,
         Fault::Unavailable => &UNAVAILABLE,
         Fault::BodyTooLarge => &TOO_LARGE,

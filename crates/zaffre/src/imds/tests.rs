@@ -446,10 +446,11 @@ async fn each_refusal_has_its_row() {
     }
     let by_the_extension =
         [&codes::NO_METADATA_HEADER_OLD, &codes::UNKNOWN_SOURCE, &codes::MALFORMED_FORM, &codes::TOO_LARGE];
+    let heads = [&codes::BAD_HEAD, &codes::HEAD_TOO_LARGE, &codes::MISDIRECTED];
     let faults = [&codes::TOO_SLOW, &codes::INTERNAL, &codes::UNAVAILABLE];
     for row in codes::TABLE {
         let is = |other: &&azure::error::Row| std::ptr::eq(*other, *row);
-        let is_provoked = reached.iter().chain(&by_the_extension).chain(&faults).any(is);
+        let is_provoked = reached.iter().chain(&by_the_extension).chain(&heads).chain(&faults).any(is);
         assert!(is_provoked, "no request provokes {:?}", row.template);
     }
 }

@@ -9,6 +9,12 @@ use crate::store::StoreError;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// The request line or a header cannot be what it is: no Host or two, a query that is not UTF-8.
+    BadHead,
+    /// The request line and the headers are longer than any client's.
+    HeadTooLarge,
+    /// The request is for another host than its connection.
+    Misdirected,
     /// Something inside failed; the log says what.
     Internal,
     /// The store cannot be written: full, read-only, failing.
@@ -21,7 +27,19 @@ pub enum Fault {
     BodyTooSlow,
 }
 
-static ROWS: [(Fault, Row); 5] = [
+static ROWS: [(Fault, Row); 8] = [
+    (
+        Fault::BadHead,
+        row("BadRequest", 400, "The request's Host or its query is missing, repeated or malformed."),
+    ),
+    (
+        Fault::HeadTooLarge,
+        row("RequestHeaderFieldsTooLarge", 431, "The request line and the headers are too long."),
+    ),
+    (
+        Fault::Misdirected,
+        row("MisdirectedRequest", 421, "The request's Host is not the name that the TLS handshake was for."),
+    ),
     (Fault::Internal, row("InternalServerError", 500, "Encountered internal server error.")),
     (Fault::Unavailable, row("ServiceUnavailable", 503, "The service is temporarily unavailable.")),
     (Fault::BodyTooLarge, row("RequestEntityTooLarge", 413, "The request body is too large.")),
@@ -65,6 +83,9 @@ mod tests {
     #[test]
     fn every_fault_has_a_row_and_is_found_by_it() {
         for fault in [
+            Fault::BadHead,
+            Fault::HeadTooLarge,
+            Fault::Misdirected,
             Fault::Internal,
             Fault::Unavailable,
             Fault::BodyTooLarge,

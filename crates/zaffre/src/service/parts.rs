@@ -4,7 +4,11 @@ use http::{HeaderMap, Method, request};
 
 use azure::text;
 
+use super::fault::Fault;
 use crate::door::Door;
+
+/// Azure's front ends take 16 to 64 KB, by product; nothing that a client of ours sends comes near it.
+const HEAD_LIMIT: usize = 64 << 10;
 
 /// A request without its body. The path and the query are kept as they came, for signatures, and
 /// decoded once, for everything else.
@@ -21,6 +25,8 @@ pub struct Parts {
     /// The query's pairs, decoded, in order; empty where they are not UTF-8.
     pub query: Vec<(String, String)>,
     pub headers: HeaderMap,
+    /// What is wrong with the head itself, whatever service it is for: the one path begins with refusing it.
+    pub fault: Option<Fault>,
 }
 
 impl Parts {
@@ -37,14 +43,20 @@ impl Parts {
             path => path.to_owned(),
         };
         let raw_query = head.uri.query().unwrap_or_default().to_owned();
+        let query = text::form_decode(&raw_query);
+        // A query that is dropped would make another operation of the request: what a parameter says may be
+        // all that tells a change of metadata from one of the content.
+        let unread = query.is_none().then_some(Fault::BadHead);
+        let too_long = (length(&head) > HEAD_LIMIT).then_some(Fault::HeadTooLarge);
         Parts {
             method: head.method,
             door,
             authority,
             path: text::percent_decode(&raw_path),
             raw_path,
-            query: text::form_decode(&raw_query).unwrap_or_default(),
+            query: query.unwrap_or_default(),
             raw_query,
+            fault: head.extensions.get::<Fault>().copied().or(too_long).or(unread),
             headers: head.headers,
         }
     }
@@ -81,4 +93,11 @@ impl Parts {
             again
         })
     }
+}
+
+/// How long a head is, but for the few bytes between its parts.
+fn length(head: &request::Parts) -> usize {
+    let headers = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+    let target = head.uri.path_and_query().map_or(0, |it| it.as_str().len());
+    headers.sum::<usize>() + target
 }

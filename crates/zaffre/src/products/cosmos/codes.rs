@@ -85,6 +85,9 @@ codes! {
     BAD_JSON 400/0 "BadRequest" Gateway "The input content is invalid because it is not well-formed JSON: {0}." "wording unverified";
     BINARY_JSON 400/0 "BadRequest" Gateway "Zaffre does not read Cosmos's binary JSON yet. Set AZURE_COSMOS_BINARY_ENCODING_ENABLED=false for the client, so that it sends text." "our own; cosmos.md §5.1";
     BODY_CUT_SHORT 400/0 "BadRequest" Gateway "The request body ended before its length was reached." "our own";
+    BAD_HEAD 400/0 "BadRequest" Gateway "The request's Host or its query is missing, repeated or malformed." "our own";
+    HEAD_TOO_LARGE 431/0 "RequestHeaderFieldsTooLarge" Gateway "The request line and the headers are too long." "our own";
+    MISDIRECTED 421/0 "MisdirectedRequest" Gateway "The request's Host is not the name that the TLS handshake was for." "our own; RFC 9110 §7.4";
     TOO_DEEP 400/0 "BadRequest" Store "The document is nested deeper than 128 levels." "cosmos.md §5; wording unverified";
     NO_ID 400/0 "BadRequest" Store "The input content is invalid because the required properties - 'id; ' - are missing" "cosmos.md §5";
     BAD_ID 400/0 "BadRequest" Store "The input name '{0}' is invalid. {1}" "cosmos.md §5, §12; wording unverified";

@@ -101,6 +101,9 @@ impl Service for Cosmos {
 
     fn fault(&self, fault: Fault) -> &'static Row {
         let code = match fault {
+            Fault::BadHead => &codes::BAD_HEAD,
+            Fault::HeadTooLarge => &codes::HEAD_TOO_LARGE,
+            Fault::Misdirected => &codes::MISDIRECTED,
             Fault::Internal => &codes::INTERNAL,
             Fault::Unavailable => &codes::UNAVAILABLE,
             Fault::BodyTooLarge => &codes::TOO_LARGE,

@@ -71,6 +71,9 @@ rows! {
     SECONDARY_WRITE: "InsufficientAccountPermissions" 403 "The account being accessed does not have sufficient permissions to execute this operation.", "blob.md §12";
 
     // What can go wrong underneath.
+    BAD_HEAD: "InvalidInput" 400 "One of the request inputs is not valid.", "blob.md §12; wording: Azure's error pages, unverified";
+    HEAD_TOO_LARGE: "RequestHeaderFieldsTooLarge" 431 "The request line and the headers are too long.", "our own";
+    MISDIRECTED: "MisdirectedRequest" 421 "The request's Host is not the name that the TLS handshake was for.", "our own; RFC 9110 §7.4";
     INTERNAL: "InternalError" 500 "Server encountered an internal error. Please try again after some time.", "blob.md §12; wording unverified";
     BUSY: "ServerBusy" 503 "The server is busy.", "blob.md §12";
     BODY_CUT_SHORT: "InvalidInput" 400 "The request body ended before the length that Content-Length announced.", "our own wording";

@@ -117,6 +117,9 @@ impl Service for BlobService {
 
     fn fault(&self, fault: Fault) -> &'static Row {
         match fault {
+            Fault::BadHead => &codes::BAD_HEAD,
+            Fault::HeadTooLarge => &codes::HEAD_TOO_LARGE,
+            Fault::Misdirected => &codes::MISDIRECTED,
             Fault::Internal => &codes::INTERNAL,
             Fault::Unavailable => &codes::BUSY,
             Fault::BodyTooLarge => &codes::BODY_TOO_LARGE,
