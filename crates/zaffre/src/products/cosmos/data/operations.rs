@@ -13,17 +13,17 @@ use crate::{
 pub(super) struct Operation {
     /// For the log, and for saying what is not here yet.
     pub(super) name: &'static str,
-    method: Method,
+    pub(super) method: Method,
     /// Types and `{names}`: `dbs/{db}/colls/{coll}/docs`.
     pub(super) path: &'static str,
-    form: Form,
+    pub(super) form: Form,
     pub(super) needs: Needs,
     pub(super) run: Run,
 }
 
 /// What headers make of a method and a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     Plain,
     Upsert,
     Query,
@@ -148,7 +148,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
 
 /// What a later version keeps: answered to keys alone, whatever the method.
 #[rustfmt::skip]
-static LATER: &[Operation] = &[
+pub(super) static LATER: &[Operation] = &[
     row("stored procedures", Method::GET, "dbs/{db}/colls/{coll}/sprocs", Plain, KeyToWrite, NotYet),
     row("stored procedures", Method::GET, SPROC, Plain, KeyToWrite, NotYet),
     row("triggers", Method::GET, "dbs/{db}/colls/{coll}/triggers", Plain, KeyToWrite, NotYet),

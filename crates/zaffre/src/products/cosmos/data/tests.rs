@@ -5,4 +5,5 @@ mod client;
 mod documents;
 mod manager;
 mod metadata;
+mod refusals;
 mod roles;

@@ -68,10 +68,10 @@ fn endpoint(parts: &Parts, address: &Address) -> String {
 pub(super) struct Row {
     /// As Azure's reference calls it.
     pub(super) name: &'static str,
-    methods: &'static [Method],
-    level: Level,
-    restype: Option<&'static str>,
-    comp: Option<&'static str>,
+    pub(super) methods: &'static [Method],
+    pub(super) level: Level,
+    pub(super) restype: Option<&'static str>,
+    pub(super) comp: Option<&'static str>,
     /// What else must hold of the request for this to be the row: its headers tell the kinds of PUT apart.
     when: fn(&Parts) -> bool,
     /// Any of these allows it (blob.md §5).

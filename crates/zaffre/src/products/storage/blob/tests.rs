@@ -8,3 +8,4 @@ mod conditions;
 mod containers;
 mod listing;
 mod oddities;
+mod refusals;
