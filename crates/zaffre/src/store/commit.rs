@@ -32,6 +32,7 @@ use super::{
     engine::Engine,
     key::KeyRange,
     txn::{Reads, Submission},
+    watch::Watchers,
 };
 
 /// A batch takes no further transactions once it holds this many bytes.
@@ -60,11 +61,12 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    pub(super) fn start(engine: Arc<dyn Engine>) -> Result<Self, StoreError> {
+    pub(super) fn start(engine: Arc<dyn Engine>, watchers: Arc<Watchers>) -> Result<Self, StoreError> {
         let committed = engine.last_commit();
         let live = Arc::new(Live(Mutex::new(Snapshots { committed, counts: BTreeMap::new() })));
         let (queue, requests) = mpsc::channel();
-        let worker = Worker { engine, requests, live: live.clone(), recent: Recent::default(), failed: None };
+        let worker =
+            Worker { engine, requests, watchers, live: live.clone(), recent: Recent::default(), failed: None };
         let thread = thread::Builder::new()
             .name("store-committer".to_owned())
             .spawn(move || worker.run(committed))
@@ -151,6 +153,7 @@ impl Drop for LiveSnapshot {
 struct Worker {
     engine: Arc<dyn Engine>,
     requests: Receiver<Request>,
+    watchers: Arc<Watchers>,
     live: Arc<Live>,
     recent: Recent,
     failed: Option<Arc<StoreError>>,
@@ -192,6 +195,7 @@ impl Worker {
             }
             batch.losers.into_iter().for_each(|reply| answer(reply, Ok(Outcome::Conflict)));
             if let Some(reply) = closing {
+                self.watchers.close();
                 let _ = reply.send(self.engine.flush());
                 return;
             }
@@ -227,6 +231,7 @@ impl Worker {
         match self.apply_or_say_why(commit, writes) {
             Ok(()) => {
                 let oldest = self.live.publish(commit);
+                self.watchers.publish(commit, self.recent.written_by(commit));
                 self.recent.forget(oldest);
                 waiting.into_iter().for_each(|reply| answer(reply, Ok(Outcome::Committed)));
                 wakes.iter().for_each(|it| it.notify_one());
@@ -260,6 +265,12 @@ impl Recent {
             self.last_written.insert(key.clone(), commit);
             self.by_commit.push_back((commit, key.clone()));
         }
+    }
+
+    /// What the last commit wrote.
+    fn written_by(&self, commit: u64) -> impl Iterator<Item = &Bytes> + Clone {
+        let last = self.by_commit.iter().rev().take_while(move |(number, _)| *number == commit);
+        last.map(|(_, key)| key)
     }
 
     /// Whether anything of this was written after a commit.

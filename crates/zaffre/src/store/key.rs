@@ -12,7 +12,7 @@
 //! Numbers are big-endian, signed ones with the sign bit flipped. Guids are their sixteen bytes. A resource id is
 //! its lower-case text: what is decoded from a key has lost its casing, so keep the id in the record too.
 
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 
 use azure::{
     ids::{ClientId, Guid, ObjectId, ResourceId, SubscriptionId, TenantId},
@@ -320,6 +320,10 @@ impl KeyRange {
             end => end,
         };
         KeyRange { start, end }
+    }
+
+    pub(super) fn contains(&self, key: &[u8]) -> bool {
+        RangeBounds::<[u8]>::contains(&self.bounds(), key)
     }
 
     /// Whether no key can lie in it. Ordered maps panic on such ranges.

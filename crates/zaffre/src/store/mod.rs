@@ -24,6 +24,7 @@
 //! - `table.rs`: typed rows; values carry a format version.
 //! - `txn.rs`: a snapshot, its own writes over it, and what it read.
 //! - `commit.rs`: the one thread that commits.
+//! - `watch.rs`: who is told of what was committed.
 //! - `engine.rs`: what is asked of an engine; `embedded.rs` keeps the bytes on disk, `memory.rs` in memory.
 //! - `content.rs`: bodies too large to lie beside their record.
 //!
@@ -39,6 +40,7 @@ mod key;
 mod memory;
 mod table;
 mod txn;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +49,7 @@ use std::{path::Path, sync::Arc};
 
 use commit::{Committer, Outcome};
 use engine::Engine;
+use watch::Watchers;
 use serde::{Deserialize, Serialize};
 
 pub use content::{Content, ContentId, ContentReader, ContentWriter, INLINE_LIMIT, Stored};
@@ -54,6 +57,7 @@ pub use error::StoreError;
 pub use key::{Component, Key, KeyBuf, KeyPrefix, KeyReader};
 pub use table::{Raw, Record, Rows, Span, Table};
 pub use txn::Txn;
+pub use watch::{Change, Watch};
 
 /// Attempts that a write makes beside all others before it queues behind the others that keep losing.
 const FREE_ATTEMPTS: u32 = 3;
@@ -82,6 +86,7 @@ struct Inner {
     /// Before `engine`: the committer's thread ends first.
     committer: Committer,
     engine: Arc<dyn Engine>,
+    watchers: Arc<Watchers>,
     /// Held by one of the writes that lost repeatedly, so that these at least do not disturb each other.
     contended: tokio::sync::Mutex<()>,
 }
@@ -102,8 +107,10 @@ impl Store {
     }
 
     fn over(engine: Arc<dyn Engine>) -> Result<Store, StoreError> {
-        let committer = Committer::start(engine.clone())?;
-        Ok(Store { inner: Arc::new(Inner { committer, engine, contended: tokio::sync::Mutex::new(()) }) })
+        let watchers = Arc::new(Watchers::default());
+        let committer = Committer::start(engine.clone(), watchers.clone())?;
+        let contended = tokio::sync::Mutex::new(());
+        Ok(Store { inner: Arc::new(Inner { committer, engine, watchers, contended }) })
     }
 
     /// Runs a closure on one snapshot.
@@ -150,6 +157,10 @@ impl Store {
         // In this order: what is committed between the two is seen by the snapshot and checked all the same.
         let watched = self.inner.committer.watch();
         Ok(Txn::new(cloud, self.inner.engine.snapshot()?, Some(watched)))
+    }
+
+    fn watchers(&self) -> &Watchers {
+        &self.inner.watchers
     }
 
     /// Finishes the writes that are queued and flushes. Later writes are refused; reads go on.

@@ -10,7 +10,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    StoreError, Txn,
+    CloudId, StoreError, Txn,
     engine::MAX_KEY_BYTES,
     key::{Key, KeyBuf, KeyPrefix, KeyRange, KeyReader},
     txn::Scan,
@@ -151,10 +151,18 @@ impl<K: Key, V: Record> Table<K, V> {
         Rows { table: Table::new(self.name), head, scan, reverse }
     }
 
-    /// The cloud and the table's name.
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
     fn head(&self, txn: &Txn) -> KeyBuf {
+        self.head_in(txn.cloud())
+    }
+
+    /// The cloud and the table's name.
+    pub(super) fn head_in(&self, cloud: CloudId) -> KeyBuf {
         let mut out = KeyBuf::default();
-        out.push(&txn.cloud().0.to_be_bytes());
+        out.push(&cloud.0.to_be_bytes());
         out.push_text(self.name.as_bytes());
         out
     }
@@ -165,7 +173,7 @@ impl<K: Key, V: Record> Table<K, V> {
         out.into_bytes()
     }
 
-    fn decode_key(&self, head: &[u8], bytes: &[u8]) -> Result<K, StoreError> {
+    pub(super) fn decode_key(&self, head: &[u8], bytes: &[u8]) -> Result<K, StoreError> {
         let mut rest = KeyReader(bytes.get(head.len()..).unwrap_or_default());
         K::decode(&mut rest).filter(|_| rest.0.is_empty()).ok_or_else(|| {
             StoreError::corrupt(format!("a key of table `{}`: {}", self.name, bytes.escape_ascii()))
@@ -236,7 +244,7 @@ impl<K: Key> Span<K> {
         self
     }
 
-    fn in_table(self, head: &[u8]) -> KeyRange {
+    pub(super) fn in_table(self, head: &[u8]) -> KeyRange {
         let end = match self.range.end {
             Bound::Included(end) => Bound::Included(joined(head, &end)),
             Bound::Excluded(end) => Bound::Excluded(joined(head, &end)),
