@@ -45,14 +45,17 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use std::{path::Path, sync::Arc};
+use std::{ops::Bound, path::Path, sync::Arc};
+
+use bytes::Bytes;
 
 use commit::{Committer, Outcome};
 use engine::Engine;
+use key::KeyRange;
 use watch::Watchers;
 use serde::{Deserialize, Serialize};
 
-pub use content::{Content, ContentId, ContentReader, ContentWriter, INLINE_LIMIT, Stored};
+pub use content::{Content, ContentId, ContentReader, ContentWriter, INLINE_LIMIT, Stored, Swept};
 pub use error::StoreError;
 pub use key::{Component, Key, KeyBuf, KeyPrefix, KeyReader};
 pub use table::{Raw, Record, Rows, Span, Table};
@@ -157,6 +160,26 @@ impl Store {
         // In this order: what is committed between the two is seen by the snapshot and checked all the same.
         let watched = self.inner.committer.watch();
         Ok(Txn::new(cloud, self.inner.engine.snapshot()?, Some(watched)))
+    }
+
+    /// Every cloud that has rows, the store's own among them.
+    fn clouds(&self) -> Result<Vec<CloudId>, StoreError> {
+        let snapshot = self.inner.engine.snapshot()?;
+        let mut clouds = Vec::new();
+        let mut next = Some(0_u32);
+        while let Some(from) = next.filter(|from| *from < CloudId::SYSTEM.0) {
+            let rest = KeyRange {
+                start: Bound::Included(Bytes::copy_from_slice(&from.to_be_bytes())),
+                end: Bound::Excluded(Bytes::copy_from_slice(&CloudId::SYSTEM.0.to_be_bytes())),
+            };
+            let Some(row) = snapshot.range(&rest, false).next() else { break };
+            let key = row?.0;
+            let head = key.first_chunk().ok_or_else(|| StoreError::corrupt("a key without a cloud"))?;
+            let cloud = u32::from_be_bytes(*head);
+            clouds.push(CloudId(cloud));
+            next = cloud.checked_add(1);
+        }
+        Ok(clouds)
     }
 
     fn watchers(&self) -> &Watchers {

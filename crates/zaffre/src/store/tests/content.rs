@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use azure::ids::Guid;
 use bytes::Bytes;
 
-use crate::store::{Content, ContentId, StoreError};
+use crate::store::{CloudId, Content, ContentId, Store, StoreError, Swept};
 
 const ID: ContentId = ContentId(Guid([0x3f; 16]));
 const OTHER: ContentId = ContentId(Guid([0x40; 16]));
@@ -23,6 +23,7 @@ async fn settle() {
 
 fn files(dir: &Path) -> Vec<String> {
     let folders = fs::read_dir(dir).expect("lists").map(|folder| folder.expect("lists").path());
+    let folders = folders.filter(|folder| !folder.ends_with("claims"));
     let files = folders.flat_map(|folder| fs::read_dir(folder).expect("lists"));
     files.map(|file| file.expect("lists").file_name().to_string_lossy().into_owned()).collect()
 }
@@ -164,6 +165,10 @@ fn a_sweep_keeps_what_is_named_and_what_is_not_ours() {
         store(&content, OTHER, &body(10), 10).await;
         fs::write(dir.join("3f").join(format!("{OTHER}.part")), "begun").expect("writes");
         fs::write(dir.join("3f").join("README"), "a user's").expect("writes");
+        assert_eq!(content.sweep(|id| id == ID).await.expect("sweeps"), 0, "this process claims its own");
+        // As after a restart.
+        drop(content);
+        let content = Content::in_dir(dir).expect("opens");
         assert_eq!(content.sweep(|id| id == ID).await.expect("sweeps"), 2);
         let mut left = files(dir);
         left.sort();
@@ -187,20 +192,153 @@ fn an_id_is_used_once() {
 }
 
 #[test]
-fn a_file_that_became_shorter_is_said() {
+fn a_file_that_became_shorter_is_named() {
     on_one_blocking_thread(async |dir| {
         let content = Content::in_dir(dir).expect("opens");
         store(&content, ID, &body(1 << 20), 1 << 20).await;
         let mut reader = content.open(ID, 0..u64::MAX).await.expect("opens");
-        let path = dir.join("3f").join(ID.to_string());
+        let path = file(dir, ID);
         reader.next().await.expect("a piece").expect("reads");
         settle().await;
-        fs::OpenOptions::new().write(true).open(path).expect("opens").set_len(600_000).expect("cuts");
+        fs::OpenOptions::new().write(true).open(path).expect("opens").set_len(500_000).expect("cuts");
         let mut last = None;
         while let Some(piece) = reader.next().await {
             last = Some(piece);
         }
         let error = last.expect("more").expect_err("is short");
-        assert!(error.to_string().contains("shorter"), "{error}");
+        assert!(error.to_string().contains(&ID.to_string()), "{error}");
+    });
+}
+
+fn file(dir: &Path, id: ContentId) -> std::path::PathBuf {
+    dir.join(&id.to_string()[..2]).join(id.to_string())
+}
+
+async fn load_error(content: &Content, range: std::ops::Range<u64>) -> Option<String> {
+    let mut reader = match content.open(ID, range).await {
+        Ok(reader) => reader,
+        Err(error) => return Some(error.to_string()),
+    };
+    while let Some(piece) = reader.next().await {
+        if let Err(error) = piece {
+            return Some(error.to_string());
+        }
+    }
+    None
+}
+
+#[test]
+fn a_byte_that_changed_on_disk_is_never_read() {
+    on_one_blocking_thread(async |dir| {
+        let content = Content::in_dir(dir).expect("opens");
+        let body = body(700_000);
+        store(&content, ID, &body, 100_000).await;
+        let path = file(dir, ID);
+        let whole = fs::read(&path).expect("reads");
+        // The changed byte, and a range that does not need it.
+        for (changed, others) in [(0, Some(300_000..400_000)), (699_999, Some(0..1)), (whole.len() - 9, None)] {
+            let mut bytes = whole.clone();
+            bytes[changed] ^= 1;
+            fs::write(&path, bytes).expect("writes");
+            let error = load_error(&content, 0..700_000).await.expect("is seen");
+            assert!(error.contains(&ID.to_string()), "{error}");
+            if let Some(others) = others {
+                assert_eq!(load_error(&content, others).await, None);
+            }
+        }
+        fs::write(&path, &whole[..whole.len() - 1]).expect("writes");
+        assert!(load_error(&content, 0..1).await.is_some_and(|error| error.contains("seal")));
+        fs::write(&path, &whole).expect("writes");
+        assert_eq!(load_error(&content, 0..700_000).await, None);
+    });
+}
+
+const CLOUDS: [CloudId; 2] = [CloudId(1), CloudId(7)];
+
+async fn hold(store: &Store, cloud: CloudId, id: ContentId) {
+    store.write(cloud, |txn| id.hold(txn)).await.expect("commits");
+}
+
+async fn release(store: &Store, cloud: CloudId, id: ContentId) -> bool {
+    store.write(cloud, |txn| id.release(txn)).await.expect("commits")
+}
+
+#[test]
+fn a_body_that_is_shared_goes_with_the_last_record_that_holds_it() {
+    on_one_blocking_thread(async |_| {
+        let store = Store::in_memory();
+        hold(&store, CLOUDS[0], ID).await;
+        hold(&store, CLOUDS[0], ID).await;
+        assert!(!release(&store, CLOUDS[0], ID).await);
+        assert!(release(&store, CLOUDS[0], ID).await);
+        let again = store.write(CLOUDS[0], |txn| ID.release(txn)).await;
+        assert!(matches!(again, Err(StoreError::Corrupt { .. })));
+    });
+}
+
+#[test]
+fn a_sweep_beside_uploads_takes_what_nobody_names_or_claims() {
+    on_one_blocking_thread(async |dir| {
+        let rows = Store::in_memory();
+        for content in [Content::in_memory(), Content::in_dir(dir).expect("opens")] {
+            let sweep = async || {
+                let swept = content.sweep_unreferenced(&rows).await.expect("sweeps");
+                (swept.unfinished, swept.unnamed)
+            };
+            let id = |byte: u8| ContentId(Guid([byte; 16]));
+            store(&content, id(0), &body(10), 10).await;
+            hold(&rows, CLOUDS[0], id(0)).await;
+            store(&content, id(0xff), &body(10), 10).await;
+            hold(&rows, CLOUDS[1], id(0xff)).await;
+            let mut writing = content.create(id(2)).await.expect("creates");
+            writing.write(body(3 << 20)).await.expect("writes");
+            store(&content, id(3), &body(10), 10).await;
+            assert_eq!(sweep().await, (0, 0), "one is being written, one waits for its commit");
+            assert_eq!(sweep().await, (0, 0), "the second sweep gives the unnamed one up");
+            assert_eq!(sweep().await, (0, 1), "and the third takes it");
+            writing.finish().await.expect("finishes");
+            assert_eq!(load(&content, id(2), 0..10).await, body(10));
+            for kept in [id(0), id(0xff)] {
+                assert_eq!(load(&content, kept, 0..10).await, body(10));
+                for cloud in CLOUDS {
+                    rows.write(cloud, |txn| kept.release(txn).map(drop).or(Ok::<_, StoreError>(())))
+                        .await
+                        .expect("commits");
+                }
+            }
+            // Named no longer, and claimed no longer since a sweep has seen them named.
+            assert_eq!(sweep().await, (0, 2));
+        }
+    });
+}
+
+#[test]
+fn another_process_s_upload_is_left_alone_until_it_dies() {
+    on_one_blocking_thread(async |dir| {
+        let rows = Store::in_memory();
+        let other = Content::in_dir(dir).expect("opens");
+        let mut upload = other.create(ID).await.expect("creates");
+        upload.write(body(2 << 20)).await.expect("writes");
+        // A second handle knows of the first only what is on disk, as another process would.
+        let content = Content::in_dir(dir).expect("opens");
+        store(&content, OTHER, &body(10), 10).await;
+        hold(&rows, CLOUDS[0], OTHER).await;
+        assert_eq!(content.sweep_unreferenced(&rows).await.expect("sweeps"), Swept::default());
+        // As a killed process leaves it: the file is there, the lock is not.
+        let claims = fs::read_dir(dir.join("claims")).expect("lists").map(|it| it.expect("lists").path());
+        let dead = claims.into_iter().find(|it| it.join(ID.to_string()).exists()).expect("claimed");
+        let kept = dir.join("kept");
+        fs::hard_link(dir.join("3f").join(format!("{ID}.part")), &kept).expect("links");
+        drop(upload);
+        settle().await;
+        drop(other);
+        fs::create_dir_all(&dead).expect("creates");
+        fs::write(dead.join("alive"), "").expect("writes");
+        fs::write(dead.join(ID.to_string()), "").expect("writes");
+        fs::rename(&kept, dir.join("3f").join(format!("{ID}.part"))).expect("renames");
+        let swept = content.sweep_unreferenced(&rows).await.expect("sweeps");
+        assert_eq!(swept, Swept { unfinished: 1, unnamed: 0 });
+        assert!(!dead.exists());
+        assert_eq!(files(dir), [OTHER.to_string()]);
     });
 }

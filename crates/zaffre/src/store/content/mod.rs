@@ -4,22 +4,28 @@
 //! content/
 //!   3f/3f9c…e1        a finished body, named by its random id, in a folder by the id's first byte
 //!   3f/3f9c…e1.part   one that is being written
+//!   claims/           which of them living processes have begun (`claims`)
 //! ```
 //!
-//! A body is written once, in pieces as they come, flushed as it grows, renamed when it is whole and on disk, and
-//! only then named by a record's transaction; nothing is ever changed in place. So the `.part` in a name is the
-//! intent that it was begun: it costs no commit of its own, and only one process writes a directory, whose lock
-//! the store holds. What a crash leaves is a `.part`, or a finished body that no record names; `sweep` at the start
-//! removes both. A writer that is dropped removes what it wrote.
+//! A body is claimed, written once, in pieces as they come, flushed as it grows, sealed with checksums (`seal`), renamed
+//! when it is whole and on disk, and only then named by a record's transaction, which counts itself among those who
+//! hold it (`refs`); nothing is ever changed in place. What a crash leaves is a `.part`, or a finished body that no
+//! record names and no living process claims; a sweep (`sweep`) removes both, at the start and while others write. A
+//! writer that is dropped removes what it wrote.
 //!
 //! No body is ever wholly in memory, except where content is kept in memory on purpose. The file system is only
 //! touched from the runtime's blocking threads.
+
+mod claims;
+mod refs;
+mod seal;
+mod sweep;
 
 use std::{
     collections::HashMap,
     fmt,
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, IoSlice, Read, Seek, SeekFrom, Write},
+    io::{self, IoSlice, Write},
     ops::Range,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -31,13 +37,22 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use self::{
+    claims::{Claim, Claims},
+    seal::{PIECE, Seal, Sealing},
+};
 use super::StoreError;
+
+pub use self::sweep::Swept;
+pub(super) use self::{
+    refs::REFERENCES,
+    seal::check,
+    sweep::{files, references},
+};
 
 /// Bodies up to this many bytes belong into their record's row (peers.md §C7).
 pub const INLINE_LIMIT: usize = 64 << 10;
 
-/// How much a reader holds at once, and has read ahead.
-const READ_CHUNK: u64 = 256 << 10;
 /// How much a writer gathers before it writes.
 const WRITE_CHUNK: usize = 1 << 20;
 /// How much may be written and not yet flushed, so that the last flush is short however large the body is.
@@ -63,7 +78,10 @@ pub struct Stored {
 
 /// Where bodies are kept; clones share it.
 #[derive(Clone)]
-pub struct Content(Place);
+pub struct Content {
+    place: Place,
+    claims: Arc<Claims>,
+}
 
 #[derive(Clone)]
 enum Place {
@@ -78,29 +96,37 @@ impl Content {
     /// Bodies as files under a directory, which is made if need be.
     pub fn in_dir(dir: &Path) -> Result<Self, StoreError> {
         make_dir(dir).map_err(at(dir))?;
-        Ok(Content(Place::Directory(dir.into())))
+        Ok(Content { place: Place::Directory(dir.into()), claims: Arc::new(Claims::in_dir(dir)) })
     }
 
     pub fn in_memory() -> Self {
-        Content(Place::Memory(Arc::default()))
+        Content { place: Place::Memory(Arc::default()), claims: Arc::default() }
     }
 
     /// Begins a body. The id is drawn by the caller and must be new.
     pub async fn create(&self, id: ContentId) -> Result<ContentWriter, StoreError> {
-        let sink = match &self.0 {
-            Place::Memory(bodies) => Sink::Memory { bodies: bodies.clone(), body: Vec::new() },
+        let claims = self.claims.clone();
+        let (sink, claim) = match &self.place {
+            Place::Memory(bodies) => {
+                (Sink::Memory { bodies: bodies.clone(), body: Vec::new() }, claims.make(id)?)
+            }
             Place::Directory(dir) => {
                 let path = file_path(dir, id);
-                Sink::File(FileSink::new(off_runtime(move || Part::create(path)).await?))
+                let begun = off_runtime(move || {
+                    let claim = claims.make(id)?;
+                    Ok((claim, Part::create(path)?))
+                });
+                let (claim, part) = begun.await?;
+                (Sink::File(FileSink::new(part)), claim)
             }
         };
-        Ok(ContentWriter { id, length: 0, sink })
+        Ok(ContentWriter { id, length: 0, sink, claim })
     }
 
     /// Reads a range of a body, cut to its length.
     pub async fn open(&self, id: ContentId, range: Range<u64>) -> Result<ContentReader, StoreError> {
         let missing = move || StoreError::NoContent { id: id.to_string() };
-        match &self.0 {
+        match &self.place {
             Place::Memory(bodies) => {
                 let body = lock(bodies).get(&id).cloned().ok_or_else(missing)?;
                 Ok(ContentReader(Source::Memory(cut(&body, range).into_iter())))
@@ -115,34 +141,21 @@ impl Content {
 
     /// Removes a body; one that is not there is no error. Who reads it meanwhile reads on.
     pub async fn remove(&self, id: ContentId) -> Result<(), StoreError> {
-        match &self.0 {
+        let claims = self.claims.clone();
+        match &self.place {
             Place::Memory(bodies) => {
                 lock(bodies).remove(&id);
+                claims.end(id);
                 Ok(())
             }
             Place::Directory(dir) => {
                 let path = file_path(dir, id);
-                off_runtime(move || remove_if_there(&path).map_err(at(&path))).await
-            }
-        }
-    }
-
-    /// Removes what a crash left: bodies begun and not finished, and finished ones that are not named. Gives how
-    /// many. To be called at the start, before the first `create`.
-    pub async fn sweep(
-        &self,
-        is_named: impl Fn(ContentId) -> bool + Send + 'static,
-    ) -> Result<usize, StoreError> {
-        match &self.0 {
-            Place::Memory(bodies) => {
-                let mut bodies = lock(bodies);
-                let before = bodies.len();
-                bodies.retain(|id, _| is_named(*id));
-                Ok(before - bodies.len())
-            }
-            Place::Directory(dir) => {
-                let dir = dir.clone();
-                off_runtime(move || sweep_dir(&dir, is_named).map_err(at(&dir))).await
+                let remove = move || {
+                    remove_if_there(&path).map_err(at(&path))?;
+                    claims.end(id);
+                    Ok(())
+                };
+                off_runtime(remove).await
             }
         }
     }
@@ -152,7 +165,9 @@ impl Content {
 pub struct ContentWriter {
     id: ContentId,
     length: u64,
+    /// Before `claim`: what was written goes first.
     sink: Sink,
+    claim: Claim,
 }
 
 enum Sink {
@@ -181,6 +196,7 @@ impl ContentWriter {
             }
             Sink::File(file) => file.finish().await?,
         }
+        self.claim.finish();
         Ok(Stored { id: self.id, length: self.length })
     }
 }
@@ -218,7 +234,7 @@ impl FileSink {
         let mut part = self.part()?;
         // The part goes along: should this future be dropped, the thread ends by removing it.
         let part = off_runtime(move || {
-            write_all(&mut part.file, &gathered).map_err(at(&part.path))?;
+            part.write(&gathered)?;
             Ok(part)
         });
         self.part = Some(part.await?);
@@ -270,6 +286,7 @@ impl Drop for FileSink {
 struct Part {
     file: File,
     path: PathBuf,
+    sealing: Sealing,
     is_kept: bool,
 }
 
@@ -280,11 +297,18 @@ impl Part {
         make_dir(folder).map_err(at(folder))?;
         let file =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(at(&path))?;
-        Ok(Part { file, path, is_kept: false })
+        Ok(Part { file, path, sealing: Sealing::default(), is_kept: false })
     }
 
-    /// Flushes, takes off the `.part`, and flushes the folder that now has the name.
+    fn write(&mut self, pieces: &[Bytes]) -> Result<(), StoreError> {
+        pieces.iter().for_each(|piece| self.sealing.update(piece));
+        write_all(&mut self.file, pieces).map_err(at(&self.path))
+    }
+
+    /// Seals, flushes, takes off the `.part`, and flushes the folder that now has the name.
     fn finish(mut self) -> Result<Self, StoreError> {
+        let seal = std::mem::take(&mut self.sealing).finish();
+        self.file.write_all(&seal).map_err(at(&self.path))?;
         self.file.sync_data().map_err(at(&self.path))?;
         let finished = self.path.with_extension("");
         fs::rename(&self.path, &finished).map_err(at(&self.path))?;
@@ -329,36 +353,34 @@ impl ContentReader {
 struct FileSlice {
     file: File,
     path: PathBuf,
-    left: u64,
+    seal: Seal,
+    left: Range<u64>,
 }
 
 impl FileSlice {
     fn open(path: PathBuf, range: Range<u64>) -> Result<Option<Self>, StoreError> {
-        let mut file = match File::open(&path) {
+        let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(at(&path)(error)),
         };
-        let length = file.metadata().map_err(at(&path))?.len();
-        let start = range.start.min(length);
-        file.seek(SeekFrom::Start(start)).map_err(at(&path))?;
-        Ok(Some(FileSlice { file, path, left: range.end.min(length).saturating_sub(start) }))
+        let seal = Seal::of(&file, &path)?;
+        let left = range.start.min(seal.length)..range.end.min(seal.length);
+        Ok(Some(FileSlice { file, path, seal, left }))
     }
 
     fn read(&mut self) -> Result<Bytes, StoreError> {
-        let wanted = self.left.min(READ_CHUNK);
-        let mut piece = Vec::with_capacity(wanted as usize);
-        let got = (&self.file).take(wanted).read_to_end(&mut piece).map_err(at(&self.path))?;
-        if (got as u64) < wanted {
-            return Err(StoreError::corrupt(format!("`{}` has become shorter", self.path.display())));
-        }
-        self.left -= wanted;
-        Ok(Bytes::from(piece))
+        let number = self.left.start / PIECE;
+        let piece = Bytes::from(self.seal.piece(&self.file, &self.path, number)?);
+        let start = self.left.start - number * PIECE;
+        let end = (self.left.end - number * PIECE).min(piece.len() as u64);
+        self.left.start += end - start;
+        Ok(piece.slice(start as usize..end as usize))
     }
 
     /// Starts reading the next piece, if there is one, while the caller does something with the last.
     fn read_ahead(mut self) -> ReadAhead {
-        if self.left == 0 {
+        if self.left.is_empty() {
             return ReadAhead(None);
         }
         ReadAhead(Some(spawn_blocking(move || {
@@ -392,40 +414,11 @@ fn cut(body: &Body, range: Range<u64>) -> Vec<Bytes> {
         at += chunk.len() as u64;
         let start = range.start.clamp(chunk_start, at) - chunk_start;
         let end = range.end.clamp(chunk_start, at) - chunk_start;
-        for from in (start..end).step_by(READ_CHUNK as usize) {
-            pieces.push(chunk.slice(from as usize..end.min(from + READ_CHUNK) as usize));
+        for from in (start..end).step_by(PIECE as usize) {
+            pieces.push(chunk.slice(from as usize..end.min(from + PIECE) as usize));
         }
     }
     pieces
-}
-
-fn sweep_dir(dir: &Path, is_named: impl Fn(ContentId) -> bool) -> io::Result<usize> {
-    let mut removed = 0;
-    for folder in fs::read_dir(dir)? {
-        let folder = folder?;
-        if !folder.file_type()?.is_dir() {
-            continue;
-        }
-        for file in fs::read_dir(folder.path())? {
-            let path = file?.path();
-            if is_leftover(&path, &is_named) {
-                fs::remove_file(&path)?;
-                removed += 1;
-            }
-        }
-    }
-    Ok(removed)
-}
-
-/// Whether a file is ours and nobody's. What is not named as we name files is left alone.
-fn is_leftover(path: &Path, is_named: &impl Fn(ContentId) -> bool) -> bool {
-    let id =
-        path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok()).map(ContentId);
-    match (id, path.extension().and_then(|extension| extension.to_str())) {
-        (Some(_), Some("part")) => true,
-        (Some(id), None) => !is_named(id),
-        _ => false,
-    }
 }
 
 fn file_path(dir: &Path, id: ContentId) -> PathBuf {

@@ -1,0 +1,194 @@
+//! Sweeps: removing what a crash left, and nothing that anybody still needs.
+//!
+//! A body is looked at in this order: its file is listed, then the claims of living processes are read, then the
+//! records' references. Every body is claimed from before its file is there until after its record is committed;
+//! so one that is listed, not claimed, and then not referenced has nobody. In any other order a body that is being
+//! named meanwhile could be missed by both looks.
+
+use std::{
+    collections::HashSet,
+    fs, io,
+    ops::Range,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use azure::ids::Guid;
+
+use super::{Content, ContentId, Place, REFERENCES, at, lock, off_runtime, remove_if_there};
+use crate::store::{Span, Store, StoreError};
+
+/// What a sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Bodies that were begun and not finished.
+    pub unfinished: usize,
+    /// Finished ones that nobody named.
+    pub unnamed: usize,
+}
+
+impl Content {
+    /// Removes what a crash left: bodies begun and not finished, and finished ones that are not named, unless a living
+    /// process claims them. Gives how many. Whoever calls this while others write takes care to ask for names
+    /// that are newer than the call; `sweep_unreferenced` does.
+    pub async fn sweep(
+        &self,
+        is_named: impl Fn(ContentId) -> bool + Send + 'static,
+    ) -> Result<usize, StoreError> {
+        match &self.place {
+            Place::Memory(_) => Ok(self.remove_from_memory(is_named)),
+            Place::Directory(dir) => {
+                let (dir, claims) = (dir.clone(), self.claims.clone());
+                let work = move || -> io::Result<usize> {
+                    let found = files(&dir, 0..256)?;
+                    let claimed = claims.living()?;
+                    let left: Vec<_> = found.into_iter().filter(|it| it.is_left(&claimed, &is_named)).collect();
+                    left.iter().try_for_each(|it| remove_if_there(&it.path))?;
+                    claims.settle(&is_named);
+                    Ok(left.len())
+                };
+                let place = self.describe();
+                off_runtime(move || work().map_err(StoreError::io(place))).await
+            }
+        }
+    }
+
+    /// The same by the references that records hold in any cloud of the store, while others write.
+    pub async fn sweep_unreferenced(&self, store: &Store) -> Result<Swept, StoreError> {
+        let mut swept = Swept::default();
+        match &self.place {
+            Place::Memory(bodies) => {
+                let listed: HashSet<ContentId> = lock(bodies).keys().copied().collect();
+                let claimed = self.claims.living().map_err(StoreError::io("claims"))?;
+                let named = references(store, 0..256).await?;
+                let is_kept = |id| !listed.contains(&id) || claimed.contains(&id) || named.contains(&id);
+                swept.unnamed = self.remove_from_memory(is_kept);
+                self.claims.settle(|id| named.contains(&id));
+            }
+            Place::Directory(dir) => {
+                // A folder at a time, so that a store with millions of bodies is never listed in memory.
+                for folder in 0..256 {
+                    let one = self.sweep_folder(store, dir, folder..folder + 1).await?;
+                    swept.unfinished += one.unfinished;
+                    swept.unnamed += one.unnamed;
+                }
+                let named = references(store, 0..256).await?;
+                self.claims.settle(|id| named.contains(&id));
+            }
+        }
+        Ok(swept)
+    }
+
+    async fn sweep_folder(&self, store: &Store, dir: &Path, folder: Range<u16>) -> Result<Swept, StoreError> {
+        let (place, claims, folders) = (dir.to_owned(), self.claims.clone(), folder.clone());
+        let list = move || Ok::<_, io::Error>((files(&place, folders)?, claims.living()?));
+        let said = self.describe();
+        let (found, claimed) = off_runtime(move || list().map_err(StoreError::io(said))).await?;
+        if found.is_empty() {
+            return Ok(Swept::default());
+        }
+        let named = references(store, folder).await?;
+        let left: Vec<_> =
+            found.into_iter().filter(|it| it.is_left(&claimed, |id| named.contains(&id))).collect();
+        let unfinished = left.iter().filter(|it| it.is_part).count();
+        let swept = Swept { unfinished, unnamed: left.len() - unfinished };
+        off_runtime(move || left.iter().try_for_each(|it| remove_if_there(&it.path).map_err(at(&it.path)))).await?;
+        Ok(swept)
+    }
+
+    /// Sweeps now and then, until dropped. What went wrong is given to `report`, and tried again the next time.
+    pub async fn keep_swept(&self, store: &Store, every: Duration, report: impl Fn(StoreError)) {
+        let mut ticks = tokio::time::interval(every);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.sweep_unreferenced(store).await {
+                report(error);
+            }
+        }
+    }
+
+    fn remove_from_memory(&self, is_kept: impl Fn(ContentId) -> bool) -> usize {
+        let Place::Memory(bodies) = &self.place else { return 0 };
+        let mut bodies = lock(bodies);
+        let before = bodies.len();
+        bodies.retain(|id, _| is_kept(*id));
+        before - bodies.len()
+    }
+
+    fn describe(&self) -> String {
+        match &self.place {
+            Place::Memory(_) => "content in memory".to_owned(),
+            Place::Directory(dir) => format!("sweeping `{}`", dir.display()),
+        }
+    }
+}
+
+/// A file that is named as we name files.
+pub(in crate::store) struct Found {
+    pub(in crate::store) id: ContentId,
+    pub(in crate::store) is_part: bool,
+    pub(in crate::store) path: PathBuf,
+}
+
+impl Found {
+    fn is_left(&self, claimed: &HashSet<ContentId>, is_named: impl Fn(ContentId) -> bool) -> bool {
+        !claimed.contains(&self.id) && (self.is_part || !is_named(self.id))
+    }
+
+    /// What is not named as we name files is a user's, and left alone.
+    fn read(path: PathBuf) -> Option<Self> {
+        let id = ContentId(path.file_stem()?.to_str()?.parse().ok()?);
+        let is_part = match path.extension().map(|it| it.to_str()) {
+            None => false,
+            Some(Some("part")) => true,
+            Some(_) => return None,
+        };
+        Some(Found { id, is_part, path })
+    }
+}
+
+/// The bodies whose ids begin with these bytes.
+pub(in crate::store) fn files(dir: &Path, folders: Range<u16>) -> io::Result<Vec<Found>> {
+    let mut found = Vec::new();
+    for folder in folders {
+        match fs::read_dir(dir.join(format!("{folder:02x}"))) {
+            Ok(entries) => {
+                for entry in entries {
+                    found.extend(Found::read(entry?.path()));
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// The bodies that records name, of those whose ids begin with these bytes.
+pub(in crate::store) async fn references(
+    store: &Store,
+    folders: Range<u16>,
+) -> Result<HashSet<ContentId>, StoreError> {
+    let mut named = HashSet::new();
+    for cloud in store.clouds()? {
+        let ids = store.read(cloud, |txn| {
+            let rows = REFERENCES.rows(txn, within(&folders));
+            rows.map(|row| row.map(|(id, _)| ContentId(id))).collect::<Result<Vec<_>, _>>()
+        });
+        named.extend(ids.await?);
+    }
+    Ok(named)
+}
+
+fn within(folders: &Range<u16>) -> Span<Guid> {
+    let first = |byte: u8| Guid(std::array::from_fn(|at| if at == 0 { byte } else { 0 }));
+    let span = Span::under(&());
+    let span = match u8::try_from(folders.start) {
+        Ok(byte) => span.from(&first(byte)),
+        Err(_) => span,
+    };
+    match u8::try_from(folders.end) {
+        Ok(byte) => span.before(&first(byte)),
+        Err(_) => span,
+    }
+}
