@@ -32,6 +32,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use super::{
     CloudId, StoreError,
     engine::{Engine, Row, Snapshot, Write},
+    journal,
     key::KeyRange,
 };
 
@@ -54,7 +55,7 @@ impl Embedded {
         let lock = lock(dir)?;
         check_format(dir)?;
         let path = dir.join("engine");
-        let database = Database::builder(&path).open().map_err(|error| engine_error(&path, error))?;
+        let database = open_database(&path)?;
         let keyspace = database
             .keyspace("rows", KeyspaceCreateOptions::default)
             .map_err(|error| engine_error(&path, error))?;
@@ -67,6 +68,15 @@ impl Embedded {
         let witness = Witness::open(&dir.join("witness"))?;
         witness.check(last)?;
         Ok(Embedded { keyspace, database, last: Mutex::new(last), witness, _lock: lock })
+    }
+}
+
+impl Embedded {
+    /// Takes a store's directory and opens nothing in it.
+    pub(super) fn lock_only(dir: &Path) -> Result<File, StoreError> {
+        let lock = lock(dir)?;
+        check_format(dir)?;
+        Ok(lock)
     }
 }
 
@@ -93,6 +103,23 @@ impl Engine for Embedded {
         writes.commit().map_err(|error| engine_error(self.keyspace.path(), error))?;
         *last = record;
         self.witness.write(record)
+    }
+
+    fn compact(&self) -> Result<(), StoreError> {
+        let failed = |error| engine_error(self.keyspace.path(), error);
+        self.keyspace.rotate_memtable_and_wait().map_err(failed)?;
+        self.keyspace.major_compact().map_err(failed)
+    }
+
+    fn stats(&self) -> Result<Vec<(&'static str, u64)>, StoreError> {
+        let failed = |error| engine_error(self.keyspace.path(), error);
+        Ok(vec![
+            ("commits", self.last_commit()),
+            ("tables", self.keyspace.table_count() as u64),
+            ("tables, bytes", self.keyspace.disk_space()),
+            ("journals", self.database.journal_count() as u64),
+            ("journals, bytes", self.database.journal_disk_space().map_err(failed)?),
+        ])
     }
 
     fn flush(&self) -> Result<(), StoreError> {
@@ -165,6 +192,17 @@ impl CommitRecord {
 
 fn commit_key() -> Bytes {
     Bytes::from([&CloudId::SYSTEM.0.to_be_bytes(), COMMIT_KEY_TAIL].concat())
+}
+
+/// Opens fjall's files; a batch that was being written when the power went is cut off.
+fn open_database(path: &Path) -> Result<Database, StoreError> {
+    let open = || Database::builder(path).open();
+    match open() {
+        Err(fjall::Error::JournalRecovery(_)) if journal::cut_torn_end(path)? => {
+            open().map_err(|error| engine_error(path, error))
+        }
+        opened => opened.map_err(|error| engine_error(path, error)),
+    }
 }
 
 /// The last commit's record, outside the engine.

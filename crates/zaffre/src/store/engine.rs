@@ -25,6 +25,16 @@ pub(super) trait Engine: Send + Sync {
     /// occur once in a batch.
     fn apply(&self, commit: u64, batch: Vec<Write>) -> Result<(), StoreError>;
 
+    /// Gives back the room that old versions take, as far as this engine can.
+    fn compact(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// What there is to say about how the rows are kept: names and numbers.
+    fn stats(&self) -> Result<Vec<(&'static str, u64)>, StoreError> {
+        Ok(vec![("commits", self.last_commit())])
+    }
+
     /// Puts on disk what may lag behind, before a clean end.
     fn flush(&self) -> Result<(), StoreError>;
 }

@@ -272,6 +272,12 @@ pub(crate) struct KeyRange {
 }
 
 impl KeyRange {
+    /// Every key but the engine's own.
+    pub(super) fn all_clouds() -> Self {
+        let end = Bytes::copy_from_slice(&CloudId::SYSTEM.0.to_be_bytes());
+        KeyRange { start: Bound::Unbounded, end: Bound::Excluded(end) }
+    }
+
     /// Every key that begins with these bytes.
     pub(crate) fn prefix(prefix: Bytes) -> Self {
         let end = match successor(&prefix) {

@@ -26,18 +26,25 @@
 //! - `commit.rs`: the one thread that commits.
 //! - `watch.rs`: who is told of what was committed.
 //! - `engine.rs`: what is asked of an engine; `embedded.rs` keeps the bytes on disk, `memory.rs` in memory.
-//! - `content.rs`: bodies too large to lie beside their record.
+//! - `journal.rs`, `sorted.rs`: the engine's files, read without it, for those who must know what of them is whole.
+//! - `content/`: bodies too large to lie beside their record.
+//! - `backup.rs`, `fsck.rs`: all of it to another place and back; all of it read and judged.
 //!
 //! A transaction sees one cloud and never crosses an `.await`. There are no foreign keys, no secondary indexes
 //! and no queries: a service that needs an index keeps a table of its own in the same transaction.
 
+pub mod backup;
+mod blocking;
 mod commit;
 mod content;
 mod embedded;
 mod engine;
 mod error;
+pub mod fsck;
+mod journal;
 mod key;
 mod memory;
+mod sorted;
 mod table;
 mod txn;
 mod watch;
@@ -162,6 +169,29 @@ impl Store {
         Ok(Txn::new(cloud, self.inner.engine.snapshot()?, Some(watched)))
     }
 
+    /// Gives back the room that old versions take. Reads and writes go on, slower.
+    pub async fn compact(&self) -> Result<(), StoreError> {
+        let engine = self.inner.engine.clone();
+        blocking::run(move || engine.compact()).await
+    }
+
+    /// How many rows and bytes there are, and how they are kept. Reads every row.
+    pub async fn stats(&self) -> Result<Vec<(&'static str, u64)>, StoreError> {
+        let engine = self.inner.engine.clone();
+        blocking::run(move || {
+            let (mut rows, mut bytes) = (0, 0);
+            for row in engine.snapshot()?.range(&KeyRange::all_clouds(), false) {
+                let (key, value) = row?;
+                rows += 1;
+                bytes += (key.len() + value.len()) as u64;
+            }
+            let mut stats = vec![("rows", rows), ("rows, bytes", bytes)];
+            stats.extend(engine.stats()?);
+            Ok(stats)
+        })
+        .await
+    }
+
     /// Every cloud that has rows, the store's own among them.
     fn clouds(&self) -> Result<Vec<CloudId>, StoreError> {
         let snapshot = self.inner.engine.snapshot()?;
@@ -170,7 +200,7 @@ impl Store {
         while let Some(from) = next.filter(|from| *from < CloudId::SYSTEM.0) {
             let rest = KeyRange {
                 start: Bound::Included(Bytes::copy_from_slice(&from.to_be_bytes())),
-                end: Bound::Excluded(Bytes::copy_from_slice(&CloudId::SYSTEM.0.to_be_bytes())),
+                ..KeyRange::all_clouds()
             };
             let Some(row) = snapshot.range(&rest, false).next() else { break };
             let key = row?.0;

@@ -7,6 +7,7 @@ mod isolation;
 mod keys;
 mod model;
 mod rows;
+mod upkeep;
 mod watch;
 
 use super::{CloudId, Outcome, Store, StoreError, Table, Txn};

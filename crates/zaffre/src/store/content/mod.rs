@@ -17,6 +17,7 @@
 //! touched from the runtime's blocking threads.
 
 mod claims;
+mod pins;
 mod refs;
 mod seal;
 mod sweep;
@@ -39,15 +40,19 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use self::{
     claims::{Claim, Claims},
+    pins::Pins,
     seal::{PIECE, Seal, Sealing},
 };
-use super::StoreError;
+use super::{
+    StoreError,
+    blocking::{joined, run as off_runtime},
+};
 
 pub use self::sweep::Swept;
 pub(super) use self::{
     refs::REFERENCES,
     seal::check,
-    sweep::{files, references},
+    sweep::files,
 };
 
 /// Bodies up to this many bytes belong into their record's row (peers.md §C7).
@@ -81,6 +86,7 @@ pub struct Stored {
 pub struct Content {
     place: Place,
     claims: Arc<Claims>,
+    pins: Arc<Pins>,
 }
 
 #[derive(Clone)]
@@ -96,11 +102,11 @@ impl Content {
     /// Bodies as files under a directory, which is made if need be.
     pub fn in_dir(dir: &Path) -> Result<Self, StoreError> {
         make_dir(dir).map_err(at(dir))?;
-        Ok(Content { place: Place::Directory(dir.into()), claims: Arc::new(Claims::in_dir(dir)) })
+        Ok(Content { place: Place::Directory(dir.into()), claims: Arc::new(Claims::in_dir(dir)), pins: Arc::default() })
     }
 
     pub fn in_memory() -> Self {
-        Content { place: Place::Memory(Arc::default()), claims: Arc::default() }
+        Content { place: Place::Memory(Arc::default()), claims: Arc::default(), pins: Arc::default() }
     }
 
     /// Begins a body. The id is drawn by the caller and must be new.
@@ -139,8 +145,22 @@ impl Content {
         }
     }
 
+    /// Whether there is a finished body of this name.
+    pub async fn exists(&self, id: ContentId) -> Result<bool, StoreError> {
+        match &self.place {
+            Place::Memory(bodies) => Ok(lock(bodies).contains_key(&id)),
+            Place::Directory(dir) => {
+                let path = file_path(dir, id);
+                off_runtime(move || path.try_exists().map_err(at(&path))).await
+            }
+        }
+    }
+
     /// Removes a body; one that is not there is no error. Who reads it meanwhile reads on.
     pub async fn remove(&self, id: ContentId) -> Result<(), StoreError> {
+        if self.pins.put_off(id) {
+            return Ok(());
+        }
         let claims = self.claims.clone();
         match &self.place {
             Place::Memory(bodies) => {
@@ -463,17 +483,6 @@ fn write_all(file: &mut File, pieces: &[Bytes]) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-async fn off_runtime<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    joined(&mut spawn_blocking(work)).await?
-}
-
-/// A blocking task gives nothing when it panicked, or when the runtime ended before it began.
-async fn joined<T>(task: &mut JoinHandle<T>) -> Result<T, StoreError> {
-    task.await.map_err(|error| StoreError::Io { what: "a blocking task".to_owned(), cause: error.into() })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -56,6 +56,9 @@ impl Content {
     /// The same by the references that records hold in any cloud of the store, while others write.
     pub async fn sweep_unreferenced(&self, store: &Store) -> Result<Swept, StoreError> {
         let mut swept = Swept::default();
+        if self.pins.is_pinned() {
+            return Ok(swept);
+        }
         match &self.place {
             Place::Memory(bodies) => {
                 let listed: HashSet<ContentId> = lock(bodies).keys().copied().collect();
@@ -165,10 +168,7 @@ pub(in crate::store) fn files(dir: &Path, folders: Range<u16>) -> io::Result<Vec
 }
 
 /// The bodies that records name, of those whose ids begin with these bytes.
-pub(in crate::store) async fn references(
-    store: &Store,
-    folders: Range<u16>,
-) -> Result<HashSet<ContentId>, StoreError> {
+async fn references(store: &Store, folders: Range<u16>) -> Result<HashSet<ContentId>, StoreError> {
     let mut named = HashSet::new();
     for cloud in store.clouds()? {
         let ids = store.read(cloud, |txn| {
