@@ -1,6 +1,7 @@
 //! The integration tests, one binary: a module a kind of test.
 
 mod bad_input;
+mod faults;
 mod guest_doors;
 mod machines;
 mod process;
