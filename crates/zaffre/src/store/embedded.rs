@@ -67,6 +67,9 @@ impl Embedded {
         };
         let witness = Witness::open(&dir.join("witness"))?;
         witness.check(last)?;
+        if last == CommitRecord::default() {
+            sync_folders(dir).map_err(at(dir))?;
+        }
         Ok(Embedded { keyspace, database, last: Mutex::new(last), witness, _lock: lock })
     }
 }
@@ -192,6 +195,25 @@ impl CommitRecord {
 
 fn commit_key() -> Bytes {
     Bytes::from([&CloudId::SYSTEM.0.to_be_bytes(), COMMIT_KEY_TAIL].concat())
+}
+
+/// Puts on disk the names of the folders and files of a new store, and its own. fjall flushes the folders whose files
+/// it exchanges, and not those above them; until there is a first commit there is nothing to lose.
+fn sync_folders(dir: &Path) -> io::Result<()> {
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut folders = vec![parent.to_owned(), dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        File::open(&folder)?.sync_all()?;
+        if folder.starts_with(dir) {
+            for entry in fs::read_dir(&folder)? {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    folders.push(entry.path());
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Opens fjall's files; a batch that was being written when the power went is cut off.

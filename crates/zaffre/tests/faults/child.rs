@@ -26,6 +26,8 @@ const COMPACT: &str = "ZAFFRE_FAULTS_COMPACT";
 fn child() {
     let Some(dir) = std::env::var_os(DIR).map(PathBuf::from) else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    // The test harness has begun a line.
+    say("");
     runtime.expect("a runtime").block_on(work(&dir));
 }
 

@@ -447,7 +447,10 @@ fn file_path(dir: &Path, id: ContentId) -> PathBuf {
 }
 
 fn folder_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(path)
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        parent => parent.unwrap_or(path),
+    }
 }
 
 /// Makes a folder if need be, so that it is there after a loss of power too.
@@ -455,7 +458,14 @@ fn make_dir(dir: &Path) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        make_dir(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(dir) {
+        // Made by another meanwhile, who may not have flushed its name yet.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => made?,
+    }
     sync_dir(folder_of(dir))
 }
 
