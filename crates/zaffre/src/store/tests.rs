@@ -3,6 +3,7 @@
 mod committer;
 mod content;
 mod durability;
+mod histories;
 mod isolation;
 mod keys;
 mod model;

@@ -32,7 +32,7 @@ const FAULTS: &[Fault] = &[
     Fault { name: "the quota is spent", fail: "write:.jnl:50:122:0", ends: true, says: "Disk quota exceeded" },
     Fault {
         name: "the disk becomes read-only",
-        fail: "write:store:150:30:0,open:content:9:30:0",
+        fail: "write:store:150:30:0",
         ends: true,
         says: "Read-only file system",
     },

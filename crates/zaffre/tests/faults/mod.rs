@@ -1,5 +1,5 @@
 //! What the store promises when things go wrong: processes killed at any moment (`crash`), power lost at any moment
-//! (`power`), disks that fail or are full (`disk`), and long random histories (`histories`).
+//! (`power`), disks that fail or are full (`disk`).
 //!
 //! The store under test runs in a process of its own: this same binary, started again for one test that does nothing
 //! otherwise (`child`). It tells what was acknowledged, line by line. Each kind of test has a short form, which runs with
@@ -8,7 +8,6 @@
 mod child;
 mod crash;
 mod disk;
-mod histories;
 mod power;
 mod trace;
 mod workload;
