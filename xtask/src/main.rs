@@ -5,6 +5,8 @@
 
 #![expect(clippy::print_stdout, reason = "a command-line tool's answer is what it prints")]
 
+mod bench;
+mod campaign;
 mod place;
 mod stages;
 mod test;
@@ -34,6 +36,18 @@ const COMMANDS: &[Command] = &[
         says: "run every test, or only the stages named",
         run: test::run,
     },
+    Command {
+        name: "campaign",
+        takes: "NAME [OPTION]...",
+        says: "run one of the long tests: crash, power-loss, model",
+        run: campaign::run,
+    },
+    Command {
+        name: "bench",
+        takes: "[NAME] [--json]",
+        says: "measure, beside what it is measured against",
+        run: bench::run,
+    },
 ];
 
 fn main() -> ExitCode {
@@ -61,7 +75,7 @@ fn main() -> ExitCode {
 fn usage() -> String {
     let rows = COMMANDS.iter().map(|it| {
         let call = format!("{} {}", it.name, it.takes);
-        format!("  cargo xtask {call:<16}  {}\n", it.says)
+        format!("  cargo xtask {call:<26}  {}\n", it.says)
     });
     rows.collect()
 }
