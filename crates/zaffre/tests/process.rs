@@ -312,3 +312,41 @@ fn a_virtual_machine_runs_commands_and_lends_its_identity_to_who_has_its_secret(
         text(&nobody.stderr)
     );
 }
+
+/// The text of the file that a backup keeps of the certificate authority.
+fn certificate(home: &Path) -> Option<String> {
+    let entries = fs::read_dir(home.join("ca")).ok()?;
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("lists").path()).collect();
+    files.sort();
+    Some(files.iter().map(|path| fs::read_to_string(path).unwrap_or_default()).collect())
+}
+
+#[test]
+fn a_backup_of_a_running_cloud_comes_back_elsewhere() {
+    let mut up = Up::start(&[]);
+    let credentials = text(&run(up.path(), &["credentials"]).stdout);
+    let stats = text(&run(up.path(), &["store", "stats"]).stdout);
+    assert!(stats.contains("rows") && stats.contains("commits"), "{stats}");
+    assert!(run(up.path(), &["store", "compact"]).status.success());
+    let place = tempfile::tempdir().expect("a folder");
+    let backup = place.path().join("backup");
+    let dir = backup.to_str().expect("a path of text");
+    let written = run(up.path(), &["backup", dir]);
+    assert!(written.status.success(), "{}", text(&written.stderr));
+    let in_use = run(up.path(), &["fsck"]);
+    assert!(!in_use.status.success() && text(&in_use.stderr).contains("is up"), "{}", text(&in_use.stderr));
+    assert!(up.signal(Signal::TERM).success());
+    // The same while it is down, into the same place.
+    assert!(run(up.path(), &["backup", dir]).status.success());
+    let whole = run(up.path(), &["fsck"]);
+    assert!(whole.status.success() && text(&whole.stdout).contains(" 0 findings"), "{}", text(&whole.stdout));
+
+    let home = tempfile::tempdir().expect("a folder");
+    let restored = run(home.path(), &["restore", dir]);
+    assert!(restored.status.success(), "{}", text(&restored.stderr));
+    let twice = run(home.path(), &["restore", dir]);
+    assert!(text(&twice.stderr).contains("holds a store already"), "{}", text(&twice.stderr));
+    let again = Up::start_in(home, &[]);
+    assert_eq!(text(&run(again.path(), &["credentials"]).stdout), credentials);
+    assert!(certificate(again.path()).is_some_and(|it| Some(it) == certificate(up.path())));
+}

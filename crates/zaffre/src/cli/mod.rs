@@ -4,14 +4,17 @@
 //! control socket. What a command prints for the next command to read goes to standard output, everything else to standard
 //! error.
 
+mod backup;
 mod client;
 mod credentials;
 mod down;
 mod env;
 mod explain;
+mod fsck;
 mod guests;
 mod home;
 mod status;
+mod store;
 mod tour;
 mod up;
 mod vm;
@@ -59,6 +62,15 @@ enum Command {
     Tour(tour::Args),
     /// Print why requests were refused
     Explain(explain::Args),
+    /// Write everything as it is now into a directory; the cloud may be up
+    Backup(backup::Args),
+    /// Bring a backup back into a place that has no cloud
+    Restore(backup::Args),
+    /// Read everything that is stored, and say what is damaged
+    Fsck(fsck::Args),
+    /// Look at how rows are kept
+    #[command(subcommand)]
+    Store(store::Verb),
 }
 
 /// Runs the command that was typed.
@@ -81,6 +93,10 @@ fn run(command: Command, home: &Home) -> Outcome {
         Command::Tour(args) => tour::run(args),
         Command::Vm(verb) => asking(vm::run(verb, home)),
         Command::Explain(args) => asking(explain::run(args, home)),
+        Command::Backup(args) => asking(backup::write(args, home)),
+        Command::Restore(args) => asking(backup::restore(args, home)),
+        Command::Fsck(args) => fsck::run(&args, home),
+        Command::Store(verb) => asking(store::run(verb, home)),
     }
 }
 

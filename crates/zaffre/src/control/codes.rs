@@ -18,6 +18,8 @@ pub(super) static NO_PROXY: Row = row(
     "the proxy is off, and the variables would lead nowhere; leave `--port proxy=off` away",
 );
 pub(super) static BAD_COMMAND: Row = row("BadCommand", 400, "the command cannot be read: {0}");
+pub(super) static BAD_BACKUP: Row = row("BadBackup", 400, "the backup cannot be begun: {0}");
+pub(super) static UPKEEP_FAILED: Row = row("UpkeepFailed", 500, "{0}");
 pub(super) static NO_GUESTS: Row =
     row("NoGuests", 501, "this cloud runs no guests, so nothing can be run in `{0}`");
 

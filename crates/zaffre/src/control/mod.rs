@@ -7,6 +7,9 @@
 //! GET  /decisions                   what was decided lately, and why
 //! GET  /vms                         the virtual machines
 //! POST /vms/{name or id}/exec       runs a command in one; answers 101 and goes on in frames (`exec`)
+//! POST /store/backup                writes everything as it is now into a directory
+//! GET  /store/stats                 how many rows there are, and how they are kept
+//! POST /store/compact               gives back the room that old versions take
 //! POST /shutdown                    ends the cloud, as Ctrl-C does
 //! ```
 //!
@@ -17,6 +20,7 @@ mod codes;
 mod exec;
 pub mod frames;
 mod run;
+pub(crate) mod upkeep;
 mod variables;
 mod vms;
 
@@ -45,6 +49,9 @@ pub(crate) enum Op {
     Decisions,
     Vms,
     Exec { vm: String },
+    Backup,
+    Stats,
+    Compact,
     Shutdown,
 }
 
@@ -58,6 +65,9 @@ static ROUTES: &[Route] = &[
     Route(Method::GET, "/decisions", |_, _| Op::Decisions),
     Route(Method::GET, "/vms", |_, _| Op::Vms),
     Route(Method::POST, "/vms/{}/exec", |_, vm| Op::Exec { vm }),
+    Route(Method::POST, "/store/backup", |_, _| Op::Backup),
+    Route(Method::GET, "/store/stats", |_, _| Op::Stats),
+    Route(Method::POST, "/store/compact", |_, _| Op::Compact),
     Route(Method::POST, "/shutdown", |_, _| Op::Shutdown),
 ];
 
@@ -116,6 +126,9 @@ impl Service for Control {
             Op::Decisions => Ok(Reply::json(200, &json!({ "value": cx.env.decisions.latest() }))),
             Op::Vms => vms::list(cx).await,
             Op::Exec { vm } => exec::begin(cx, &vm, body).await,
+            Op::Backup => upkeep::write_backup(cx, body).await,
+            Op::Stats => upkeep::stats(cx).await,
+            Op::Compact => upkeep::compact(cx).await,
             Op::Shutdown => {
                 running(cx)?.stop();
                 Ok(Reply::json(202, &json!({ "status": "Stopping" })))
@@ -136,6 +149,9 @@ impl Service for Control {
             Op::Decisions => "decisions",
             Op::Vms => "listVms",
             Op::Exec { .. } => "exec",
+            Op::Backup => "backup",
+            Op::Stats => "stats",
+            Op::Compact => "compact",
             Op::Shutdown => "shutdown",
         }
         .to_owned()
