@@ -80,7 +80,8 @@ impl Figure {
             })
             .to_string();
         }
-        let shown = |value: f64| if value.is_nan() { "-".to_owned() } else { format!("{value:.*}", digits(value)) };
+        let shown =
+            |value: f64| if value.is_nan() { "-".to_owned() } else { format!("{value:.*}", digits(value)) };
         format!(
             "{:<34} {:>10} {:>10} {:>6} {:>8} {verdict:<6} {}, cpu us {} {}",
             self.name,

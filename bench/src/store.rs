@@ -109,7 +109,9 @@ fn raw_key(part: u64, id: u64) -> Bytes {
 async fn commit(store: &Store, writer: u64, number: u64) -> Result<(), StoreError> {
     let rows = four_keys(writer, number);
     store
-        .write(CLOUD, |txn| rows.iter().try_for_each(|(key, value)| DOCUMENTS.put(txn, key, &Raw(value.clone()))))
+        .write(CLOUD, |txn| {
+            rows.iter().try_for_each(|(key, value)| DOCUMENTS.put(txn, key, &Raw(value.clone())))
+        })
         .await
 }
 
@@ -121,7 +123,7 @@ fn commits(runtime: &Runtime) -> Outcome<Vec<Figure>> {
         let log = Arc::new(RawLog::open(&dir.path().join(format!("many {round}.log")))?);
         many_raw.push(many_writers(runtime, round, move |writer, number| {
             let log = log.clone();
-            async move { Ok(log.commit(raw_rows(four_keys(writer, number))).await?) }
+            async move { log.commit(raw_rows(four_keys(writer, number))).await }
         })?);
         let shared = store.clone();
         many.push(many_writers(runtime, round, move |writer, number| {
@@ -265,13 +267,19 @@ fn reads(runtime: &Runtime) -> Outcome<Vec<Figure>> {
             Ok(black_box(rows).len() as u64)
         })?);
         scan.push(rate(|id| {
-            let rows =
-                runtime.block_on(store.read(CLOUD, |txn| DOCUMENTS.scan(txn, &(0,), Some(&(0, id)), PAGE)))?;
+            let rows = runtime
+                .block_on(store.read(CLOUD, |txn| DOCUMENTS.scan(txn, &(0,), Some(&(0, id)), PAGE)))?;
             Ok(black_box(rows).len() as u64)
         })?);
     }
     Ok(vec![
-        Figure { name: "store/point-read", unit: "/s", ours: get, other: get_raw, target: Target::AtLeast(0.75) },
+        Figure {
+            name: "store/point-read",
+            unit: "/s",
+            ours: get,
+            other: get_raw,
+            target: Target::AtLeast(0.75),
+        },
         Figure {
             name: "store/scan-100-rows",
             unit: "rows/s",
@@ -326,7 +334,8 @@ pub(crate) fn fill_until_killed(dir: &str, bytes: &str) -> Outcome<()> {
     let store = Store::open(Path::new(dir))?;
     for start in (0..bytes / 1024).step_by(500) {
         runtime.block_on(store.write(CLOUD, |txn| {
-            (start..start + 500).try_for_each(|number| DOCUMENTS.put(txn, &(0, mixed(number)), &Raw(document(number))))
+            (start..start + 500)
+                .try_for_each(|number| DOCUMENTS.put(txn, &(0, mixed(number)), &Raw(document(number))))
         }))?;
     }
     // As `kill -9` does: no destructor runs, nothing is flushed.

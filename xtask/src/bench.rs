@@ -11,5 +11,9 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         .args(args)
         .status()
         .map_err(|why| format!("cannot start cargo: {why}"))?;
-    if status.success() { Ok(()) } else { Err("a figure fell short, or could not be taken; see above".to_owned()) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err("a figure fell short, or could not be taken; see above".to_owned())
+    }
 }

@@ -35,7 +35,11 @@ const CAMPAIGNS: &[Campaign] = &[
     Campaign {
         name: "power-loss",
         says: "replay what a process wrote without what it had not flushed, at any moment",
-        test: &["--test", "main", "faults::power::what_was_acknowledged_survives_the_loss_of_power_at_any_moment"],
+        test: &[
+            "--test",
+            "main",
+            "faults::power::what_was_acknowledged_survives_the_loss_of_power_at_any_moment",
+        ],
         amount: Amount { option: "--cuts", variable: "ZAFFRE_CAMPAIGN_CUTS", default: 1_000 },
     },
     Campaign {
@@ -92,7 +96,12 @@ fn variables(campaign: &Campaign, options: &[String]) -> Result<Vec<(&'static st
         let number = pair.get(1).filter(|number| number.parse::<u64>().is_ok());
         match (variable, number) {
             (Some(variable), Some(number)) => variables.push((variable, number.clone())),
-            _ => return Err(format!("`campaign {}` takes {} N and {} N", campaign.name, amount.option, SEED.0)),
+            _ => {
+                return Err(format!(
+                    "`campaign {}` takes {} N and {} N",
+                    campaign.name, amount.option, SEED.0
+                ));
+            }
         }
     }
     Ok(variables)

@@ -42,7 +42,8 @@ pub(crate) fn shown(summary: &backup::Summary) -> Value {
 
 pub(super) async fn stats(cx: &Cx) -> Result<Reply> {
     let stats = cx.env.store.stats().await.map_err(failed)?;
-    let value: Vec<Value> = stats.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    let value: Vec<Value> =
+        stats.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
     Ok(Reply::json(200, &json!({ "value": value })))
 }
 

@@ -98,7 +98,8 @@ pub async fn restore(dir: &Path, store: &Path, content: &Path) -> Result<Summary
     let (rows, part, path) = (dir.join("rows"), store.with_added_extension("part"), store.to_owned());
     let draft = part.clone();
     let loaded = blocking::run(move || load(&rows, &draft)).await?;
-    let copied = copy(&Content::in_dir(&dir.join("content"))?, &Content::in_dir(content)?, &loaded.bodies).await?;
+    let copied =
+        copy(&Content::in_dir(&dir.join("content"))?, &Content::in_dir(content)?, &loaded.bodies).await?;
     blocking::run(move || {
         // A directory that is there is empty.
         let _ = fs::remove_dir(&path);
@@ -212,7 +213,10 @@ impl Pages {
         let mut head = [0; HEAD.len()];
         file.read_exact(&mut head).map_err(at(path))?;
         if head != HEAD {
-            return Err(StoreError::corrupt(format!("`{}` is no backup that this program knows", path.display())));
+            return Err(StoreError::corrupt(format!(
+                "`{}` is no backup that this program knows",
+                path.display()
+            )));
         }
         Ok(Pages { file, path: path.to_owned() })
     }

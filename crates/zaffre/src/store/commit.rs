@@ -65,8 +65,14 @@ impl Committer {
         let committed = engine.last_commit();
         let live = Arc::new(Live(Mutex::new(Snapshots { committed, counts: BTreeMap::new() })));
         let (queue, requests) = mpsc::channel();
-        let worker =
-            Worker { engine, requests, watchers, live: live.clone(), recent: Recent::default(), failed: None };
+        let worker = Worker {
+            engine,
+            requests,
+            watchers,
+            live: live.clone(),
+            recent: Recent::default(),
+            failed: None,
+        };
         let thread = thread::Builder::new()
             .name("store-committer".to_owned())
             .spawn(move || worker.run(committed))

@@ -59,8 +59,8 @@ use bytes::Bytes;
 use commit::{Committer, Outcome};
 use engine::Engine;
 use key::KeyRange;
-use watch::Watchers;
 use serde::{Deserialize, Serialize};
+use watch::Watchers;
 
 pub use content::{Content, ContentId, ContentReader, ContentWriter, INLINE_LIMIT, Stored, Swept};
 pub use error::StoreError;

@@ -71,7 +71,7 @@ fn block(bytes: &[u8]) -> Option<usize> {
     let head = bytes.get(..HEAD)?;
     let length = u32::from_le_bytes(head[21..25].try_into().ok()?) as usize;
     let data = bytes.get(HEAD..HEAD.checked_add(length)?)?;
-    let is_whole = xxh3_128(&head[..29]).to_le_bytes()[..4] == head[29..]
-        && xxh3_128(data).to_le_bytes() == head[5..21];
+    let is_whole =
+        xxh3_128(&head[..29]).to_le_bytes()[..4] == head[29..] && xxh3_128(data).to_le_bytes() == head[5..21];
     is_whole.then_some(HEAD + length)
 }

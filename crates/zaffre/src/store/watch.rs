@@ -17,7 +17,6 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    marker::PhantomData,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
@@ -45,9 +44,11 @@ pub enum Change<K> {
 /// A table's watch, from [`Table::watch`].
 pub struct Watch<K> {
     waiting: Arc<Waiting>,
-    decode: Box<dyn Fn(&[u8]) -> Result<K, StoreError> + Send + Sync>,
-    keys: PhantomData<fn() -> K>,
+    decode: Decode<K>,
 }
+
+/// From a key's bytes to the key.
+type Decode<K> = Box<dyn Fn(&[u8]) -> Result<K, StoreError> + Send + Sync>;
 
 impl<K: Key> Watch<K> {
     /// The next change. Nothing is lost when this is dropped before it resolves.
@@ -82,7 +83,7 @@ impl<K: Key + 'static, V: Record + 'static> Table<K, V> {
         let waiting = store.watchers().add(span.in_table(&head));
         let table = Table::<K, V>::new(self.name());
         let decode = Box::new(move |key: &[u8]| table.decode_key(&head, key));
-        Ok(Watch { waiting, decode, keys: PhantomData })
+        Ok(Watch { waiting, decode })
     }
 }
 

@@ -197,7 +197,8 @@ fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/preload.c");
-        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{}.so", std::process::id()));
+        let library =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{}.so", std::process::id()));
         let flags = ["-O1", "-shared", "-fPIC", "-o"];
         let built = Command::new("cc").args(flags).arg(&library).arg(source).arg("-ldl").status();
         assert!(built.expect("a C compiler").success());

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     child::{Start, Told},
-    workload::{Place, WRITERS, Verdict, judge},
+    workload::{Place, Verdict, WRITERS, judge},
 };
 
 /// A disk's answer to a call, from some moment on.
@@ -28,8 +28,18 @@ const FAULTS: &[Fault] = &[
     // A kernel forgets what a failed flush was to write, and the next one succeeds: it must not be believed.
     Fault { name: "a flush fails once", fail: "fdatasync:.jnl:30:5:1", ends: true, says: EIO },
     Fault { name: "a write fails once", fail: "write:.jnl:50:5:1", ends: true, says: EIO },
-    Fault { name: "the disk is full", fail: "write:.jnl:50:28:0", ends: true, says: "No space left on device" },
-    Fault { name: "the quota is spent", fail: "write:.jnl:50:122:0", ends: true, says: "Disk quota exceeded" },
+    Fault {
+        name: "the disk is full",
+        fail: "write:.jnl:50:28:0",
+        ends: true,
+        says: "No space left on device",
+    },
+    Fault {
+        name: "the quota is spent",
+        fail: "write:.jnl:50:122:0",
+        ends: true,
+        says: "Disk quota exceeded",
+    },
     Fault {
         name: "the disk becomes read-only",
         fail: "write:store:150:30:0",
@@ -38,7 +48,12 @@ const FAULTS: &[Fault] = &[
     },
     Fault { name: "the witness cannot be written", fail: "write:witness:20:5:0", ends: true, says: EIO },
     Fault { name: "a body's flush fails once", fail: "fdatasync:.part:3:5:1", ends: false, says: EIO },
-    Fault { name: "a body finds no room, once", fail: "write:.part:3:28:1", ends: false, says: "No space left" },
+    Fault {
+        name: "a body finds no room, once",
+        fail: "write:.part:3:28:1",
+        ends: false,
+        says: "No space left",
+    },
     Fault { name: "a body's name fails once", fail: "rename:.part:3:5:1", ends: false, says: EIO },
 ];
 
@@ -71,7 +86,11 @@ fn a_disk_that_fails_is_said_and_nothing_acknowledged_is_lost() {
             assert!(ends > 0, "{name}: {:?}", told.refusals);
             assert_eq!(told.refusals.len() as u64, WRITERS, "{name}: some writers were not refused");
         } else {
-            assert!((told.refusals.len() as u64) < WRITERS, "{name}: other writers go on: {:?}", told.refusals);
+            assert!(
+                (told.refusals.len() as u64) < WRITERS,
+                "{name}: other writers go on: {:?}",
+                told.refusals
+            );
         }
         assert_eq!(told.readers, WRITERS, "{name}: reads go on");
         assert_eq!(judged(dir.path(), &told), Verdict::default(), "{name}");
@@ -89,7 +108,8 @@ fn a_directory_that_cannot_be_used_is_named() {
         ("open:.jnl:0:13:0", "store/engine`: Permission denied"),
     ] {
         let dir = tempfile::tempdir().expect("a directory");
-        let told = Start::on(dir.path()).steps(1).preloaded(dir.path(), &[("FAULTS_FAIL", fail)]).run().until_end();
+        let told =
+            Start::on(dir.path()).steps(1).preloaded(dir.path(), &[("FAULTS_FAIL", fail)]).run().until_end();
         let [why] = &told.refusals[..] else { panic!("{fail}: {:?}", told.refusals) };
         assert!(why.contains(named), "{fail}: {why}");
         // What failed left nothing that stands in the way.
@@ -101,7 +121,8 @@ fn a_directory_that_cannot_be_used_is_named() {
 #[test]
 fn a_clock_that_runs_backwards_changes_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
-    let told = Start::on(dir.path()).steps(60).preloaded(dir.path(), &[("FAULTS_CLOCK", "1")]).run().until_end();
+    let told =
+        Start::on(dir.path()).steps(60).preloaded(dir.path(), &[("FAULTS_CLOCK", "1")]).run().until_end();
     assert_eq!((told.count, told.refusals.as_slice()), (60 * WRITERS, &[][..]));
     assert_eq!(judged(dir.path(), &told), Verdict::default());
 }

@@ -39,7 +39,9 @@ enum Naming {
 impl Naming {
     fn folder(&self) -> &str {
         match self {
-            Naming::Create { path, .. } | Naming::Remove { path } | Naming::Folder { path } => folder_of(path),
+            Naming::Create { path, .. } | Naming::Remove { path } | Naming::Folder { path } => {
+                folder_of(path)
+            }
             Naming::Rename { to, .. } => folder_of(to),
         }
     }

@@ -93,7 +93,9 @@ fn write(
     let Some(stored) = stored else { return Ok(None) };
     BODIES.put(txn, &(writer, step), &stored)?;
     stored.id.hold(txn)?;
-    let Some(old) = step.checked_sub(BODY_EVERY * BODIES_KEPT).filter(|old| *old > 0) else { return Ok(None) };
+    let Some(old) = step.checked_sub(BODY_EVERY * BODIES_KEPT).filter(|old| *old > 0) else {
+        return Ok(None);
+    };
     BODIES.delete(txn, &(writer, old))?;
     let gone = body_id(writer, old);
     Ok(gone.release(txn)?.then_some(gone))
@@ -140,7 +142,9 @@ pub(super) async fn judge(place: &Place, acknowledged: &[u64]) -> Result<Verdict
         let last = place.last(writer).await?;
         verdict.lost += acknowledged.saturating_sub(last);
         if last > acknowledged + 1 {
-            verdict.torn.push(format!("writer {writer} is at {last} and cannot have passed {acknowledged} + 1"));
+            verdict
+                .torn
+                .push(format!("writer {writer} is at {last} and cannot have passed {acknowledged} + 1"));
         }
         sums[writer as usize / 2] += last;
         let wrong = place.store.read(CLOUD, |txn| wrong_rows(txn, writer, last)).await?;
@@ -150,7 +154,9 @@ pub(super) async fn judge(place: &Place, acknowledged: &[u64]) -> Result<Verdict
     for (pair, sum) in (0..).zip(sums) {
         let shared = place.store.read(CLOUD, |txn| SHARED.get(txn, &pair)).await?.unwrap_or(0);
         if shared != sum {
-            verdict.torn.push(format!("the count of pair {pair} is {shared}, and its writers made {sum} steps"));
+            verdict
+                .torn
+                .push(format!("the count of pair {pair} is {shared}, and its writers made {sum} steps"));
         }
     }
     Ok(verdict)
@@ -188,7 +194,9 @@ async fn wrong_bodies(place: &Place, writer: u64, last: u64) -> Result<Vec<Strin
         wrong.push(format!("the bodies of writer {writer} are not those up to step {last}"));
     }
     for ((_, step), stored) in records {
-        if read_body(place, stored.id).await.ok().as_deref() != Some(&filling(writer, step, body_length(step))[..]) {
+        if read_body(place, stored.id).await.ok().as_deref()
+            != Some(&filling(writer, step, body_length(step))[..])
+        {
             wrong.push(format!("the body of step {step} of writer {writer} is not whole"));
         }
     }

@@ -49,11 +49,7 @@ use super::{
 };
 
 pub use self::sweep::Swept;
-pub(super) use self::{
-    refs::REFERENCES,
-    seal::check,
-    sweep::files,
-};
+pub(super) use self::{refs::REFERENCES, seal::check, sweep::files};
 
 /// Bodies up to this many bytes belong into their record's row (peers.md §C7).
 pub const INLINE_LIMIT: usize = 64 << 10;
@@ -102,7 +98,11 @@ impl Content {
     /// Bodies as files under a directory, which is made if need be.
     pub fn in_dir(dir: &Path) -> Result<Self, StoreError> {
         make_dir(dir).map_err(at(dir))?;
-        Ok(Content { place: Place::Directory(dir.into()), claims: Arc::new(Claims::in_dir(dir)), pins: Arc::default() })
+        Ok(Content {
+            place: Place::Directory(dir.into()),
+            claims: Arc::new(Claims::in_dir(dir)),
+            pins: Arc::default(),
+        })
     }
 
     pub fn in_memory() -> Self {
@@ -306,7 +306,8 @@ impl Drop for FileSink {
 struct Part {
     file: File,
     path: PathBuf,
-    sealing: Sealing,
+    /// Large, and moved about with the rest.
+    sealing: Box<Sealing>,
     is_kept: bool,
 }
 
@@ -317,7 +318,7 @@ impl Part {
         make_dir(folder).map_err(at(folder))?;
         let file =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(at(&path))?;
-        Ok(Part { file, path, sealing: Sealing::default(), is_kept: false })
+        Ok(Part { file, path, sealing: Box::default(), is_kept: false })
     }
 
     fn write(&mut self, pieces: &[Bytes]) -> Result<(), StoreError> {

@@ -42,7 +42,8 @@ impl Content {
                 let work = move || -> io::Result<usize> {
                     let found = files(&dir, 0..256)?;
                     let claimed = claims.living()?;
-                    let left: Vec<_> = found.into_iter().filter(|it| it.is_left(&claimed, &is_named)).collect();
+                    let left: Vec<_> =
+                        found.into_iter().filter(|it| it.is_left(&claimed, &is_named)).collect();
                     left.iter().try_for_each(|it| remove_if_there(&it.path))?;
                     claims.settle(&is_named);
                     Ok(left.len())
@@ -95,7 +96,8 @@ impl Content {
             found.into_iter().filter(|it| it.is_left(&claimed, |id| named.contains(&id))).collect();
         let unfinished = left.iter().filter(|it| it.is_part).count();
         let swept = Swept { unfinished, unnamed: left.len() - unfinished };
-        off_runtime(move || left.iter().try_for_each(|it| remove_if_there(&it.path).map_err(at(&it.path)))).await?;
+        off_runtime(move || left.iter().try_for_each(|it| remove_if_there(&it.path).map_err(at(&it.path))))
+            .await?;
         Ok(swept)
     }
 

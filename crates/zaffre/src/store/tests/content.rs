@@ -236,7 +236,8 @@ fn a_byte_that_changed_on_disk_is_never_read() {
         let path = file(dir, ID);
         let whole = fs::read(&path).expect("reads");
         // The changed byte, and a range that does not need it.
-        for (changed, others) in [(0, Some(300_000..400_000)), (699_999, Some(0..1)), (whole.len() - 9, None)] {
+        for (changed, others) in [(0, Some(300_000..400_000)), (699_999, Some(0..1)), (whole.len() - 9, None)]
+        {
             let mut bytes = whole.clone();
             bytes[changed] ^= 1;
             fs::write(&path, bytes).expect("writes");

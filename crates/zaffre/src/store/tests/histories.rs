@@ -225,7 +225,8 @@ impl World<'_> {
 
 /// Runs histories on one store, each on keys of its own; gives how many steps were taken.
 fn run(open: &dyn Fn() -> Store) -> u64 {
-    let asked = |name: &str, short: u64| std::env::var(name).map_or(short, |text| text.parse().expect("a number"));
+    let asked =
+        |name: &str, short: u64| std::env::var(name).map_or(short, |text| text.parse().expect("a number"));
     let steps_wanted = asked("ZAFFRE_CAMPAIGN_STEPS", 100_000);
     let seed = asked("ZAFFRE_CAMPAIGN_SEED", 20_261_121);
     let cases = steps_wanted.div_ceil(STEPS_A_HISTORY as u64);

@@ -96,7 +96,8 @@ async fn a_backup_is_everything_at_one_moment_and_comes_back() {
     commit_number(&store, "too late", 1).await;
 
     let to = Home::new();
-    let back = backup::restore(&home.at("backup"), &to.at("store"), &to.at("content")).await.expect("restores");
+    let back =
+        backup::restore(&home.at("backup"), &to.at("store"), &to.at("content")).await.expect("restores");
     assert_eq!((back.rows, back.bodies, back.copied), (second.rows, 2, 2));
     let (store, content) = to.open();
     assert_eq!(committed(&store, "row 007").await, -7);
@@ -216,7 +217,10 @@ async fn a_damaged_table_is_named_wherever_the_damage_is() {
         flip(table, at);
         let report = home.fsck(true);
         let name = table.display().to_string();
-        assert!(report.findings.iter().any(|it| it.what.contains(&name)), "byte {at} of {length}: {report:?}");
+        assert!(
+            report.findings.iter().any(|it| it.what.contains(&name)),
+            "byte {at} of {length}: {report:?}"
+        );
         flip(table, at);
     }
     assert_eq!(home.fsck(false).findings, []);
