@@ -307,7 +307,7 @@ fn rate(mut with: impl FnMut(u64) -> Outcome<u64>) -> Outcome<Round> {
 }
 
 /// Bytes that a store holds when its process is killed.
-const FILLED: u64 = 256 << 20;
+const FILLED: u64 = 1 << 30;
 
 /// Opens what a killed process left, with nothing written out but the journal.
 fn reopening() -> Outcome<Figure> {

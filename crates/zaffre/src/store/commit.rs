@@ -10,6 +10,10 @@
 //! by a batch after its snapshot, nor by one before it in the same batch. The keys of recent batches are kept for
 //! this only as long as a live snapshot is older than they are.
 //!
+//! A flush is shared by those who are there when it begins. Whoever was just answered often has more to write, and
+//! would come a moment too late and wait for two flushes: so a batch waits for as many as were there around the last
+//! one, for a fraction of what a flush takes. One writer alone waits for nobody.
+//!
 //! When a batch fails, what is on disk is unknown until the store is opened again; from then on every write is
 //! refused with the reason, and reads go on.
 
@@ -19,9 +23,11 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{self, Receiver, Sender},
     },
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -38,6 +44,11 @@ use super::{
 /// A batch takes no further transactions once it holds this many bytes.
 const BATCH_BYTES: usize = 8 << 20;
 
+/// A batch waits for those who may come for this part of what the last flush took,
+const PATIENCE_SHARE: u32 = 4;
+/// and never longer than this.
+const PATIENCE_MAX: Duration = Duration::from_millis(2);
+
 /// How a transaction ended that did not fail.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -48,14 +59,18 @@ pub(super) enum Outcome {
 
 type Reply = oneshot::Sender<Result<Outcome, StoreError>>;
 
+type Closing = oneshot::Sender<Result<(), StoreError>>;
+
 enum Request {
     Commit(Submission, Reply),
-    Close(oneshot::Sender<Result<(), StoreError>>),
+    Close(Closing),
 }
 
 /// The queue's entrance. Dropping it lets the thread finish what is queued, and waits for that.
 pub(super) struct Committer {
     queue: Sender<Request>,
+    /// How many transactions are in the queue.
+    waiting: Arc<AtomicUsize>,
     live: Arc<Live>,
     thread: Option<JoinHandle<()>>,
 }
@@ -65,19 +80,22 @@ impl Committer {
         let committed = engine.last_commit();
         let live = Arc::new(Live(Mutex::new(Snapshots { committed, counts: BTreeMap::new() })));
         let (queue, requests) = mpsc::channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
         let worker = Worker {
             engine,
             requests,
+            waiting: waiting.clone(),
             watchers,
             live: live.clone(),
             recent: Recent::default(),
+            crowd: Crowd::default(),
             failed: None,
         };
         let thread = thread::Builder::new()
             .name("store-committer".to_owned())
             .spawn(move || worker.run(committed))
             .map_err(StoreError::io("starting the committer's thread"))?;
-        Ok(Committer { queue, live, thread: Some(thread) })
+        Ok(Committer { queue, waiting, live, thread: Some(thread) })
     }
 
     /// Notes that a snapshot is about to be taken, so that what is committed from now on is remembered.
@@ -91,6 +109,7 @@ impl Committer {
     /// Resolves once the transaction is durable, or has lost.
     pub(super) async fn commit(&self, submission: Submission) -> Result<Outcome, StoreError> {
         let (reply, outcome) = oneshot::channel();
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         self.queue.send(Request::Commit(submission, reply)).map_err(|_| StoreError::Closed)?;
         outcome.await.map_err(|_| StoreError::Closed)?
     }
@@ -159,10 +178,19 @@ impl Drop for LiveSnapshot {
 struct Worker {
     engine: Arc<dyn Engine>,
     requests: Receiver<Request>,
+    waiting: Arc<AtomicUsize>,
     watchers: Arc<Watchers>,
     live: Arc<Live>,
     recent: Recent,
+    crowd: Crowd,
     failed: Option<Arc<StoreError>>,
+}
+
+/// How many there were around the last flush, and how long it took.
+#[derive(Default)]
+struct Crowd {
+    size: usize,
+    flush: Duration,
 }
 
 type Writes = BTreeMap<Bytes, Option<Bytes>>;
@@ -182,30 +210,54 @@ struct Batch {
 impl Worker {
     fn run(mut self, mut committed: u64) {
         while let Ok(first) = self.requests.recv() {
-            let mut batch = Batch::default();
-            let mut next = Some(first);
-            let mut closing = None;
-            while let Some(request) = next {
-                match request {
-                    Request::Commit(submission, reply) => {
-                        self.admit(committed + 1, submission, reply, &mut batch)
-                    }
-                    Request::Close(reply) => closing = Some(reply),
-                }
-                let is_full = batch.bytes >= BATCH_BYTES || closing.is_some();
-                next = if is_full { None } else { self.requests.try_recv().ok() };
-            }
-            if !batch.winners.is_empty() {
+            let (batch, closing) = self.gather(first, committed + 1);
+            if batch.winners.is_empty() {
+                tell_losers(batch.losers);
+            } else {
                 committed += 1;
-                self.apply(committed, batch.writes, batch.winners, batch.wakes);
+                self.apply(committed, batch);
             }
-            batch.losers.into_iter().for_each(|reply| answer(reply, Ok(Outcome::Conflict)));
             if let Some(reply) = closing {
                 self.watchers.close();
                 let _ = reply.send(self.engine.flush());
                 return;
             }
         }
+    }
+
+    /// Takes what is queued, and what comes while it is worth waiting for it.
+    fn gather(&mut self, first: Request, commit: u64) -> (Batch, Option<Closing>) {
+        let mut batch = Batch::default();
+        let mut next = Some(first);
+        let mut taken = 0;
+        let mut until = None;
+        while let Some(request) = next {
+            match request {
+                Request::Commit(submission, reply) => {
+                    self.waiting.fetch_sub(1, Ordering::Relaxed);
+                    self.admit(commit, submission, reply, &mut batch);
+                    taken += 1;
+                }
+                Request::Close(reply) => return (batch, Some(reply)),
+            }
+            next = if batch.bytes >= BATCH_BYTES { None } else { self.next(taken, &mut until) };
+        }
+        (batch, None)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long others are waited for follows from the disk's own pace"
+    )]
+    fn next(&self, taken: usize, until: &mut Option<Instant>) -> Option<Request> {
+        let next = self.requests.try_recv().ok();
+        if next.is_some() || taken >= self.crowd.size {
+            return next;
+        }
+        let now = Instant::now();
+        let patience = (self.crowd.flush / PATIENCE_SHARE).min(PATIENCE_MAX);
+        let until = until.get_or_insert(now + patience);
+        self.requests.recv_timeout(until.saturating_duration_since(now)).ok()
     }
 
     /// Takes a transaction into the batch, or tells it that it lost.
@@ -233,24 +285,37 @@ impl Worker {
             .unwrap_or_else(|_| Err(StoreError::corrupt("the engine panicked at a commit")))
     }
 
-    fn apply(&mut self, commit: u64, writes: Writes, waiting: Vec<Reply>, wakes: Vec<Arc<Notify>>) {
-        match self.apply_or_say_why(commit, writes) {
+    #[expect(clippy::disallowed_methods, reason = "the disk's own pace says how long others are waited for")]
+    fn apply(&mut self, commit: u64, batch: Batch) {
+        let Batch { writes, winners, losers, .. } = batch;
+        let start = Instant::now();
+        let applied = self.apply_or_say_why(commit, writes);
+        self.crowd.flush = start.elapsed();
+        // Before anybody is answered, so that nobody who comes back is counted twice.
+        self.crowd.size = winners.len() + losers.len() + self.waiting.load(Ordering::Relaxed);
+        match applied {
             Ok(()) => {
                 let oldest = self.live.publish(commit);
                 self.watchers.publish(commit, self.recent.written_by(commit));
                 self.recent.forget(oldest);
-                waiting.into_iter().for_each(|reply| answer(reply, Ok(Outcome::Committed)));
-                wakes.iter().for_each(|it| it.notify_one());
+                // First, so that they are in the queue before those who do not have to run again.
+                tell_losers(losers);
+                winners.into_iter().for_each(|reply| answer(reply, Ok(Outcome::Committed)));
             }
             Err(error) => {
                 let cause = Arc::new(error);
                 self.failed = Some(cause.clone());
-                for reply in waiting {
+                for reply in winners {
                     answer(reply, Err(StoreError::ReadOnly { cause: cause.clone() }));
                 }
+                tell_losers(losers);
             }
         }
     }
+}
+
+fn tell_losers(losers: Vec<Reply>) {
+    losers.into_iter().for_each(|reply| answer(reply, Ok(Outcome::Conflict)));
 }
 
 /// Whoever asked may have gone away meanwhile; that changes nothing.

@@ -65,11 +65,17 @@ impl Embedded {
                 .ok_or_else(|| StoreError::corrupt(format!("the commit record in `{}`", path.display())))?,
             None => CommitRecord::default(),
         };
-        let witness = Witness::open(&dir.join("witness"))?;
-        witness.check(last)?;
-        if last == CommitRecord::default() {
+        let witness_path = dir.join("witness");
+        // The witness comes last: where there is one, all else of the store has its names on disk.
+        let is_new = !witness_path.try_exists().map_err(at(&witness_path))?;
+        if is_new {
             sync_folders(dir).map_err(at(dir))?;
         }
+        let witness = Witness::open(&witness_path)?;
+        if is_new {
+            File::open(dir).and_then(|dir| dir.sync_all()).map_err(at(dir))?;
+        }
+        witness.check(last)?;
         Ok(Embedded { keyspace, database, last: Mutex::new(last), witness, _lock: lock })
     }
 }
