@@ -50,7 +50,7 @@ fn timed<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<(T, Duration, Duration
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a thing takes is the question")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
