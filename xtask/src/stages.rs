@@ -4,7 +4,9 @@
 //! dependencies (a C library among them) are compiled a single time. Clippy reads its own, lighter artefacts,
 //! but shares the build scripts' output, which is why it is told `--release` too.
 
-use crate::tools::{C_COMPILER, CARGO_DENY, CLIPPY, CURL, NAMESPACES, OPENSSL, PYTHON, RUSTFMT, Tool};
+use crate::tools::{
+    C_COMPILER, CARGO_DENY, CLIPPY, CURL, NAMESPACES, OPENSSL, POSTGRESQL, PYTHON, RUSTFMT, Tool,
+};
 
 pub(crate) struct Stage {
     pub(crate) name: &'static str,
@@ -69,7 +71,7 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage {
         name: "rust",
         says: "unit, integration, tidy and documentation tests",
-        needs: &[C_COMPILER, CURL, OPENSSL, NAMESPACES],
+        needs: &[C_COMPILER, CURL, OPENSSL, NAMESPACES, POSTGRESQL],
         command: &["cargo", "test", "--release", "--locked", "--workspace", "--no-fail-fast"],
         later_ones_need_it: false,
     },

@@ -35,6 +35,13 @@ pub(crate) const CURL: Tool =
 pub(crate) const OPENSSL: Tool =
     Tool { name: "openssl", probe: &["openssl", "version"], get: "apt-get install openssl" };
 
+/// The tests start a server of their own in a temporary folder; one that the system runs is not touched.
+pub(crate) const POSTGRESQL: Tool = Tool {
+    name: "PostgreSQL's server",
+    probe: &["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"],
+    get: "apt-get install postgresql",
+};
+
 pub(crate) const PYTHON: Tool = Tool {
     name: "Python 3.10 or later with venv",
     probe: &["python3", "-c", "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))"],

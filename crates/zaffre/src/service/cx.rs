@@ -42,8 +42,8 @@ impl Cx {
         }
     }
 
-    /// Reads this cloud's rows on one snapshot.
-    pub async fn read<T>(&self, read: impl FnOnce(&Txn) -> Result<T>) -> Result<T> {
+    /// Reads this cloud's rows on one snapshot. The closure may run again.
+    pub async fn read<T>(&self, read: impl FnMut(&Txn) -> Result<T>) -> Result<T> {
         self.env.store.read(self.cloud.id, read).await
     }
 

@@ -14,8 +14,14 @@
 //! would come a moment too late and wait for two flushes: so a batch waits for as many as were there around the last
 //! one, for a fraction of what a flush takes. One writer alone waits for nobody.
 //!
+//! Where other processes commit to the same rows, the worker takes the turn first and hears what they committed
+//! (`others.rs`).
+//!
 //! When a batch fails, what is on disk is unknown until the store is opened again; from then on every write is
-//! refused with the reason, and reads go on.
+//! refused with the reason, and reads go on. (A database that others commit to says itself what happened: there, a
+//! failed batch is an error for those in it, and no more.)
+
+mod others;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -33,9 +39,10 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
+pub(super) use self::others::Lead;
 use super::{
     StoreError,
-    engine::Engine,
+    engine::{Engine, Write},
     key::KeyRange,
     txn::{Reads, Submission},
     watch::Watchers,
@@ -50,7 +57,7 @@ const PATIENCE_SHARE: u32 = 4;
 const PATIENCE_MAX: Duration = Duration::from_millis(2);
 
 /// How a transaction ended that did not fail.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Committed,
     /// Something it read was written since. Nothing of it happened.
@@ -64,6 +71,8 @@ type Closing = oneshot::Sender<Result<(), StoreError>>;
 enum Request {
     Commit(Submission, Reply),
     Close(Closing),
+    /// Asks to run a transaction while nobody else commits; it is to be sent through what is granted.
+    Lead(oneshot::Sender<Sender<Request>>),
 }
 
 /// The queue's entrance. Dropping it lets the thread finish what is queued, and waits for that.
@@ -89,11 +98,13 @@ impl Committer {
             live: live.clone(),
             recent: Recent::default(),
             crowd: Crowd::default(),
+            committed,
+            closing: None,
             failed: None,
         };
         let thread = thread::Builder::new()
             .name("store-committer".to_owned())
-            .spawn(move || worker.run(committed))
+            .spawn(move || worker.run())
             .map_err(StoreError::io("starting the committer's thread"))?;
         Ok(Committer { queue, waiting, live, thread: Some(thread) })
     }
@@ -183,6 +194,10 @@ struct Worker {
     live: Arc<Live>,
     recent: Recent,
     crowd: Crowd,
+    /// The last commit that is known, whoever made it.
+    committed: u64,
+    /// Set once no more is to come.
+    closing: Option<Closing>,
     failed: Option<Arc<StoreError>>,
 }
 
@@ -208,16 +223,15 @@ struct Batch {
 }
 
 impl Worker {
-    fn run(mut self, mut committed: u64) {
-        while let Ok(first) = self.requests.recv() {
-            let (batch, closing) = self.gather(first, committed + 1);
-            if batch.winners.is_empty() {
-                tell_losers(batch.losers);
+    fn run(mut self) {
+        while let Some(first) = self.first() {
+            if let Err(error) = self.take_turn(&first) {
+                self.refuse_all(first, &error);
             } else {
-                committed += 1;
-                self.apply(committed, batch);
+                let batch = self.gather(first);
+                self.finish(batch);
             }
-            if let Some(reply) = closing {
+            if let Some(reply) = self.closing.take() {
                 self.watchers.close();
                 let _ = reply.send(self.engine.flush());
                 return;
@@ -226,7 +240,7 @@ impl Worker {
     }
 
     /// Takes what is queued, and what comes while it is worth waiting for it.
-    fn gather(&mut self, first: Request, commit: u64) -> (Batch, Option<Closing>) {
+    fn gather(&mut self, first: Request) -> Batch {
         let mut batch = Batch::default();
         let mut next = Some(first);
         let mut taken = 0;
@@ -235,14 +249,27 @@ impl Worker {
             match request {
                 Request::Commit(submission, reply) => {
                     self.waiting.fetch_sub(1, Ordering::Relaxed);
-                    self.admit(commit, submission, reply, &mut batch);
+                    self.admit(submission, reply, &mut batch);
                     taken += 1;
                 }
-                Request::Close(reply) => return (batch, Some(reply)),
+                Request::Lead(granted) => self.wait_for(granted, &mut batch),
+                Request::Close(reply) => {
+                    self.closing = Some(reply);
+                    break;
+                }
             }
             next = if batch.bytes >= BATCH_BYTES { None } else { self.next(taken, &mut until) };
         }
-        (batch, None)
+        batch
+    }
+
+    fn finish(&mut self, batch: Batch) {
+        if batch.winners.is_empty() {
+            self.give_back_turn();
+            tell_losers(batch.losers);
+        } else {
+            self.apply(batch);
+        }
     }
 
     #[expect(
@@ -261,7 +288,7 @@ impl Worker {
     }
 
     /// Takes a transaction into the batch, or tells it that it lost.
-    fn admit(&mut self, commit: u64, submission: Submission, reply: Reply, batch: &mut Batch) {
+    fn admit(&mut self, submission: Submission, reply: Reply, batch: &mut Batch) {
         if let Some(cause) = &self.failed {
             return answer(reply, Err(StoreError::ReadOnly { cause: cause.clone() }));
         }
@@ -269,7 +296,7 @@ impl Worker {
             batch.losers.push(reply);
             return;
         }
-        self.recent.note(commit, submission.writes.iter().map(|(key, _)| key));
+        self.recent.note(self.committed + 1, submission.writes.iter().map(|(key, _)| key));
         for (key, value) in submission.writes {
             batch.bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
             batch.writes.insert(key, value);
@@ -279,39 +306,60 @@ impl Worker {
     }
 
     /// A panic of the engine is a failed batch like any other: those who wait must hear of it.
-    fn apply_or_say_why(&self, commit: u64, writes: Writes) -> Result<(), StoreError> {
-        let batch = writes.into_iter().collect();
-        catch_unwind(AssertUnwindSafe(|| self.engine.apply(commit, batch)))
+    fn apply_or_say_why(&self, commit: u64, writes: Writes) -> Result<Outcome, StoreError> {
+        let batch: Vec<Write> = writes.into_iter().collect();
+        let apply = || match self.engine.shared() {
+            Some(shared) => shared.commit(commit, batch),
+            None => self.engine.apply(commit, batch).map(|()| Outcome::Committed),
+        };
+        catch_unwind(AssertUnwindSafe(apply))
             .unwrap_or_else(|_| Err(StoreError::corrupt("the engine panicked at a commit")))
     }
 
     #[expect(clippy::disallowed_methods, reason = "the disk's own pace says how long others are waited for")]
-    fn apply(&mut self, commit: u64, batch: Batch) {
-        let Batch { writes, winners, losers, .. } = batch;
+    fn apply(&mut self, batch: Batch) {
+        let Batch { writes, winners, losers, wakes, .. } = batch;
+        let commit = self.committed + 1;
+        let keys: Vec<Bytes> = writes.keys().cloned().collect();
         let start = Instant::now();
         let applied = self.apply_or_say_why(commit, writes);
         self.crowd.flush = start.elapsed();
         // Before anybody is answered, so that nobody who comes back is counted twice.
         self.crowd.size = winners.len() + losers.len() + self.waiting.load(Ordering::Relaxed);
+        let refusal: fn(Arc<StoreError>) -> StoreError = match self.engine.shared() {
+            Some(_) => |cause| StoreError::database("a commit", cause.to_string()),
+            None => |cause| StoreError::ReadOnly { cause },
+        };
         match applied {
-            Ok(()) => {
+            Ok(outcome @ Outcome::Committed) => {
+                self.committed = commit;
                 let oldest = self.live.publish(commit);
-                self.watchers.publish(commit, self.recent.written_by(commit));
+                self.watchers.publish(commit, keys.iter());
                 self.recent.forget(oldest);
                 // First, so that they are in the queue before those who do not have to run again.
                 tell_losers(losers);
-                winners.into_iter().for_each(|reply| answer(reply, Ok(Outcome::Committed)));
+                tell(winners, || Ok(outcome.clone()));
+            }
+            Ok(outcome @ Outcome::Conflict) => {
+                tell_losers(losers);
+                tell(winners, || Ok(outcome.clone()));
             }
             Err(error) => {
                 let cause = Arc::new(error);
-                self.failed = Some(cause.clone());
-                for reply in winners {
-                    answer(reply, Err(StoreError::ReadOnly { cause: cause.clone() }));
+                if self.engine.shared().is_none() {
+                    self.failed = Some(cause.clone());
                 }
+                tell(winners, || Err(refusal(cause.clone())));
                 tell_losers(losers);
             }
         }
+        // Where it failed it may have happened all the same, and who is woken looks for himself.
+        wakes.iter().for_each(|it| it.notify_one());
     }
+}
+
+fn tell(waiting: Vec<Reply>, outcome: impl Fn() -> Result<Outcome, StoreError>) {
+    waiting.into_iter().for_each(|reply| answer(reply, outcome()));
 }
 
 fn tell_losers(losers: Vec<Reply>) {
@@ -328,6 +376,8 @@ fn answer(reply: Reply, outcome: Result<Outcome, StoreError>) {
 struct Recent {
     last_written: BTreeMap<Bytes, u64>,
     by_commit: VecDeque<(u64, Bytes)>,
+    /// What was written up to this commit is not all known.
+    unknown_until: u64,
 }
 
 impl Recent {
@@ -338,16 +388,12 @@ impl Recent {
         }
     }
 
-    /// What the last commit wrote.
-    fn written_by(&self, commit: u64) -> impl Iterator<Item = &Bytes> + Clone {
-        let last = self.by_commit.iter().rev().take_while(move |(number, _)| *number == commit);
-        last.map(|(_, key)| key)
-    }
-
     /// Whether anything of this was written after a commit.
     fn touched(&self, reads: &Reads, since: u64) -> bool {
         let is_later = |commit: &u64| *commit > since;
-        reads.keys.iter().any(|key| self.last_written.get(key).is_some_and(is_later))
+        let reads_any = !(reads.keys.is_empty() && reads.ranges.is_empty());
+        (reads_any && since < self.unknown_until)
+            || reads.keys.iter().any(|key| self.last_written.get(key).is_some_and(is_later))
             || reads.ranges.iter().any(|range| self.within(range).any(is_later))
     }
 

@@ -25,6 +25,8 @@ pub enum StoreError {
     Record { table: &'static str, cause: serde_json::Error },
     /// No content file of this name.
     NoContent { id: String },
+    /// The database refused, or could not be reached.
+    Database { what: String, why: String },
     /// The operating system refused.
     Io { what: String, cause: io::Error },
 }
@@ -32,6 +34,10 @@ pub enum StoreError {
 impl StoreError {
     pub(super) fn corrupt(what: impl Into<String>) -> Self {
         StoreError::Corrupt { what: what.into() }
+    }
+
+    pub(super) fn database(what: impl fmt::Display, why: impl Into<String>) -> Self {
+        StoreError::Database { what: what.to_string(), why: why.into() }
     }
 
     /// For `map_err`: says which file or act it was.
@@ -64,6 +70,7 @@ impl fmt::Display for StoreError {
             }
             StoreError::Record { table, cause } => write!(f, "a record of table `{table}`: {cause}"),
             StoreError::NoContent { id } => write!(f, "there is no content `{id}`"),
+            StoreError::Database { what, why } => write!(f, "{what}: {why}"),
             StoreError::Io { what, cause } => write!(f, "{what}: {cause}"),
         }
     }
@@ -81,7 +88,8 @@ impl std::error::Error for StoreError {
             | StoreError::Newer { .. }
             | StoreError::Corrupt { .. }
             | StoreError::TooLarge { .. }
-            | StoreError::NoContent { .. } => None,
+            | StoreError::NoContent { .. }
+            | StoreError::Database { .. } => None,
         }
     }
 }

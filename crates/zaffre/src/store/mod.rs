@@ -25,7 +25,8 @@
 //! - `txn.rs`: a snapshot, its own writes over it, and what it read.
 //! - `commit.rs`: the one thread that commits.
 //! - `watch.rs`: who is told of what was committed.
-//! - `engine.rs`: what is asked of an engine; `embedded.rs` keeps the bytes on disk, `memory.rs` in memory.
+//! - `engine.rs`: what is asked of an engine; `embedded.rs` keeps the bytes on disk, `memory.rs` in memory,
+//!   `postgres/` in a database that any number of processes share.
 //! - `journal.rs`, `sorted.rs`: the engine's files, read without it, for those who must know what of them is whole.
 //! - `content/`: bodies too large to lie beside their record.
 //! - `backup.rs`, `fsck.rs`: all of it to another place and back; all of it read and judged.
@@ -44,6 +45,7 @@ pub mod fsck;
 mod journal;
 mod key;
 mod memory;
+mod postgres;
 mod sorted;
 mod table;
 mod txn;
@@ -56,10 +58,11 @@ use std::{ops::Bound, path::Path, sync::Arc};
 
 use bytes::Bytes;
 
-use commit::{Committer, Outcome};
+use commit::{Committer, Lead, Outcome};
 use engine::Engine;
 use key::KeyRange;
 use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use watch::Watchers;
 
 pub use content::{Content, ContentId, ContentReader, ContentWriter, INLINE_LIMIT, Stored, Swept};
@@ -73,6 +76,8 @@ pub use watch::{Change, Watch};
 const FREE_ATTEMPTS: u32 = 3;
 /// Attempts before a write gives up.
 const MAX_ATTEMPTS: u32 = 64;
+/// Of so many attempts that lose to other processes, the last is made while none of them can commit.
+const LEAD_EVERY: u32 = 8;
 
 /// Whose rows: the first four bytes of every key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -97,6 +102,8 @@ struct Inner {
     committer: Committer,
     engine: Arc<dyn Engine>,
     watchers: Arc<Watchers>,
+    /// Where reading blocks: room for so many closures at a time.
+    room: Option<Semaphore>,
     /// Held by one of the writes that lost repeatedly, so that these at least do not disturb each other.
     contended: tokio::sync::Mutex<()>,
 }
@@ -116,20 +123,50 @@ impl Store {
         Self::over(Arc::new(embedded::Embedded::open(dir)?))
     }
 
+    /// The store in a database that speaks PostgreSQL's protocol, at a `postgres://` address. Other processes may use it
+    /// at the same time. The tables are made if need be; those of a later version are refused.
+    ///
+    /// Blocks until the database answers, or some seconds passed.
+    pub fn connect(url: &str) -> Result<Store, StoreError> {
+        Self::over(Arc::new(postgres::Postgres::connect(url)?))
+    }
+
     fn over(engine: Arc<dyn Engine>) -> Result<Store, StoreError> {
         let watchers = Arc::new(Watchers::default());
         let committer = Committer::start(engine.clone(), watchers.clone())?;
         let contended = tokio::sync::Mutex::new(());
-        Ok(Store { inner: Arc::new(Inner { committer, engine, watchers, contended }) })
+        let room = engine.readers().map(Semaphore::new);
+        Ok(Store { inner: Arc::new(Inner { committer, engine, watchers, room, contended }) })
     }
 
-    /// Runs a closure on one snapshot.
+    /// Runs a closure on one snapshot. It may run again, when the snapshot was lost.
     pub async fn read<T, E: From<StoreError>>(
         &self,
         cloud: CloudId,
-        f: impl FnOnce(&Txn) -> Result<T, E>,
+        mut f: impl FnMut(&Txn) -> Result<T, E>,
     ) -> Result<T, E> {
-        f(&Txn::new(cloud, self.inner.engine.snapshot()?, None))
+        for _ in 0..MAX_ATTEMPTS {
+            let _room = self.room().await;
+            let txn = Txn::new(cloud, self.inner.engine.snapshot()?, None);
+            let answer = self.run(|| f(&txn));
+            if !txn.is_void() {
+                return answer;
+            }
+        }
+        Err(StoreError::Conflict { attempts: MAX_ATTEMPTS }.into())
+    }
+
+    /// Waits until one more closure may read.
+    async fn room(&self) -> Option<SemaphorePermit<'_>> {
+        match &self.inner.room {
+            Some(room) => room.acquire().await.ok(),
+            None => None,
+        }
+    }
+
+    /// Runs a closure; where reading blocks, not on a thread that others' work waits for.
+    fn run<T>(&self, f: impl FnOnce() -> T) -> T {
+        if self.inner.room.is_some() { blocking::in_place(f) } else { f() }
     }
 
     /// Runs a closure and commits what it wrote, with a serializable outcome; the closure runs again on a
@@ -146,14 +183,20 @@ impl Store {
             if attempt == FREE_ATTEMPTS {
                 turn = Some(self.inner.contended.lock().await);
             }
+            let lead = if attempt % LEAD_EVERY == LEAD_EVERY - 1 { self.lead().await } else { None };
             let (value, submission) = {
+                let _room = self.room().await;
                 let mut txn = self.begin(cloud)?;
-                let value = f(&mut txn)?;
-                (value, txn.into_submission())
+                let value = self.run(|| f(&mut txn));
+                if txn.is_void() {
+                    continue;
+                }
+                (value?, txn.into_submission())
             };
-            let outcome = match submission {
-                None => Outcome::Committed,
-                Some(submission) => self.inner.committer.commit(submission).await?,
+            let outcome = match (submission, lead) {
+                (None, _) => Outcome::Committed,
+                (Some(submission), None) => self.inner.committer.commit(submission).await?,
+                (Some(submission), Some(lead)) => lead.commit(submission).await?,
             };
             if outcome == Outcome::Committed {
                 return Ok(value);
@@ -161,6 +204,12 @@ impl Store {
         }
         drop(turn);
         Err(StoreError::Conflict { attempts: MAX_ATTEMPTS }.into())
+    }
+
+    /// Where other processes commit too, the right to commit before them.
+    async fn lead(&self) -> Option<Lead> {
+        self.inner.engine.shared()?;
+        self.inner.committer.lead().await
     }
 
     fn begin(&self, cloud: CloudId) -> Result<Txn, StoreError> {
@@ -194,6 +243,10 @@ impl Store {
 
     /// Every cloud that has rows, the store's own among them.
     fn clouds(&self) -> Result<Vec<CloudId>, StoreError> {
+        self.run(|| self.scan_clouds())
+    }
+
+    fn scan_clouds(&self) -> Result<Vec<CloudId>, StoreError> {
         let snapshot = self.inner.engine.snapshot()?;
         let mut clouds = Vec::new();
         let mut next = Some(0_u32);

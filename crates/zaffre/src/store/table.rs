@@ -68,7 +68,9 @@ impl<K: Key, V: Record> Table<K, V> {
 
     /// The rows of these keys, in their order.
     pub fn get_many(&self, txn: &Txn, keys: &[K]) -> Result<Vec<Option<V>>, StoreError> {
-        keys.iter().map(|key| self.get(txn, key)).collect()
+        let keys: Vec<Bytes> = keys.iter().map(|key| self.key(txn, key)).collect();
+        let found = txn.get_many(&keys)?;
+        found.into_iter().map(|value| value.map(|bytes| self.decode(bytes)).transpose()).collect()
     }
 
     /// Whether there is such a row; does not decode it.

@@ -89,6 +89,26 @@ impl Txn {
         self.snapshot.get(key)
     }
 
+    /// The values of these keys, in their order.
+    pub(crate) fn get_many(&self, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let is_stored = |key: &&Bytes| key.len() <= MAX_KEY_BYTES && !self.writes.contains_key(*key);
+        let asked: Vec<Bytes> = keys.iter().filter(is_stored).cloned().collect();
+        if self.watched.is_some() {
+            self.reads.borrow_mut().keys.extend_from_slice(&asked);
+        }
+        let mut stored = self.snapshot.get_many(&asked)?.into_iter();
+        let value = |key: &Bytes| match is_stored(&key) {
+            true => stored.next().flatten(),
+            false => self.writes.get(key).cloned().flatten(),
+        };
+        Ok(keys.iter().map(value).collect())
+    }
+
+    /// Whether what the closure said does not count: it must run again.
+    pub(super) fn is_void(&self) -> bool {
+        self.snapshot.is_void()
+    }
+
     /// The key has at most `MAX_KEY_BYTES`.
     pub(crate) fn put(&mut self, key: Bytes, value: Bytes) {
         self.writes.insert(key, Some(value));

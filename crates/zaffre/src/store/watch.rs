@@ -104,6 +104,15 @@ impl Watchers {
         self.each(|watcher| watcher.tell(commit, keys.clone()));
     }
 
+    /// Tells everybody that commits passed unseen.
+    pub(super) fn lag(&self) {
+        self.each(|watcher| watcher.lag(&mut lock(&watcher.queue)));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        lock(&self.0).is_empty()
+    }
+
     /// Ends every watch, once what waits has been told.
     pub(super) fn close(&self) {
         self.each(Waiting::close);
@@ -145,10 +154,14 @@ impl Waiting {
         let mut queue = lock(&self.queue);
         queue.keys += keys.len();
         if queue.keys > MAX_WAITING {
-            *queue = Queue { lagged: true, ..Queue::default() };
-        } else {
-            queue.changes.push_back((commit, keys.into_iter().cloned().collect()));
+            return self.lag(&mut queue);
         }
+        queue.changes.push_back((commit, keys.into_iter().cloned().collect()));
+        self.news.notify_one();
+    }
+
+    fn lag(&self, queue: &mut Queue) {
+        *queue = Queue { lagged: true, closed: queue.closed, ..Queue::default() };
         self.news.notify_one();
     }
 

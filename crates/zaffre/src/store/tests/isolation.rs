@@ -2,7 +2,9 @@
 
 use crate::store::{CloudId, Outcome, Span, Store, StoreError};
 
-use super::{CLOUD, NUMBERS, begin, commit, commit_number, committed, key, number, on_every_engine, set};
+use super::{
+    CLOUD, NUMBERS, begin, commit, commit_number, committed, key, number, on_every_engine, set, try_number,
+};
 
 on_every_engine! {
     a_write_is_invisible_until_it_is_committed,
@@ -37,6 +39,8 @@ async fn a_snapshot_does_not_move(store: &Store) {
     commit_number(store, "a", 1).await;
     commit_number(store, "gone", 1).await;
     let reader = begin(store);
+    // From the first read on: a database takes its snapshot then.
+    assert_eq!((number(&reader, "b"), number(&reader, "gone")), (0, 1));
     let mut writer = begin(store);
     set(&mut writer, "a", 2);
     set(&mut writer, "b", 2);
@@ -201,7 +205,7 @@ async fn concurrent_counters_lose_nothing(store: &Store) {
             for _ in 0..EACH {
                 let added = store.write(CLOUD, |txn| {
                     for name in ["shared", &format!("own {task}")] {
-                        let next = number(txn, name) + 1;
+                        let next = try_number(txn, name)? + 1;
                         set(txn, name, next);
                     }
                     Ok::<_, StoreError>(())
@@ -229,10 +233,10 @@ async fn money_is_neither_made_nor_lost(store: &Store) {
             for round in 0..20_i64 {
                 let (from, to) = ((task + round) % ACCOUNTS, (task * 3 + round * 2 + 1) % ACCOUNTS);
                 let moved = store.write(CLOUD, |txn| {
-                    let amount = number(txn, &format!("account {from}")) / 3;
+                    let amount = try_number(txn, &format!("account {from}"))? / 3;
                     for (account, change) in [(from, -amount), (to, amount)] {
                         let name = format!("account {account}");
-                        let balance = number(txn, &name) + change;
+                        let balance = try_number(txn, &name)? + change;
                         set(txn, &name, balance);
                     }
                     Ok::<_, StoreError>(())

@@ -51,7 +51,7 @@ async fn fill(store: &Store, names: &[(&str, &str)]) {
     written.await.expect("commits");
 }
 
-async fn read<T>(store: &Store, f: impl FnOnce(&Txn) -> Result<T, StoreError>) -> T {
+async fn read<T>(store: &Store, f: impl FnMut(&Txn) -> Result<T, StoreError>) -> T {
     store.read(CLOUD, f).await.expect("reads")
 }
 

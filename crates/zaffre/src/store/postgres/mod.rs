@@ -1,0 +1,112 @@
+//! The engine on PostgreSQL's protocol: any number of processes on one database.
+//!
+//! ```text
+//! closure ── snapshot.rs ── link.rs: a pool of connections ── wire.rs: a socket that blocks
+//! committer ── turn.rs ── one more connection
+//! ```
+//!
+//! - `schema.rs`: the tables, and how they come about.
+//! - `long.rs`: keys longer than the database's index takes.
+//! - `snapshot.rs`: what a closure reads.
+//! - `turn.rs`: commits, one process after another, each with all that waits in it.
+//! - `link.rs`: connections and every statement there is.
+//! - `wire.rs`: how a thread waits for an answer.
+//!
+//! What is right here does not depend on the database's isolation of writers, nor on anything that PostgreSQL alone
+//! has: the program runs on what CockroachDB and YugabyteDB document as well. Why commits take turns, and what that
+//! costs, is in docs/decisions/store-postgres.md.
+
+mod link;
+mod long;
+mod schema;
+mod snapshot;
+mod turn;
+mod wire;
+
+use std::sync::{Arc, Mutex};
+
+use aws_lc_rs::rand;
+use azure::time::Timestamp;
+
+use self::{
+    link::{Link, Pool, Target},
+    turn::Turn,
+};
+use super::{
+    StoreError,
+    engine::{Engine, Shared, Snapshot, Write},
+};
+
+/// Closures that read at a time, each with a thread and a connection.
+const READERS: usize = 16;
+
+pub(super) struct Postgres {
+    pool: Arc<Pool>,
+    turn: Mutex<Turn>,
+    /// Who wrote a commit: this process, as long as it runs.
+    writer: Vec<u8>,
+    last: u64,
+}
+
+impl Postgres {
+    /// Connects, and makes the tables if need be.
+    pub(super) fn connect(url: &str) -> Result<Self, StoreError> {
+        let pool = Pool::new(Target::parse(url)?, READERS);
+        pool.persist(|| schema::prepare(&mut Link::open_bare(pool.target())?))?;
+        let last: i64 = pool.persist(|| {
+            let mut link = Link::open(pool.target())?;
+            let last = link
+                .ask(async |client, statements| client.query_one(&statements.last, &[]).await?.try_get(0))?;
+            pool.put_back(link);
+            Ok(last)
+        })?;
+        Ok(Postgres { pool: Arc::new(pool), turn: Mutex::default(), writer: name(), last: last as u64 })
+    }
+}
+
+impl Engine for Postgres {
+    fn last_commit(&self) -> u64 {
+        self.last
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        Ok(Box::new(snapshot::At::new(self.pool.clone())))
+    }
+
+    fn apply(&self, _: u64, batch: Vec<Write>) -> Result<(), StoreError> {
+        let news = self.take_turn(self.last)?;
+        self.commit(news.last + 1, batch).map(drop)
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn shared(&self) -> Option<&dyn Shared> {
+        Some(self)
+    }
+
+    fn readers(&self) -> Option<usize> {
+        Some(READERS)
+    }
+
+    /// The database's clock, which all processes share.
+    fn now(&self) -> Result<Timestamp, StoreError> {
+        let micros: i64 = self.pool.persist(|| {
+            let mut link = self.pool.take()?;
+            let now = link
+                .ask(async |client, statements| client.query_one(&statements.now, &[]).await?.try_get(0))?;
+            self.pool.put_back(link);
+            Ok(now)
+        })?;
+        Ok(Timestamp::from_nanos(micros.saturating_mul(1000)))
+    }
+}
+
+/// A name that no other process has.
+#[expect(clippy::disallowed_methods, reason = "a process's name among others is no cloud's chance")]
+fn name() -> Vec<u8> {
+    let mut name = vec![0; 16];
+    rand::fill(&mut name).expect("the system's generator answers");
+    name
+}
