@@ -27,6 +27,7 @@
 //! - `watch.rs`: who is told of what was committed.
 //! - `engine.rs`: what is asked of an engine; `embedded.rs` keeps the bytes on disk, `memory.rs` in memory,
 //!   `postgres/` in a database that any number of processes share.
+//! - `lease.rs`: who does what only one process may do at a time.
 //! - `journal.rs`, `sorted.rs`: the engine's files, read without it, for those who must know what of them is whole.
 //! - `content/`: bodies too large to lie beside their record.
 //! - `backup.rs`, `fsck.rs`: all of it to another place and back; all of it read and judged.
@@ -44,6 +45,7 @@ mod error;
 pub mod fsck;
 mod journal;
 mod key;
+pub mod lease;
 mod memory;
 mod postgres;
 mod sorted;

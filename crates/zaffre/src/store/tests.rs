@@ -6,6 +6,7 @@ mod durability;
 mod histories;
 mod isolation;
 mod keys;
+mod leases;
 mod model;
 mod postgres;
 mod rows;

@@ -77,3 +77,32 @@ async fn a_process_that_falls_silent_in_its_turn_blocks_nobody_for_long() {
     proxy.resume();
     assert_eq!(committed(&direct, "n").await, 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_of_a_process_that_is_gone_passes_on_and_its_late_writes_are_refused() {
+    let Some((proxy, behind, direct)) = behind_a_proxy() else { return };
+    let ttl = Duration::from_secs(2);
+    let take = |store: Store, holder: u8| async move {
+        lease::acquire(&store, CLOUD, "reconciler", Guid([holder; 16]), ttl).await.expect("asks")
+    };
+    let held = take(behind.clone(), 1).await.expect("nobody has it");
+    assert!(take(direct.clone(), 2).await.is_none(), "somebody has it");
+    let mut late = begin(&behind);
+    assert!(held.check(&late).expect("reads"));
+    set(&mut late, "done by", 1);
+    proxy.stall();
+    let stolen = timeout(GONE, async {
+        loop {
+            if let Some(lease) = take(direct.clone(), 2).await {
+                return lease;
+            }
+        }
+    });
+    let stolen = stolen.await.expect("in time");
+    assert!(stolen.fence() > held.fence());
+    proxy.resume();
+    assert_eq!(commit(&behind, late).await, crate::store::Outcome::Conflict);
+    let again = begin(&behind);
+    assert!(!held.check(&again).expect("reads"));
+    assert_eq!(committed(&direct, "done by").await, 0);
+}
