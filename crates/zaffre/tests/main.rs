@@ -4,9 +4,13 @@ mod bad_input;
 mod faults;
 mod guest_doors;
 mod machines;
+#[expect(dead_code, reason = "the store's own tests use more of it")]
+#[path = "../src/store/tests/postgres/cluster.rs"]
+mod postgres;
 mod process;
 mod refusals;
 mod restart;
+mod shared_store;
 mod tidy;
 mod tour;
 mod transcripts;

@@ -24,7 +24,7 @@ fn zaffre(home: &Path, words: &[&str]) -> Command {
     command
 }
 
-fn run(home: &Path, words: &[&str]) -> Output {
+pub(crate) fn run(home: &Path, words: &[&str]) -> Output {
     zaffre(home, words).output().expect("the program starts")
 }
 
@@ -33,13 +33,13 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A running cloud, killed if a test ends before it does.
-struct Up {
+pub(crate) struct Up {
     child: Child,
-    home: TempDir,
+    pub(crate) home: TempDir,
 }
 
 impl Up {
-    fn start(words: &[&str]) -> Up {
+    pub(crate) fn start(words: &[&str]) -> Up {
         Up::start_in(tempfile::tempdir().expect("a folder"), words)
     }
 
@@ -66,7 +66,7 @@ impl Up {
         serde_json::from_slice(&run(self.path(), &["env", "--format", "json"]).stdout).expect("JSON")
     }
 
-    fn signal(&mut self, signal: Signal) -> std::process::ExitStatus {
+    pub(crate) fn signal(&mut self, signal: Signal) -> std::process::ExitStatus {
         let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process");
         kill_process(pid, signal).expect("the process is ours");
         self.child.wait().expect("it ends")
@@ -107,7 +107,7 @@ impl Up {
 
 impl Up {
     /// Asks for a token for Resource Manager with the credentials of `env`.
-    fn token(&self) -> (u16, Value) {
+    pub(crate) fn token(&self) -> (u16, Value) {
         let env = self.env();
         let form = format!(
             "grant_type=client_credentials&client_id={}&client_secret={}&scope=https%3A%2F%2Fmanagement.azure.com%2F.default",

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     Server, StartError,
-    cloud::Clock,
+    cloud::{Chance, Clock},
     control::{Run, Running},
     env::{LogFormat, Settings},
     front::{
@@ -32,7 +32,7 @@ use crate::{
         connection::{Front, Limits},
         listen::{self, Wish},
     },
-    store::{Content, Store},
+    store::{Content, Store, bodies},
 };
 
 #[derive(clap::Args)]
@@ -43,6 +43,12 @@ pub(super) struct Args {
     /// Keep everything in memory
     #[arg(long)]
     memory: bool,
+    /// Keep everything but large bodies in a PostgreSQL database, which other processes may share
+    #[arg(long, value_name = "URL", env = "ZAFFRE_STORE", hide_env_values = true, conflicts_with = "memory")]
+    store: Option<String>,
+    /// Where large bodies are kept [default: in the data directory]
+    #[arg(long, value_name = "DIR", env = "ZAFFRE_CONTENT", conflicts_with = "memory")]
+    content: Option<PathBuf>,
     /// Where a listener listens: NAME is proxy, tls, blob, cosmos or all; 0 is any free port
     #[arg(long = "port", value_name = "NAME=N|0|off")]
     ports: Vec<Wish>,
@@ -135,10 +141,18 @@ async fn server(args: &Args, home: &Home) -> Result<Arc<Server>, StartError> {
     let (store, content) = match args.memory {
         true => (Store::in_memory(), Content::in_memory()),
         false => {
-            tokio::task::spawn_blocking(move || -> Result<_, StartError> {
-                Ok((Store::open(&data.join("store"))?, Content::in_dir(&data.join("content"))?))
-            })
-            .await??
+            let dir = args.content.clone().unwrap_or_else(|| data.join("content"));
+            let (address, content) = (args.store.clone(), dir.clone());
+            let open = move || -> Result<_, StartError> {
+                let store = match address {
+                    Some(address) => Store::connect(&address)?,
+                    None => Store::open(&data.join("store"))?,
+                };
+                Ok((store, Content::in_dir(&content)?))
+            };
+            let (store, content) = tokio::task::spawn_blocking(open).await??;
+            bodies::settle(&store, &dir, Chance::system().draw().guid()).await?;
+            (store, content)
         }
     };
     Server::start(store, content, settings).await

@@ -27,6 +27,7 @@
 //! - `watch.rs`: who is told of what was committed.
 //! - `engine.rs`: what is asked of an engine; `embedded.rs` keeps the bytes on disk, `memory.rs` in memory,
 //!   `postgres/` in a database that any number of processes share.
+//! - `bodies.rs`: where the bodies of a shared store are.
 //! - `lease.rs`: who does what only one process may do at a time.
 //! - `journal.rs`, `sorted.rs`: the engine's files, read without it, for those who must know what of them is whole.
 //! - `content/`: bodies too large to lie beside their record.
@@ -37,6 +38,7 @@
 
 pub mod backup;
 mod blocking;
+pub mod bodies;
 mod commit;
 mod content;
 mod embedded;
