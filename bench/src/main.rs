@@ -6,9 +6,13 @@
 
 #![expect(clippy::print_stdout, reason = "figures are what it prints")]
 
+#[expect(dead_code, reason = "the tests' file, of which this uses a part")]
+#[path = "../../crates/zaffre/src/store/tests/postgres/cluster.rs"]
+mod cluster;
 mod figure;
 mod raw_log;
 mod store;
+mod store_postgres;
 
 use std::process::ExitCode;
 
@@ -24,7 +28,8 @@ struct Bench {
     run: fn() -> Outcome<Vec<Figure>>,
 }
 
-const BENCHES: &[Bench] = &[Bench { name: "store", run: store::run }];
+const BENCHES: &[Bench] =
+    &[Bench { name: "store", run: store::run }, Bench { name: "store-postgres", run: store_postgres::run }];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

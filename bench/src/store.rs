@@ -43,7 +43,7 @@ pub(crate) fn run() -> Outcome<Vec<Figure>> {
 }
 
 /// Runs something and takes its time, by the clock and of the processor.
-fn timed<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<(T, Duration, Duration)> {
+pub(crate) fn timed<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<(T, Duration, Duration)> {
     let (clock, cpu) = (now(), cpu_time()?);
     let done = work()?;
     Ok((done, clock.elapsed(), cpu_time()?.saturating_sub(cpu)))
@@ -66,14 +66,14 @@ fn cpu_time() -> Outcome<Duration> {
 }
 
 /// splitmix64, as everywhere where chance must be the same every time.
-fn mixed(number: u64) -> u64 {
+pub(crate) fn mixed(number: u64) -> u64 {
     let mut mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed ^ (mixed >> 27)
 }
 
 /// A document of 1 KiB that packs about as well as JSON does.
-fn document(number: u64) -> Bytes {
+pub(crate) fn document(number: u64) -> Bytes {
     let mut text = format!("{{\"id\":\"{:016x}\"", mixed(number));
     for field in 0.. {
         if text.len() >= 1000 {

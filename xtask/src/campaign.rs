@@ -48,6 +48,15 @@ const CAMPAIGNS: &[Campaign] = &[
         test: &["--lib", "store::tests::histories::histories_on_disk_are_those_of_the_model"],
         amount: Amount { option: "--steps", variable: "ZAFFRE_CAMPAIGN_STEPS", default: 10_000_000 },
     },
+    Campaign {
+        name: "postgres-histories",
+        says: "two processes on one database over connections that are cut and held up: is it serializable",
+        test: &[
+            "--lib",
+            "store::tests::postgres::histories::histories_over_broken_connections_are_serializable",
+        ],
+        amount: Amount { option: "--operations", variable: "ZAFFRE_CAMPAIGN_OPERATIONS", default: 100_000 },
+    },
 ];
 
 pub(crate) fn run(words: &[String]) -> Result<(), String> {
