@@ -21,6 +21,7 @@ use serde_json::{Map, Value};
 
 use crate::text::{base64url, base64url_decode};
 
+pub mod assertion;
 pub mod check;
 pub mod claims;
 

@@ -25,6 +25,7 @@ pub mod resources;
 pub mod roles;
 pub mod secret;
 pub mod service_principals;
+pub mod sessions;
 pub mod users;
 pub mod verify;
 

@@ -88,8 +88,16 @@ static SQL: ResourceApp = ResourceApp {
     source: "entra.md §2.1 (application id unverified)",
 };
 
+static EXCHANGE: ResourceApp = ResourceApp {
+    display_name: "AAD Token Exchange Endpoint",
+    app_id: "fb60f99c-7a34-4190-8149-302f77469936",
+    identifiers: &["api://AzureADTokenExchange"],
+    account_suffixes: &[],
+    source: "entra.md §2.1 (application id unverified)",
+};
+
 /// Every resource a token can be had for, those too that nobody here answers as.
-pub static ALL: &[&ResourceApp] = &[&ARM, &STORAGE, &COSMOS, &GRAPH, &AAD_GRAPH, &KEY_VAULT, &SQL];
+pub static ALL: &[&ResourceApp] = &[&ARM, &STORAGE, &COSMOS, &GRAPH, &AAD_GRAPH, &KEY_VAULT, &SQL, &EXCHANGE];
 
 impl ResourceApp {
     /// Whether this is one of its names.

@@ -102,6 +102,56 @@ refusals! {
     RESOURCE_NOT_FOUND = 400 "invalid_resource" "AADSTS500011"
         "The resource principal named {0} was not found in the tenant named {1}. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.",
         "entra.md §4";
+    PUBLIC_WITH_SECRET = 401 "invalid_client" "AADSTS700025"
+        "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.", "entra.md §4; the message as quoted by users";
+    SECRET_REQUIRED = 401 "invalid_client" "AADSTS7000218"
+        "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.", "entra.md §4";
+    BAD_ASSERTION = 401 "invalid_client" "AADSTS50012"
+        "Client assertion failed signature validation.", "entra.md §4; the message unverified";
+    NO_SUCH_KEY = 401 "invalid_client" "AADSTS700027"
+        "Client assertion failed signature validation. [Reason - The key was not found., Thumbprint of key used by client: '{0}']",
+        "entra.md §4";
+    ASSERTION_OUT_OF_TIME = 401 "invalid_client" "AADSTS700024"
+        "Client assertion is not within its valid time range.", "entra.md §4";
+    NO_FEDERATED_ISSUER = 401 "invalid_client" "AADSTS700211"
+        "No matching federated identity record found for presented assertion issuer '{0}'.", "entra.md §4; the status unverified";
+    NO_FEDERATED_AUDIENCE = 401 "invalid_client" "AADSTS700212"
+        "No matching federated identity record found for presented assertion audience '{0}'.", "entra.md §4; the status unverified";
+    NO_FEDERATED_SUBJECT = 401 "invalid_client" "AADSTS700213"
+        "No matching federated identity record found for presented assertion subject '{0}'.", "entra.md §4; the status unverified";
+    ISSUER_KEYS_UNKNOWN = 401 "invalid_client" "AADSTS50166"
+        "Request to External OIDC endpoint failed.", "reference-error-codes; the message unverified";
+    USER_NOT_FOUND = 400 "invalid_grant" "AADSTS50034"
+        "The user account {0} does not exist in the {1} directory. To sign into this application, the account must be added to the directory.",
+        "entra.md §4; the message as quoted by users";
+    WRONG_PASSWORD = 400 "invalid_grant" "AADSTS50126"
+        "Error validating credentials due to invalid username or password.", "entra.md §4";
+    USER_DISABLED = 400 "invalid_grant" "AADSTS50057"
+        "The user account is disabled.", "entra.md §4; the message as quoted by users";
+    INVALID_GRANT = 400 "invalid_grant" "AADSTS70000"
+        "Provided grant is invalid or malformed.", "reference-error-codes";
+    CODE_REDEEMED = 400 "invalid_grant" "AADSTS54005"
+        "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.", "entra.md §4";
+    CODE_EXPIRED = 400 "invalid_grant" "AADSTS70008"
+        "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.",
+        "entra.md §4; the message: reference-error-codes";
+    OTHER_REDIRECT_URI = 400 "invalid_grant" "AADSTS500112"
+        "The reply address does not match the reply address provided when requesting Authorization code.", "reference-error-codes; the message unverified";
+    WRONG_VERIFIER = 400 "invalid_grant" "AADSTS501481"
+        "The Code_Verifier does not match the code_challenge supplied in the authorization request.", "entra.md §3.2";
+    REFRESH_EXPIRED = 400 "invalid_grant" "AADSTS700082"
+        "The refresh token has expired due to inactivity.", "entra.md §4";
+    REDIRECT_URI_MISMATCH = 400 "invalid_request" "AADSTS50011"
+        "The redirect URI '{0}' specified in the request does not match the redirect URIs configured for the application '{1}'.",
+        "entra.md §4; the message as quoted by users";
+    PENDING = 400 "authorization_pending" "AADSTS70016"
+        "OAuth 2.0 device flow error. Authorization is pending. Continue polling.", "entra.md §3.3";
+    DECLINED = 400 "authorization_declined" "AuthorizationDeclined"
+        "The end user denied the authorization request.", "entra.md §3.3; without a number";
+    WRONG_DEVICE_CODE = 400 "bad_verification_code" "AADSTS70018"
+        "The provided value for the input parameter 'device_code' is not valid.", "entra.md §4; the message unverified";
+    DEVICE_CODE_EXPIRED = 400 "expired_token" "AADSTS70020"
+        "The provided value for the input parameter 'device_code' is not valid. This device code has expired.", "entra.md §4";
 
     NOT_FOUND = 404 "invalid_request" "NotFound"
         "There is nothing at this path.", "our own: Azure answers with a page";

@@ -3,19 +3,28 @@
 //! ```text
 //! routes      which operation a path is, and which tenant its first segment names
 //! discovery   the documents by which clients find everything else
-//! token       the token endpoints: the form, the client's proof, the grants
+//! token       the token endpoints; form: their parameters; scopes: what is asked for
+//! client      which application asks, and by what proof
+//! users       the grants behind which a person stands
+//! sign_in     the pages that a person sees
 //! codes       every refusal, with its AADSTS number
 //! ```
 //!
 //! Whatever name and port a client came by, the documents name `login.microsoftonline.com`: clients
 //! keep them for a day, so an address that ends with this process must not be in them (az-cli.md §2).
 //!
-//! Of the grants, `client_credentials` with a secret is answered; each other one is refused by name.
+//! Not done, and refused by name: on-behalf-of, SAML assertions, single sign-out; assertions of issuers
+//! other than this token service, whose keys would have to be fetched.
 
+mod client;
 mod codes;
 mod discovery;
+mod form;
 mod routes;
+mod scopes;
+mod sign_in;
 mod token;
+mod users;
 
 #[cfg(test)]
 mod tests;
@@ -70,6 +79,12 @@ impl Service for Entra {
             Op::Instance(asked) => Ok(discovery::instance(&asked)),
             Op::UserRealm { user } => Ok(discovery::user_realm(cx, &user)),
             Op::Token(request) => token::answer(cx, request, body).await,
+            Op::Authorize(asked) => sign_in::authorize(cx, asked, body).await,
+            Op::DeviceCode(request) => {
+                let form = form::Form::read(request.is_form, body).await?;
+                users::begin_device(cx, &request, &form).await
+            }
+            Op::DevicePage { is_sent, is_form } => sign_in::device(cx, is_sent, is_form, body).await,
             Op::NotImplemented(name) => Err(codes::NOT_IMPLEMENTED.with([name])),
         }
     }
@@ -87,7 +102,10 @@ impl Service for Entra {
         }
     }
 
-    fn render(&self, cx: &Cx, _parts: &Parts, error: &Error) -> Reply {
+    fn render(&self, cx: &Cx, parts: &Parts, error: &Error) -> Reply {
+        if routes::is_page(parts) {
+            return sign_in::refusal(error);
+        }
         let number = codes::number(error.row);
         let timestamp = codes::timestamp(cx.now);
         let (trace, correlation) = (cx.request_id, cx.correlation_id);

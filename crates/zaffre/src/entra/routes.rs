@@ -6,7 +6,7 @@
 use azure::{error::Result, ids::Guid};
 use http::{Method, header};
 
-use super::{codes, discovery::InstanceQuery, token::TokenRequest};
+use super::{codes, discovery::InstanceQuery, sign_in::Authorize, token::TokenRequest};
 use crate::service::{Cx, Parts};
 
 /// A request, read as far as its headers.
@@ -16,6 +16,9 @@ pub(crate) enum Op {
     Instance(InstanceQuery),
     UserRealm { user: String },
     Token(TokenRequest),
+    Authorize(Authorize),
+    DeviceCode(TokenRequest),
+    DevicePage { is_sent: bool, is_form: bool },
     NotImplemented(&'static str),
 }
 
@@ -43,6 +46,9 @@ enum Kind {
     Instance,
     UserRealm,
     Token(Version),
+    Authorize,
+    DeviceCode(Version),
+    DevicePage,
     NotImplemented(&'static str),
 }
 
@@ -62,12 +68,16 @@ static ROUTES: &[Route] = &[
     get("userrealm/*", Kind::UserRealm),
     post("oauth2/v2.0/token", Kind::Token(Version::V2)),
     post("oauth2/token", Kind::Token(Version::V1)),
-    get("oauth2/v2.0/authorize", Kind::NotImplemented("authorize")),
-    get("oauth2/authorize", Kind::NotImplemented("authorize")),
+    get("oauth2/v2.0/authorize", Kind::Authorize),
+    post("oauth2/v2.0/authorize", Kind::Authorize),
+    get("oauth2/authorize", Kind::Authorize),
+    post("oauth2/authorize", Kind::Authorize),
+    get("oauth2/deviceauth", Kind::DevicePage),
+    post("oauth2/deviceauth", Kind::DevicePage),
     get("oauth2/v2.0/logout", Kind::NotImplemented("logout")),
     get("oauth2/logout", Kind::NotImplemented("logout")),
-    post("oauth2/v2.0/devicecode", Kind::NotImplemented("devicecode")),
-    post("oauth2/devicecode", Kind::NotImplemented("devicecode")),
+    post("oauth2/v2.0/devicecode", Kind::DeviceCode(Version::V2)),
+    post("oauth2/devicecode", Kind::DeviceCode(Version::V1)),
 ];
 
 const fn get(path: &'static str, kind: Kind) -> Route {
@@ -103,6 +113,9 @@ impl Op {
             Op::Instance(_) => "instance discovery",
             Op::UserRealm { .. } => "userrealm",
             Op::Token(_) => "token",
+            Op::Authorize(_) => "authorize",
+            Op::DeviceCode(_) => "devicecode",
+            Op::DevicePage { .. } => "deviceauth",
             Op::NotImplemented(name) => name,
         }
     }
@@ -112,24 +125,34 @@ pub(super) fn parse(cx: &Cx, parts: &Parts) -> Result<Op> {
     let path = parts.path.as_deref().unwrap_or_default();
     let (segment, rest) = path.trim_start_matches('/').split_once('/').ok_or(&codes::NOT_FOUND)?;
     let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let mut routes = ROUTES.iter().filter_map(|route| Some((route, route.takes(rest)?)));
-    let (route, last) = routes.next().ok_or(&codes::NOT_FOUND)?;
-    if !route.answers(&parts.method) {
-        return Err(codes::WRONG_METHOD.with([route.method.as_str(), parts.method.as_str()]));
-    }
+    let routes = || ROUTES.iter().filter_map(|route| Some((route, route.takes(rest)?)));
+    let (first, _) = routes().next().ok_or(&codes::NOT_FOUND)?;
+    let (route, last) = routes()
+        .find(|(route, _)| route.answers(&parts.method))
+        .ok_or_else(|| codes::WRONG_METHOD.with([first.method.as_str(), parts.method.as_str()]))?;
+    let token_request = |version| {
+        let tenant = tenant(cx, segment)?;
+        let header = parts.header(header::AUTHORIZATION.as_str());
+        TokenRequest::read(tenant, version, header, parts.header(header::CONTENT_TYPE.as_str()))
+    };
+    let is_form = || Ok::<_, azure::error::Error>(token_request(Version::V2)?.is_form);
     match route.kind {
         Kind::Configuration(version) => Ok(Op::Configuration { tenant: discovered(cx, segment)?, version }),
         Kind::Keys(version) => Ok(Op::Keys { tenant: discovered(cx, segment)?, version }),
         Kind::Instance => InstanceQuery::read(parts).map(Op::Instance),
         Kind::UserRealm => Ok(Op::UserRealm { user: last.to_owned() }),
-        Kind::Token(version) => {
-            let tenant = tenant(cx, segment)?;
-            let header = parts.header(header::AUTHORIZATION.as_str());
-            let content_type = parts.header(header::CONTENT_TYPE.as_str());
-            TokenRequest::read(tenant, version, header, content_type).map(Op::Token)
-        }
+        Kind::Token(version) => token_request(version).map(Op::Token),
+        Kind::Authorize => Ok(Op::Authorize(Authorize::read(parts, is_form()?)?)),
+        Kind::DeviceCode(version) => token_request(version).map(Op::DeviceCode),
+        Kind::DevicePage => Ok(Op::DevicePage { is_sent: parts.method == Method::POST, is_form: is_form()? }),
         Kind::NotImplemented(name) => Ok(Op::NotImplemented(name)),
     }
+}
+
+/// Whether a person sees the answer.
+pub(super) fn is_page(parts: &Parts) -> bool {
+    let last = parts.raw_path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    ["authorize", "deviceauth"].iter().any(|page| page.eq_ignore_ascii_case(last))
 }
 
 /// The tenant of a document. Personal accounts have none here.

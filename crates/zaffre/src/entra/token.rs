@@ -6,43 +6,37 @@
 //!
 //! Both endpoints give the same tokens, since every resource here is one whose tokens are of version 1
 //! (entra.md §2.1). They differ in how the resource is named (`resource`, or a scope that ends in
-//! `/.default`) and in whether the answer's numbers are text.
+//! `/.default`) and in whether the answer's numbers are text. What a user is asked for is in `users`.
 
 use azure::{
     error::{Error, Result},
-    ids::ClientId,
-    jwt::claims::{Bearer, Credential},
+    jwt::claims::Bearer,
     text,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
+    client::{self, Proof},
     codes,
+    form::Form,
     routes::{Tenant, Version},
+    scopes, users,
 };
 use crate::{
-    directory::{
-        Minted, Subject,
-        applications::{self, SecretFault},
-        mint, resources, service_principals,
-    },
+    directory::{Minted, Subject, mint, resources, service_principals},
     service::{Body, Cx, Reply},
     store::Txn,
 };
 
-/// Assertions are the longest that clients send; they stay below 32 KiB.
-const FORM_BYTES: usize = 128 << 10;
-
 const FORM: &str = "application/x-www-form-urlencoded";
-const DEFAULT: &str = "/.default";
 
 /// What the request line and the headers say.
 pub(crate) struct TokenRequest {
-    tenant: Tenant,
-    version: Version,
+    pub(super) tenant: Tenant,
+    pub(super) version: Version,
     /// Client id and secret of a Basic header.
-    basic: Option<(String, String)>,
-    is_form: bool,
+    pub(super) basic: Option<(String, String)>,
+    pub(super) is_form: bool,
 }
 
 impl TokenRequest {
@@ -76,24 +70,22 @@ fn credentials(encoded: &str) -> Option<(String, String)> {
 }
 
 pub(super) async fn answer(cx: &Cx, request: TokenRequest, body: Body) -> Result<Reply> {
-    let form = Form::read(&request, body).await?;
+    let form = Form::read(request.is_form, body).await?;
     match form.required("grant_type")? {
         "client_credentials" => client_credentials(cx, &request, &form).await,
+        "password" => users::password(cx, &request, &form).await,
+        "refresh_token" => users::refresh(cx, &request, &form).await,
+        "authorization_code" => users::authorization_code(cx, &request, &form).await,
+        "device_code" | "urn:ietf:params:oauth:grant-type:device_code" => {
+            users::device_code(cx, &request, &form).await
+        }
         other => Err(unsupported(other)),
     }
 }
 
-/// Grants that Entra ID has and this program does not, yet; the log tells them from those that nobody
-/// has.
-static LATER: &[&str] = &[
-    "authorization_code",
-    "refresh_token",
-    "password",
-    "device_code",
-    "urn:ietf:params:oauth:grant-type:device_code",
-    "urn:ietf:params:oauth:grant-type:jwt-bearer",
-    "urn:ietf:params:oauth:grant-type:saml2-bearer",
-];
+/// Grants that Entra ID has and this program does not; the log tells them from those that nobody has.
+static LATER: &[&str] =
+    &["urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:saml2-bearer"];
 
 fn unsupported(grant: &str) -> Error {
     let error = codes::UNSUPPORTED_GRANT.with([grant]);
@@ -104,83 +96,50 @@ fn unsupported(grant: &str) -> Error {
 }
 
 async fn client_credentials(cx: &Cx, request: &TokenRequest, form: &Form) -> Result<Reply> {
-    let (client, secret) = proof(request, form)?;
+    let (client, proof) = client::shown(request, form)?;
+    if matches!(proof, Proof::None) {
+        return Err((&codes::NO_SECRET).into());
+    }
     match request.tenant {
         Tenant::This => {}
         Tenant::Common => return Err((&codes::NO_TENANT).into()),
         Tenant::Consumers => return Err((&codes::NOT_OVER_CONSUMERS).into()),
         Tenant::Organizations => return Err(codes::APPLICATION_NOT_FOUND.with([client, "organizations"])),
     }
-    let audience = match request.version {
-        Version::V1 => form.required("resource")?,
-        Version::V2 => audience_of_scope(form)?,
-    };
-    let subject = cx.read(|txn| admit(cx, txn, (client, secret), audience)).await?;
+    let audience = scopes::of_application(form, request.version)?;
+    let subject = cx.read(|txn| admit(cx, txn, (client, &proof), audience)).await?;
     let minted = mint::mint(cx, subject, audience, mint::APPLICATION_LIFETIME).await?;
-    Ok(granted(cx, request.version, audience, &minted))
+    Ok(Reply::json(200, &granted(cx, request.version, audience, &minted)))
 }
 
-/// The client's id and its secret, from the one place where they are.
-fn proof<'r>(request: &'r TokenRequest, form: &'r Form) -> Result<(&'r str, &'r str)> {
-    if let Some((client, secret)) = &request.basic {
-        let is_twice = form.get("client_secret").is_some();
-        let is_other = form.get("client_id").is_some_and(|it| !it.eq_ignore_ascii_case(client));
-        return match is_twice || is_other {
-            true => Err((&codes::MALFORMED).into()),
-            false => Ok((client, secret)),
-        };
-    }
-    let client = form.required("client_id")?;
-    match form.get("client_secret") {
-        Some(secret) => Ok((client, secret)),
-        None if form.get("client_assertion").is_some() => {
-            Err(codes::NOT_IMPLEMENTED.with(["client_assertion"]))
-        }
-        None => Err((&codes::NO_SECRET).into()),
-    }
-}
-
-/// The resource of the one scope that a client may ask for as itself. `/.default` is taken off once:
-/// what is left is the audience, slash and all (az-cli.md §1.6).
-fn audience_of_scope(form: &Form) -> Result<&str> {
-    if form.get("resource").is_some() {
-        return Err((&codes::RESOURCE_OVER_V2).into());
-    }
-    let scope = form.required("scope")?;
-    match scope.strip_suffix(DEFAULT) {
-        None => Err(codes::NOT_DEFAULT_SCOPE.with([scope])),
-        Some(resource) if resource.is_empty() || resource.contains(char::is_whitespace) => {
-            Err(codes::INVALID_SCOPE.with([scope]))
-        }
-        Some(resource) => Ok(resource),
-    }
-}
-
-/// The application, if the secret is its own and the tenant has both it and the resource.
-fn admit(cx: &Cx, txn: &Txn, (client, secret): (&str, &str), audience: &str) -> Result<Subject> {
-    let charter = &cx.cloud.charter;
-    let unknown = || codes::APPLICATION_NOT_FOUND.with([client, &charter.display_name]);
-    let id: ClientId = client.parse().map_err(|_| unknown())?;
-    let application = applications::get(txn, id)?.ok_or_else(unknown)?;
-    application.believes(secret, cx.now).map_err(|fault| match fault {
-        SecretFault::Wrong => codes::WRONG_SECRET.with([id.to_string()]),
-        SecretFault::Expired => codes::EXPIRED_SECRET.with([id.to_string()]),
-    })?;
-    let missing = || codes::NO_SERVICE_PRINCIPAL.with([id.to_string(), charter.tenant.to_string()]);
+/// The application, if its proof is good and the tenant has both it and the resource.
+fn admit(cx: &Cx, txn: &Txn, shown: (&str, &Proof<'_>), audience: &str) -> Result<Subject> {
+    let client = client::admit(cx, txn, shown)?;
+    let (id, tenant) = (client.id, cx.cloud.charter.tenant);
+    let missing = || codes::NO_SERVICE_PRINCIPAL.with([id.to_string(), tenant.to_string()]);
     let principal = service_principals::of_application(txn, id)?.ok_or_else(missing)?;
     if !principal.account_enabled {
-        return Err(codes::APPLICATION_DISABLED.with([id.to_string(), application.display_name]));
+        return Err(codes::APPLICATION_DISABLED.with([id.to_string(), principal.display_name]));
     }
-    if !resources::is_known(txn, audience)? {
-        return Err(codes::RESOURCE_NOT_FOUND.with([audience, &charter.display_name]));
-    }
-    let bearer = Bearer::App(Credential::Secret);
+    check_resource(cx, txn, audience)?;
+    let bearer = match (client.application, principal.resource_id) {
+        (None, Some(identity)) => Bearer::UserAssigned { identity, used_from: None },
+        _ => Bearer::App(client.credential),
+    };
     Ok(Subject { object_id: principal.object_id, client: id, bearer })
 }
 
-fn granted(cx: &Cx, version: Version, audience: &str, minted: &Minted) -> Reply {
+pub(super) fn check_resource(cx: &Cx, txn: &Txn, audience: &str) -> Result<()> {
+    match resources::is_known(txn, audience)? {
+        true => Ok(()),
+        false => Err(codes::RESOURCE_NOT_FOUND.with([audience, &cx.cloud.charter.display_name])),
+    }
+}
+
+/// The members that every grant answers with.
+pub(super) fn granted(cx: &Cx, version: Version, audience: &str, minted: &Minted) -> Value {
     let seconds = minted.expires_in(cx.now);
-    let body = match version {
+    match version {
         Version::V1 => json!({
             "token_type": "Bearer",
             "expires_in": seconds.to_string(),
@@ -196,35 +155,5 @@ fn granted(cx: &Cx, version: Version, audience: &str, minted: &Minted) -> Reply 
             "ext_expires_in": seconds,
             "access_token": &*minted.token,
         }),
-    };
-    Reply::json(200, &body)
-}
-
-/// The parameters of the body.
-struct Form(Vec<(String, String)>);
-
-impl Form {
-    /// A body of another type counts as a form without parameters: Entra ID then misses `grant_type`.
-    async fn read(request: &TokenRequest, body: Body) -> Result<Self> {
-        let bytes = body.bytes(FORM_BYTES).await?;
-        if !request.is_form {
-            return Ok(Form(Vec::new()));
-        }
-        let pairs = std::str::from_utf8(&bytes).ok().and_then(text::form_decode).ok_or(&codes::MALFORMED)?;
-        let is_repeated = |at: usize| pairs[..at].iter().any(|(name, _)| *name == pairs[at].0);
-        match (0..pairs.len()).any(is_repeated) {
-            true => Err((&codes::MALFORMED).into()),
-            false => Ok(Form(pairs)),
-        }
-    }
-
-    /// A parameter that is there and not empty.
-    fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        found.filter(|value| !value.is_empty())
-    }
-
-    fn required(&self, name: &'static str) -> Result<&str> {
-        self.get(name).ok_or_else(|| codes::MISSING_PARAMETER.with([name]))
     }
 }

@@ -1,0 +1,251 @@
+//! The client: which application asks, and by what proof.
+//!
+//! A secret in the form or in a Basic header; an assertion that the application's certificate signed; a
+//! token of this very token service about somebody whom the application, or a user-assigned identity,
+//! takes for its own. Keys of other issuers are not fetched: nothing here opens a connection.
+
+use aws_lc_rs::{
+    digest,
+    signature::{self, UnparsedPublicKey},
+};
+use azure::{
+    error::{Error, Result},
+    ids::ClientId,
+    jwt::{
+        assertion::{Algorithm, Assertion},
+        claims::{self, Credential},
+    },
+    text,
+};
+use serde_json::Value;
+
+use super::{codes, form::Form, token::TokenRequest};
+use crate::{
+    directory::{
+        Application, ServicePrincipal,
+        applications::{self, KeyCredential, SecretFault},
+        service_principals,
+    },
+    keys, resources,
+    service::Cx,
+    store::Txn,
+};
+
+const BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// How far a client's clock may be off; five minutes, as Entra's libraries allow (unverified).
+const SKEW: i64 = 300;
+const FEDERATED: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials";
+
+/// What the client showed.
+pub(super) enum Proof<'r> {
+    None,
+    Secret(&'r str),
+    Assertion(&'r str),
+}
+
+/// A client that proved itself, or that has nothing to prove.
+pub(super) struct Client {
+    pub(super) id: ClientId,
+    pub(super) credential: Credential,
+    /// None for a managed identity, which is no application.
+    pub(super) application: Option<Application>,
+}
+
+/// The client's id and its proof, from the one place where they are.
+pub(super) fn shown<'r>(request: &'r TokenRequest, form: &'r Form) -> Result<(&'r str, Proof<'r>)> {
+    if let Some((client, secret)) = &request.basic {
+        let is_twice = form.get("client_secret").is_some();
+        let is_other = form.get("client_id").is_some_and(|it| !it.eq_ignore_ascii_case(client));
+        return match is_twice || is_other {
+            true => Err((&codes::MALFORMED).into()),
+            false => Ok((client, Proof::Secret(secret))),
+        };
+    }
+    let client = form.required("client_id")?;
+    match (form.get("client_secret"), form.get("client_assertion")) {
+        (Some(_), Some(_)) => Err((&codes::MALFORMED).into()),
+        (Some(secret), None) => Ok((client, Proof::Secret(secret))),
+        (None, Some(assertion)) => match form.required("client_assertion_type")? {
+            BEARER => Ok((client, Proof::Assertion(assertion))),
+            _ => Err((&codes::MALFORMED).into()),
+        },
+        (None, None) => Ok((client, Proof::None)),
+    }
+}
+
+/// Judges the proof.
+pub(super) fn admit(cx: &Cx, txn: &Txn, (client, proof): (&str, &Proof<'_>)) -> Result<Client> {
+    let unknown = || codes::APPLICATION_NOT_FOUND.with([client, &cx.cloud.charter.display_name]);
+    let id: ClientId = client.parse().map_err(|_| unknown())?;
+    let Some(application) = applications::get(txn, id)? else {
+        return match (service_principals::of_application(txn, id)?, proof) {
+            (Some(identity), Proof::Assertion(assertion)) => managed(cx, txn, &identity, assertion),
+            _ => Err(unknown()),
+        };
+    };
+    let credential = match proof {
+        Proof::None => Credential::None,
+        Proof::Secret(_) if application.is_public_client() => return Err((&codes::PUBLIC_WITH_SECRET).into()),
+        Proof::Secret(secret) => by_secret(cx, &application, secret)?,
+        Proof::Assertion(assertion) => by_assertion(cx, &application, assertion)?,
+    };
+    Ok(Client { id, credential, application: Some(application) })
+}
+
+fn by_secret(cx: &Cx, application: &Application, secret: &str) -> Result<Credential> {
+    let id = application.client_id.to_string();
+    application.believes(secret, cx.now).map_err(|fault| match fault {
+        SecretFault::Wrong => codes::WRONG_SECRET.with([id]),
+        SecretFault::Expired => codes::EXPIRED_SECRET.with([id]),
+    })?;
+    Ok(Credential::Secret)
+}
+
+fn parsed(assertion: &str) -> Result<Assertion<'_>> {
+    Assertion::parse(assertion).map_err(|why| Error::from(&codes::BAD_ASSERTION).because(why))
+}
+
+fn by_assertion(cx: &Cx, application: &Application, assertion: &str) -> Result<Credential> {
+    let assertion = parsed(assertion)?;
+    let id = application.client_id.to_string();
+    if assertion.text("iss").is_some_and(|it| it.eq_ignore_ascii_case(&id)) {
+        by_certificate(cx, application, &assertion)?;
+    } else {
+        let believed: Vec<Trust<'_>> = application
+            .federated
+            .iter()
+            .map(|it| Trust {
+                issuer: &it.issuer,
+                subject: &it.subject,
+                audiences: it.audiences.iter().map(String::as_str).collect(),
+            })
+            .collect();
+        by_other_issuer(cx, &believed, &assertion)?;
+    }
+    Ok(Credential::Certificate)
+}
+
+/// Signed by one of the application's certificates, about itself, for this token service, in time.
+fn by_certificate(cx: &Cx, application: &Application, assertion: &Assertion<'_>) -> Result<()> {
+    let key = application.keys.iter().find(|it| is_named(it, assertion));
+    let thumbprint = assertion.x5t_s256.as_ref().or(assertion.x5t.as_ref());
+    let named = thumbprint.map(|it| text::hex(it).to_uppercase()).unwrap_or_default();
+    let key = key.ok_or_else(|| codes::NO_SUCH_KEY.with([named]))?;
+    if !is_signed(key, assertion) {
+        return Err((&codes::BAD_ASSERTION).into());
+    }
+    let id = application.client_id.to_string();
+    let is_ours = assertion.text("sub").is_some_and(|it| it.eq_ignore_ascii_case(&id));
+    if !is_ours || !assertion.audience().is_some_and(|it| is_own_audience(cx, it)) {
+        return Err((&codes::BAD_ASSERTION).into());
+    }
+    let is_in_time = key.start <= cx.now && cx.now < key.end;
+    if !is_in_time || !assertion.is_current(cx.now.seconds(), SKEW) {
+        return Err((&codes::ASSERTION_OUT_OF_TIME).into());
+    }
+    Ok(())
+}
+
+fn is_named(key: &KeyCredential, assertion: &Assertion<'_>) -> bool {
+    let Some(der) = text::base64_decode(&key.certificate) else { return false };
+    match (&assertion.x5t_s256, &assertion.x5t) {
+        (Some(thumbprint), _) => *thumbprint == keys::sha256(&der),
+        (None, Some(thumbprint)) => {
+            thumbprint.as_slice() == digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &der).as_ref()
+        }
+        (None, None) => false,
+    }
+}
+
+fn is_signed(key: &KeyCredential, assertion: &Assertion<'_>) -> bool {
+    let Some(der) = text::base64_decode(&key.certificate) else { return false };
+    let der = rustls_pki_types::CertificateDer::from(der);
+    let Ok(certificate) = webpki::EndEntityCert::try_from(&der) else { return false };
+    let public = certificate.subject_public_key_info();
+    let algorithm = match assertion.algorithm {
+        Algorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+        Algorithm::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
+    };
+    let public = UnparsedPublicKey::new(algorithm, public.as_ref());
+    public.verify(assertion.signed.as_bytes(), &assertion.signature).is_ok()
+}
+
+/// The token endpoints of this tenant, and its issuer (entra.md §3.1).
+fn is_own_audience(cx: &Cx, audience: &str) -> bool {
+    let charter = &cx.cloud.charter;
+    let rest =
+        ["https://login.microsoftonline.com/", "https://login.windows.net/", "https://sts.windows.net/"]
+            .iter()
+            .find_map(|host| audience.strip_prefix(host));
+    let Some((tenant, endpoint)) = rest.and_then(|it| it.split_once('/')) else { return false };
+    let is_tenant = tenant.parse() == Ok(charter.tenant) || tenant.eq_ignore_ascii_case(&charter.domain);
+    is_tenant && ["oauth2/v2.0/token", "oauth2/token", "v2.0", ""].contains(&endpoint)
+}
+
+/// One federated credential.
+struct Trust<'a> {
+    issuer: &'a str,
+    subject: &'a str,
+    audiences: Vec<&'a str>,
+}
+
+/// A token of another issuer, which the credentials name to the letter: issuer, then subject, then
+/// audience, compared with case (entra.md §3.1).
+fn by_other_issuer(cx: &Cx, believed: &[Trust<'_>], assertion: &Assertion<'_>) -> Result<()> {
+    let of = |name: &str| assertion.text(name).unwrap_or_default();
+    let (issuer, subject, audience) = (of("iss"), of("sub"), assertion.audience().unwrap_or_default());
+    let tenant = cx.cloud.charter.tenant;
+    let own = [claims::issuer(tenant), format!("https://login.microsoftonline.com/{tenant}/v2.0")];
+    // This token service goes by both of its issuers' names.
+    let is_own = own.iter().any(|it| it == issuer);
+    let same_issuer =
+        |it: &&Trust<'_>| it.issuer == issuer || (is_own && own.iter().any(|own| own == it.issuer));
+    let of_issuer: Vec<_> = believed.iter().filter(same_issuer).collect();
+    if of_issuer.is_empty() {
+        return Err(codes::NO_FEDERATED_ISSUER.with([issuer]));
+    }
+    let of_subject: Vec<_> = of_issuer.into_iter().filter(|it| it.subject == subject).collect();
+    if of_subject.is_empty() {
+        return Err(codes::NO_FEDERATED_SUBJECT.with([subject]));
+    }
+    if !of_subject.iter().any(|it| it.audiences.contains(&audience)) {
+        return Err(codes::NO_FEDERATED_AUDIENCE.with([audience]));
+    }
+    if !is_own {
+        let error = Error::from(&codes::ISSUER_KEYS_UNKNOWN);
+        return Err(error.because(format!("NotImplemented: keys of the issuer `{issuer}` are not fetched")));
+    }
+    let kid = assertion.kid.as_deref().unwrap_or_default();
+    let key = cx.env.keys.find(kid).ok_or_else(|| codes::NO_SUCH_KEY.with([kid]))?;
+    let is_genuine = assertion.algorithm == Algorithm::Rs256
+        && key.verifies(assertion.signed.as_bytes(), &assertion.signature)
+        && assertion.text("tid").and_then(|it| it.parse().ok()) == Some(tenant);
+    match (is_genuine, assertion.is_current(cx.now.seconds(), 0)) {
+        (false, _) => Err((&codes::BAD_ASSERTION).into()),
+        (true, false) => Err((&codes::ASSERTION_OUT_OF_TIME).into()),
+        (true, true) => Ok(()),
+    }
+}
+
+/// A user-assigned identity, by the federated credentials that are its resources.
+fn managed(cx: &Cx, txn: &Txn, identity: &ServicePrincipal, assertion: &str) -> Result<Client> {
+    let assertion = parsed(assertion)?;
+    let rows = match &identity.resource_id {
+        Some(resource) => resources::of_type(txn, FEDERATED, resource, None, 20)?,
+        None => Vec::new(),
+    };
+    let believed: Vec<Trust<'_>> = rows
+        .iter()
+        .map(|it| Trust {
+            issuer: it.text("issuer").unwrap_or_default(),
+            subject: it.text("subject").unwrap_or_default(),
+            audiences: it
+                .property("audiences")
+                .and_then(Value::as_array)
+                .map(|all| all.iter().filter_map(Value::as_str).collect())
+                .unwrap_or_default(),
+        })
+        .collect();
+    by_other_issuer(cx, &believed, &assertion)?;
+    Ok(Client { id: identity.app_id, credential: Credential::Certificate, application: None })
+}
