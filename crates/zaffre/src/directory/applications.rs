@@ -93,9 +93,15 @@ impl PasswordCredential {
 }
 
 impl Application {
-    /// Whether it may keep no secret, and signs in without one: az, and what Graph calls a fallback public client.
+    /// Whether people may sign in through it without its proving anything: az, and what Graph calls a fallback public
+    /// client.
     pub fn is_public_client(&self) -> bool {
         self.document.get("isFallbackPublicClient").and_then(Value::as_bool).unwrap_or_default()
+    }
+
+    /// Whether there is anything by which it could prove itself.
+    pub fn has_credentials(&self) -> bool {
+        !(self.passwords.is_empty() && self.keys.is_empty() && self.federated.is_empty())
     }
 
     /// Where it may be sent back to, on every platform that it says it runs on.

@@ -126,7 +126,7 @@ mod tests {
             add_owner(txn, id(1), id(2))?;
             assign(txn, &assignment)?;
             assert_eq!((owners(txn, id(1))?, owned(txn, id(2))?), (vec![id(2)], vec![id(1)]));
-            assert_eq!(assignments(txn, id(2))?, [assignment.clone()]);
+            assert_eq!(assignments(txn, id(2))?, std::slice::from_ref(&assignment));
             forget(txn, id(2))?;
             assert_eq!((owners(txn, id(1))?, owned(txn, id(2))?), (vec![], vec![]));
             assert_eq!((assigned_to(txn, id(3))?, assignments(txn, id(2))?), (vec![], vec![]));

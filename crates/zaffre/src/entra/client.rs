@@ -13,6 +13,7 @@ use azure::{
     ids::ClientId,
     jwt::{
         assertion::{Algorithm, Assertion},
+        check::Fault as Claim,
         claims::{self, Credential},
     },
     text,
@@ -22,9 +23,9 @@ use serde_json::Value;
 use super::{codes, form::Form, token::TokenRequest};
 use crate::{
     directory::{
-        Application, ServicePrincipal,
+        Application, ServicePrincipal, TokenFault,
         applications::{self, KeyCredential, SecretFault},
-        service_principals,
+        service_principals, verify,
     },
     keys, resources,
     service::Cx,
@@ -85,7 +86,9 @@ pub(super) fn admit(cx: &Cx, txn: &Txn, (client, proof): (&str, &Proof<'_>)) -> 
     };
     let credential = match proof {
         Proof::None => Credential::None,
-        Proof::Secret(_) if application.is_public_client() => return Err((&codes::PUBLIC_WITH_SECRET).into()),
+        Proof::Secret(_) if application.is_public_client() && !application.has_credentials() => {
+            return Err((&codes::PUBLIC_WITH_SECRET).into());
+        }
         Proof::Secret(secret) => by_secret(cx, &application, secret)?,
         Proof::Assertion(assertion) => by_assertion(cx, &application, assertion)?,
     };
@@ -105,8 +108,8 @@ fn parsed(assertion: &str) -> Result<Assertion<'_>> {
     Assertion::parse(assertion).map_err(|why| Error::from(&codes::BAD_ASSERTION).because(why))
 }
 
-fn by_assertion(cx: &Cx, application: &Application, assertion: &str) -> Result<Credential> {
-    let assertion = parsed(assertion)?;
+fn by_assertion(cx: &Cx, application: &Application, token: &str) -> Result<Credential> {
+    let assertion = parsed(token)?;
     let id = application.client_id.to_string();
     if assertion.text("iss").is_some_and(|it| it.eq_ignore_ascii_case(&id)) {
         by_certificate(cx, application, &assertion)?;
@@ -120,7 +123,7 @@ fn by_assertion(cx: &Cx, application: &Application, assertion: &str) -> Result<C
                 audiences: it.audiences.iter().map(String::as_str).collect(),
             })
             .collect();
-        by_other_issuer(cx, &believed, &assertion)?;
+        by_other_issuer(cx, &believed, token, &assertion)?;
     }
     Ok(Credential::Certificate)
 }
@@ -191,7 +194,7 @@ struct Trust<'a> {
 
 /// A token of another issuer, which the credentials name to the letter: issuer, then subject, then
 /// audience, compared with case (entra.md §3.1).
-fn by_other_issuer(cx: &Cx, believed: &[Trust<'_>], assertion: &Assertion<'_>) -> Result<()> {
+fn by_other_issuer(cx: &Cx, believed: &[Trust<'_>], token: &str, assertion: &Assertion<'_>) -> Result<()> {
     let of = |name: &str| assertion.text(name).unwrap_or_default();
     let (issuer, subject, audience) = (of("iss"), of("sub"), assertion.audience().unwrap_or_default());
     let tenant = cx.cloud.charter.tenant;
@@ -215,21 +218,24 @@ fn by_other_issuer(cx: &Cx, believed: &[Trust<'_>], assertion: &Assertion<'_>) -
         let error = Error::from(&codes::ISSUER_KEYS_UNKNOWN);
         return Err(error.because(format!("NotImplemented: keys of the issuer `{issuer}` are not fetched")));
     }
-    let kid = assertion.kid.as_deref().unwrap_or_default();
-    let key = cx.env.keys.find(kid).ok_or_else(|| codes::NO_SUCH_KEY.with([kid]))?;
-    let is_genuine = assertion.algorithm == Algorithm::Rs256
-        && key.verifies(assertion.signed.as_bytes(), &assertion.signature)
-        && assertion.text("tid").and_then(|it| it.parse().ok()) == Some(tenant);
-    match (is_genuine, assertion.is_current(cx.now.seconds(), 0)) {
-        (false, _) => Err((&codes::BAD_ASSERTION).into()),
-        (true, false) => Err((&codes::ASSERTION_OUT_OF_TIME).into()),
-        (true, true) => Ok(()),
-    }
+    // The one verification: of another cloud's token too, whose tenant may be the same.
+    verify::verify(cx, token, &[audience.to_owned()]).map(drop).map_err(|fault| {
+        let refusal = match &fault {
+            TokenFault::Claims(Claim::Expired { .. } | Claim::NotYetValid { .. }) => {
+                &codes::ASSERTION_OUT_OF_TIME
+            }
+            TokenFault::Malformed(_)
+            | TokenFault::UnknownKey
+            | TokenFault::BadSignature
+            | TokenFault::Claims(_) => &codes::BAD_ASSERTION,
+        };
+        Error::from(refusal).because(fault)
+    })
 }
 
 /// A user-assigned identity, by the federated credentials that are its resources.
-fn managed(cx: &Cx, txn: &Txn, identity: &ServicePrincipal, assertion: &str) -> Result<Client> {
-    let assertion = parsed(assertion)?;
+fn managed(cx: &Cx, txn: &Txn, identity: &ServicePrincipal, token: &str) -> Result<Client> {
+    let assertion = parsed(token)?;
     let rows = match &identity.resource_id {
         Some(resource) => resources::of_type(txn, FEDERATED, resource, None, 20)?,
         None => Vec::new(),
@@ -246,6 +252,6 @@ fn managed(cx: &Cx, txn: &Txn, identity: &ServicePrincipal, assertion: &str) -> 
                 .unwrap_or_default(),
         })
         .collect();
-    by_other_issuer(cx, &believed, &assertion)?;
+    by_other_issuer(cx, &believed, token, &assertion)?;
     Ok(Client { id: identity.app_id, credential: Credential::Certificate, application: None })
 }

@@ -21,7 +21,7 @@ pub(super) struct Asked {
 
 /// The resource of the one scope that a client may ask for as itself. `/.default` is taken off once:
 /// what is left is the audience, slash and all (az-cli.md §1.6).
-pub(super) fn of_application<'f>(form: &'f Form, version: Version) -> Result<&'f str> {
+pub(super) fn of_application(form: &Form, version: Version) -> Result<&str> {
     if version == Version::V1 {
         return form.required("resource");
     }

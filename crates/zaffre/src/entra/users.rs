@@ -45,9 +45,7 @@ struct SignIn {
 fn admit(cx: &Cx, txn: &Txn, shown: (&str, &Proof<'_>)) -> Result<Client> {
     let client = client::admit(cx, txn, shown)?;
     let application = client.application.as_ref();
-    let keeps_secrets = application.is_some_and(|it| {
-        !it.is_public_client() && !(it.passwords.is_empty() && it.keys.is_empty() && it.federated.is_empty())
-    });
+    let keeps_secrets = application.is_some_and(|it| !it.is_public_client() && it.has_credentials());
     match client.credential {
         Credential::None if keeps_secrets => Err((&codes::SECRET_REQUIRED).into()),
         Credential::None | Credential::Secret | Credential::Certificate => Ok(client),

@@ -433,3 +433,54 @@ async fn a_federated_credential_takes_this_issuer_subject_and_audience() {
     world.later(3599);
     assert_eq!(ask(&good).await, 700_024);
 }
+
+/// A certificate as MSAL signs by it: PS256, named by its SHA-256.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the client's own chance, which is none of the cloud's")]
+async fn an_assertion_signed_with_ps256_proves_its_application_and_a_changed_one_does_not() {
+    use aws_lc_rs::{encoding::AsDer as _, rand::SystemRandom, rsa, signature::RSA_PSS_SHA256};
+
+    let world = World::begin().await;
+    let cx = world.cx();
+    let pair = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).expect("a key");
+    let pkcs8 = rustls_pki_types::PrivatePkcs8KeyDer::from(pair.as_der().expect("encodes").as_ref().to_vec());
+    let key = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8, &rcgen::PKCS_RSA_SHA256).expect("a key");
+    let params = rcgen::CertificateParams::new(vec!["client".to_owned()]).expect("a name");
+    let der = params.self_signed(&key).expect("signs").der().to_vec();
+    let app = register(&cx, "cert", NOW.plus(Duration::from_secs(60)), Some(true)).await;
+    let write = cx.write(|txn| {
+        let mut app = app.clone();
+        app.keys.push(KeyCredential {
+            key_id: azure::ids::Guid([7; 16]),
+            display_name: None,
+            start: NOW,
+            end: NOW.plus(Duration::from_secs(86_400)),
+            certificate: base64(&der),
+        });
+        applications::put(txn, &app)
+    });
+    write.await.expect("writes");
+    let id = app.client_id.to_string();
+    let header = json!({"alg": "PS256", "typ": "JWT", "x5t#S256": base64url(crate::keys::sha256(&der))});
+    let claims = json!({
+        "aud": format!("https://login.microsoftonline.com/{DEFAULT_TENANT}/oauth2/v2.0/token"),
+        "iss": id, "sub": id, "exp": NOW.seconds() + 600,
+    });
+    let input = format!("{}.{}", base64url(header.to_string()), base64url(claims.to_string()));
+    let mut signature = vec![0; pair.public_modulus_len()];
+    pair.sign(&RSA_PSS_SHA256, &SystemRandom::new(), input.as_bytes(), &mut signature).expect("signs");
+    let ask = async |signature: &[u8]| {
+        let token = jwt::finish(&input, signature);
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", id.as_str()),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", token.as_str()),
+            ("scope", SCOPE),
+        ];
+        number(&post(&world.server, TOKEN, &form).await)
+    };
+    assert_eq!(ask(&signature).await, 0);
+    signature[9] ^= 1;
+    assert_eq!(ask(&signature).await, 50012);
+}
