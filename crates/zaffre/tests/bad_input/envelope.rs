@@ -18,6 +18,7 @@ pub(super) fn fault(ask: &Ask, answer: &Answer) -> Option<String> {
         Protocol::Text => {
             held(answer.header("content-type").starts_with("text/plain"), "is not declared as text")
         }
+        Protocol::Entra if answer.header("content-type").starts_with("text/html") => page(ask, answer),
         _ if ask.method == "HEAD" => answer.body.is_empty().then_some(()).ok_or("HEAD has a body"),
         _ if !answer.header("content-type").starts_with("application/json") => Err("is not declared as JSON"),
         Protocol::Arm => resource_manager(answer),
@@ -71,6 +72,18 @@ fn entra(body: &Value) -> Held {
     let description = body["error_description"].as_str().unwrap_or_default();
     let agree = |number: &Value| description.starts_with(&format!("AADSTS{number}: "));
     held(numbers.iter().all(agree), "error_codes and error_description disagree")
+}
+
+/// What a browser shows is a page: it says what is wrong, and runs nothing.
+fn page(ask: &Ask, answer: &Answer) -> Held {
+    let path = ask.target.split('?').next().unwrap_or_default().trim_end_matches('/').to_ascii_lowercase();
+    held(path.ends_with("/authorize") || path.ends_with("/deviceauth"), "is not declared as JSON")?;
+    let policy = answer.header("content-security-policy");
+    held(
+        policy.contains("default-src 'none'") && policy.contains("script-src 'none'"),
+        "a page with scripts",
+    )?;
+    held(ask.method == "HEAD" || answer.text().contains("<p>"), "a page that says nothing")
 }
 
 fn imds(body: &Value) -> Held {
