@@ -28,6 +28,36 @@ pub struct Row {
     pub source: &'static str,
 }
 
+/// A protocol's table, written as one: `NAME = status "Code" "template", "source";`, each a static [`Row`].
+///
+/// The first line says who may use them and what the list of them all is called, which tests go through.
+///
+/// ```
+/// azure::error_rows! {
+///     pub(crate) static TABLE;
+///     GROUP_NOT_FOUND = 404 "ResourceGroupNotFound" "Resource group '{0}' could not be found.", "arm.md §4";
+/// }
+/// assert_eq!(GROUP_NOT_FOUND.status, 404);
+/// ```
+#[macro_export]
+macro_rules! error_rows {
+    (
+        $vis:vis static $table:ident;
+        $($name:ident = $status:literal $code:literal $template:literal, $source:literal;)*
+    ) => {
+        $($vis static $name: $crate::error::Row = $crate::error::Row {
+            code: $code,
+            status: $status,
+            template: $template,
+            source: $source,
+        };)*
+        /// All of them.
+        #[cfg(test)]
+        #[allow(dead_code, reason = "not every table is gone through")]
+        $vis static $table: &[&$crate::error::Row] = &[$(&$name),*];
+    };
+}
+
 /// A refusal or a fault, on its way to the one function that renders it.
 #[derive(Debug)]
 pub struct Error {

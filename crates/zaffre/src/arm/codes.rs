@@ -1,83 +1,78 @@
 //! Resource Manager's errors, each with where it is known from.
 
 use azure::{
-    error::{Error, Row},
+    error::Error,
     ids::ResourceId,
     rbac::{Access, Reason, Verdict},
 };
 
 use crate::access::{Caller, Refusal, Why};
 
-macro_rules! rows {
-    ($($name:ident $status:literal $code:literal $template:literal $source:literal;)*) => {$(
-        pub static $name: Row = Row { code: $code, status: $status, template: $template, source: $source };
-    )*};
-}
+azure::error_rows! {
+    pub static TABLE;
+    MISSING_API_VERSION = 400 "MissingApiVersionParameter" "The api-version query parameter (?api-version=) is required for all requests.", "arm.md §2";
+    INVALID_API_VERSION = 400 "InvalidApiVersionParameter" "The api-version '{0}' is invalid. The supported versions are '{1}'.", "arm.md §2";
+    NO_REGISTERED_PROVIDER = 400 "NoRegisteredProviderFound" "No registered resource provider found for location '{0}' and API version '{1}' for type '{2}'. The supported api-versions are '{3}'. The supported locations are '{4}'.", "arm.md §2";
+    NO_REGISTERED_PROVIDER_ANYWHERE = 400 "NoRegisteredProviderFound" "No registered resource provider found for API version '{0}' for type '{1}'. The supported api-versions are '{2}'.", "arm.md §2; without the sentences about a location, unverified";
+    INVALID_RESOURCE_TYPE = 404 "InvalidResourceType" "The resource type could not be found in the namespace '{0}' for api version '{1}'.", "arm.md §2";
+    INVALID_NAMESPACE = 404 "InvalidResourceNamespace" "The resource namespace '{0}' is invalid.", "arm.md §2";
+    LOCATION_NOT_AVAILABLE = 400 "LocationNotAvailableForResourceType" "The provided location '{0}' is not available for resource type '{1}'. List of available regions for the resource type is '{2}'.", "arm.md §2";
 
-rows! {
-    MISSING_API_VERSION 400 "MissingApiVersionParameter" "The api-version query parameter (?api-version=) is required for all requests." "arm.md §2";
-    INVALID_API_VERSION 400 "InvalidApiVersionParameter" "The api-version '{0}' is invalid. The supported versions are '{1}'." "arm.md §2";
-    NO_REGISTERED_PROVIDER 400 "NoRegisteredProviderFound" "No registered resource provider found for location '{0}' and API version '{1}' for type '{2}'. The supported api-versions are '{3}'. The supported locations are '{4}'." "arm.md §2";
-    NO_REGISTERED_PROVIDER_ANYWHERE 400 "NoRegisteredProviderFound" "No registered resource provider found for API version '{0}' for type '{1}'. The supported api-versions are '{2}'." "arm.md §2; without the sentences about a location, unverified";
-    INVALID_RESOURCE_TYPE 404 "InvalidResourceType" "The resource type could not be found in the namespace '{0}' for api version '{1}'." "arm.md §2";
-    INVALID_NAMESPACE 404 "InvalidResourceNamespace" "The resource namespace '{0}' is invalid." "arm.md §2";
-    LOCATION_NOT_AVAILABLE 400 "LocationNotAvailableForResourceType" "The provided location '{0}' is not available for resource type '{1}'. List of available regions for the resource type is '{2}'." "arm.md §2";
+    NO_AUTHORIZATION = 401 "AuthenticationFailed" "Authentication failed. The 'Authorization' header is missing.", "arm.md §3";
+    INVALID_AUTHORIZATION = 401 "AuthenticationFailedInvalidHeader" "Authentication failed. The 'Authorization' header is provided in an invalid format.", "arm.md §3";
+    INVALID_TOKEN = 401 "InvalidAuthenticationToken" "The access token is invalid.", "arm.md §3";
+    EXPIRED_TOKEN = 401 "ExpiredAuthenticationToken" "The access token expiry UTC time '{0}' is earlier than current UTC time '{1}'.", "arm.md §3";
+    WRONG_AUDIENCE = 401 "InvalidAuthenticationTokenAudience" "The access token has been obtained for wrong audience or resource '{0}'. It should exactly match with one of the allowed audiences 'https://management.core.windows.net/','https://management.core.windows.net','https://management.azure.com/','https://management.azure.com'.", "arm.md §3";
+    WRONG_TENANT = 401 "InvalidAuthenticationTokenTenant" "The access token is from the wrong issuer '{0}'. It must match the tenant '{1}' associated with this subscription. Please use the authority (URL) '{2}' to get the token. Note, if the subscription is transferred to another tenant there is no impact to the services, but information about new tenant could take time to propagate (up to an hour). If you just transferred your subscription and see this error message, please try back later.", "arm.md §3";
+    SUBSCRIPTION_NOT_FOUND = 404 "SubscriptionNotFound" "The subscription '{0}' could not be found.", "arm.md §3";
+    INVALID_SUBSCRIPTION_ID = 400 "InvalidSubscriptionId" "The provided subscription identifier '{0}' is malformed or invalid.", "unverified wording";
 
-    NO_AUTHORIZATION 401 "AuthenticationFailed" "Authentication failed. The 'Authorization' header is missing." "arm.md §3";
-    INVALID_AUTHORIZATION 401 "AuthenticationFailedInvalidHeader" "Authentication failed. The 'Authorization' header is provided in an invalid format." "arm.md §3";
-    INVALID_TOKEN 401 "InvalidAuthenticationToken" "The access token is invalid." "arm.md §3";
-    EXPIRED_TOKEN 401 "ExpiredAuthenticationToken" "The access token expiry UTC time '{0}' is earlier than current UTC time '{1}'." "arm.md §3";
-    WRONG_AUDIENCE 401 "InvalidAuthenticationTokenAudience" "The access token has been obtained for wrong audience or resource '{0}'. It should exactly match with one of the allowed audiences 'https://management.core.windows.net/','https://management.core.windows.net','https://management.azure.com/','https://management.azure.com'." "arm.md §3";
-    WRONG_TENANT 401 "InvalidAuthenticationTokenTenant" "The access token is from the wrong issuer '{0}'. It must match the tenant '{1}' associated with this subscription. Please use the authority (URL) '{2}' to get the token. Note, if the subscription is transferred to another tenant there is no impact to the services, but information about new tenant could take time to propagate (up to an hour). If you just transferred your subscription and see this error message, please try back later." "arm.md §3";
-    SUBSCRIPTION_NOT_FOUND 404 "SubscriptionNotFound" "The subscription '{0}' could not be found." "arm.md §3";
-    INVALID_SUBSCRIPTION_ID 400 "InvalidSubscriptionId" "The provided subscription identifier '{0}' is malformed or invalid." "unverified wording";
+    AUTHORIZATION_FAILED = 403 "AuthorizationFailed" "The client '{0}' with object id '{1}' does not have authorization to perform action '{2}' over scope '{3}' or the scope is invalid. If access was recently granted, please refresh your credentials.", "arm.md §4";
+    CONDITION_NOT_FULFILLED = 403 "AuthorizationFailed" "The client '{0}' with object id '{1}' does not have authorization or an ABAC condition not fulfilled to perform action '{2}' over scope '{3}' or the scope is invalid. If access was recently granted, please refresh your credentials.", "documented: Troubleshoot Azure RBAC, unable to assign a role";
+    DENIED = 403 "DenyAssignmentAuthorizationFailed" "The client '{0}' with object id '{1}' has permission to perform action '{2}' on scope '{3}'; however, the access is denied because of the deny assignment with name '{4}' and Id '{5}' at scope '{6}'.", "rbac.md §3";
+    LINKED_AUTHORIZATION_FAILED = 403 "LinkedAuthorizationFailed" "The client '{0}' with object id '{1}' has permission to perform action '{2}' on scope '{3}'; however, it does not have permission to perform action(s) '{4}' on the linked scope(s) '{5}' (respectively) or the linked scope(s) are invalid.", "arm.md §4";
 
-    AUTHORIZATION_FAILED 403 "AuthorizationFailed" "The client '{0}' with object id '{1}' does not have authorization to perform action '{2}' over scope '{3}' or the scope is invalid. If access was recently granted, please refresh your credentials." "arm.md §4";
-    CONDITION_NOT_FULFILLED 403 "AuthorizationFailed" "The client '{0}' with object id '{1}' does not have authorization or an ABAC condition not fulfilled to perform action '{2}' over scope '{3}' or the scope is invalid. If access was recently granted, please refresh your credentials." "documented: Troubleshoot Azure RBAC, unable to assign a role";
-    DENIED 403 "DenyAssignmentAuthorizationFailed" "The client '{0}' with object id '{1}' has permission to perform action '{2}' on scope '{3}'; however, the access is denied because of the deny assignment with name '{4}' and Id '{5}' at scope '{6}'." "rbac.md §3";
-    LINKED_AUTHORIZATION_FAILED 403 "LinkedAuthorizationFailed" "The client '{0}' with object id '{1}' has permission to perform action '{2}' on scope '{3}'; however, it does not have permission to perform action(s) '{4}' on the linked scope(s) '{5}' (respectively) or the linked scope(s) are invalid." "arm.md §4";
+    GROUP_NOT_FOUND = 404 "ResourceGroupNotFound" "Resource group '{0}' could not be found.", "arm.md §4";
+    RESOURCE_NOT_FOUND = 404 "ResourceNotFound" "The Resource '{0}' under resource group '{1}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix", "arm.md §4";
+    RESOURCE_NOT_FOUND_OUTSIDE = 404 "ResourceNotFound" "The Resource '{0}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix", "arm.md §4; without a group, unverified";
+    PARENT_NOT_FOUND = 404 "ParentResourceNotFound" "Failed to perform '{0}' on resource(s) of type '{1}', because the parent resource '{2}' could not be found.", "arm.md §4";
+    GROUP_BEING_DELETED = 409 "ResourceGroupBeingDeleted" "The resource group '{0}' is in deprovisioning state and cannot perform this operation.", "arm.md §4";
+    GROUP_ELSEWHERE = 409 "InvalidResourceGroupLocation" "Invalid resource group location '{0}'. The Resource group already exists in location '{1}'.", "arm.md §4";
+    RESOURCE_ELSEWHERE = 409 "InvalidResourceLocation" "The resource '{0}' already exists in location '{1}' in resource group '{2}'. A resource with the same name cannot be created in location '{3}'. Please select a new resource name.", "arm.md §4";
+    BUSY = 409 "AnotherOperationInProgress" "Another operation on this or dependent resource is in progress. To retrieve status of the operation use uri: {0}.", "arm.md §4; wording unverified";
 
-    GROUP_NOT_FOUND 404 "ResourceGroupNotFound" "Resource group '{0}' could not be found." "arm.md §4";
-    RESOURCE_NOT_FOUND 404 "ResourceNotFound" "The Resource '{0}' under resource group '{1}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix" "arm.md §4";
-    RESOURCE_NOT_FOUND_OUTSIDE 404 "ResourceNotFound" "The Resource '{0}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix" "arm.md §4; without a group, unverified";
-    PARENT_NOT_FOUND 404 "ParentResourceNotFound" "Failed to perform '{0}' on resource(s) of type '{1}', because the parent resource '{2}' could not be found." "arm.md §4";
-    GROUP_BEING_DELETED 409 "ResourceGroupBeingDeleted" "The resource group '{0}' is in deprovisioning state and cannot perform this operation." "arm.md §4";
-    GROUP_ELSEWHERE 409 "InvalidResourceGroupLocation" "Invalid resource group location '{0}'. The Resource group already exists in location '{1}'." "arm.md §4";
-    RESOURCE_ELSEWHERE 409 "InvalidResourceLocation" "The resource '{0}' already exists in location '{1}' in resource group '{2}'. A resource with the same name cannot be created in location '{3}'. Please select a new resource name." "arm.md §4";
-    BUSY 409 "AnotherOperationInProgress" "Another operation on this or dependent resource is in progress. To retrieve status of the operation use uri: {0}." "arm.md §4; wording unverified";
+    INVALID_CONTENT = 400 "InvalidRequestContent" "The request content was invalid and could not be deserialized: '{0}'.", "arm.md §4";
+    LOCATION_REQUIRED = 400 "LocationRequired" "The location property is required for this definition.", "arm.md §4";
+    INVALID_GROUP_NAME = 400 "InvalidResourceGroup" "The provided resource group name '{0}' has these invalid characters: '{1}'. The name can only be a letter, digit, '-', '.', '(', ')' or '_'.", "arm.md §11, code unverified";
+    INVALID_NAME = 400 "InvalidResourceName" "Resource name '{0}' is invalid: {1}.", "arm.md §11, code unverified";
+    INVALID_TAG = 400 "InvalidTagNameCharacters" "The tag name '{0}' has reserved characters '<,>,%,&,\\,?,/' or control characters.", "general knowledge, unverified";
+    INVALID_TAG_LENGTH = 400 "InvalidTagNameOrValue" "The tag '{0}' is too long: a name has at most 512 characters, a value 256.", "general knowledge, unverified";
+    TOO_MANY_TAGS = 400 "TagsExceedsMaximumCount" "The maximum number of tags per resource is '50', and '{0}' were given.", "general knowledge, unverified";
+    WRONG_STATE = 400 "InvalidProvisioningState" "The 'provisioningState' of the request, '{0}', differs from that of the resource, '{1}'.", "arm.md §6; code and wording unverified";
+    INVALID_PATH = 400 "InvalidRequestUri" "The request URI '{0}' is invalid: {1}.", "unverified";
+    INVALID_FILTER = 400 "InvalidFilterInQueryString" "Invalid $filter '{0}' specified in the query string.", "general knowledge, unverified wording";
+    INVALID_SKIP_TOKEN = 400 "InvalidSkipToken" "The skip token '{0}' is invalid.", "unverified";
+    INVALID_TOP = 400 "InvalidTopQueryParameter" "Invalid $top '{0}' specified in the query string. The value must be a positive integer.", "unverified";
+    UNSUPPORTED_MEDIA_TYPE = 415 "UnsupportedMediaType" "The content media type '{0}' is not supported. Only 'application/json' is supported.", "arm.md §4";
+    METHOD_NOT_ALLOWED = 405 "MethodNotAllowed" "The HTTP method '{0}' is not supported at scope '{1}'.", "unverified wording";
+    PATH_NOT_FOUND = 404 "NotFound" "No HTTP resource was found that matches the request URI '{0}'.", "unverified wording";
+    PRECONDITION_FAILED = 412 "PreconditionFailed" "The precondition given in one of the request headers evaluated to false.", "arm.md §4; wording unverified";
+    OPERATION_FAILED = 409 "OperationFailed" "{0}: {1}", "our own: what failed is in the status document";
+    OPERATION_NOT_FOUND = 404 "OperationNotFound" "The operation '{0}' could not be found.", "unverified wording";
 
-    INVALID_CONTENT 400 "InvalidRequestContent" "The request content was invalid and could not be deserialized: '{0}'." "arm.md §4";
-    LOCATION_REQUIRED 400 "LocationRequired" "The location property is required for this definition." "arm.md §4";
-    INVALID_GROUP_NAME 400 "InvalidResourceGroup" "The provided resource group name '{0}' has these invalid characters: '{1}'. The name can only be a letter, digit, '-', '.', '(', ')' or '_'." "arm.md §11, code unverified";
-    INVALID_NAME 400 "InvalidResourceName" "Resource name '{0}' is invalid: {1}." "arm.md §11, code unverified";
-    INVALID_TAG 400 "InvalidTagNameCharacters" "The tag name '{0}' has reserved characters '<,>,%,&,\\,?,/' or control characters." "general knowledge, unverified";
-    INVALID_TAG_LENGTH 400 "InvalidTagNameOrValue" "The tag '{0}' is too long: a name has at most 512 characters, a value 256." "general knowledge, unverified";
-    TOO_MANY_TAGS 400 "TagsExceedsMaximumCount" "The maximum number of tags per resource is '50', and '{0}' were given." "general knowledge, unverified";
-    WRONG_STATE 400 "InvalidProvisioningState" "The 'provisioningState' of the request, '{0}', differs from that of the resource, '{1}'." "arm.md §6; code and wording unverified";
-    INVALID_PATH 400 "InvalidRequestUri" "The request URI '{0}' is invalid: {1}." "unverified";
-    INVALID_FILTER 400 "InvalidFilterInQueryString" "Invalid $filter '{0}' specified in the query string." "general knowledge, unverified wording";
-    INVALID_SKIP_TOKEN 400 "InvalidSkipToken" "The skip token '{0}' is invalid." "unverified";
-    INVALID_TOP 400 "InvalidTopQueryParameter" "Invalid $top '{0}' specified in the query string. The value must be a positive integer." "unverified";
-    UNSUPPORTED_MEDIA_TYPE 415 "UnsupportedMediaType" "The content media type '{0}' is not supported. Only 'application/json' is supported." "arm.md §4";
-    METHOD_NOT_ALLOWED 405 "MethodNotAllowed" "The HTTP method '{0}' is not supported at scope '{1}'." "unverified wording";
-    PATH_NOT_FOUND 404 "NotFound" "No HTTP resource was found that matches the request URI '{0}'." "unverified wording";
-    PRECONDITION_FAILED 412 "PreconditionFailed" "The precondition given in one of the request headers evaluated to false." "arm.md §4; wording unverified";
-    OPERATION_FAILED 409 "OperationFailed" "{0}: {1}" "our own: what failed is in the status document";
-    OPERATION_NOT_FOUND 404 "OperationNotFound" "The operation '{0}' could not be found." "unverified wording";
+    IDENTITY_NOT_SUPPORTED = 400 "ResourceIdentityNotSupported" "Resources of type '{0}' do not support an identity.", "unverified";
+    INVALID_IDENTITY = 400 "InvalidIdentity" "The identity of the resource is invalid: {0}.", "resources.md §2.1; unverified";
+    FAILED_IDENTITY_OPERATION = 400 "FailedIdentityOperation" "Identity operation for resource '{0}' failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: '{\"error\":{\"code\":\"BadRequest\",\"message\":\"Resource '{1}' was not found.\"}}'.'.", "resources.md §2.1; code recorded, text unverified";
 
-    IDENTITY_NOT_SUPPORTED 400 "ResourceIdentityNotSupported" "Resources of type '{0}' do not support an identity." "unverified";
-    INVALID_IDENTITY 400 "InvalidIdentity" "The identity of the resource is invalid: {0}." "resources.md §2.1; unverified";
-    FAILED_IDENTITY_OPERATION 400 "FailedIdentityOperation" "Identity operation for resource '{0}' failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: '{\"error\":{\"code\":\"BadRequest\",\"message\":\"Resource '{1}' was not found.\"}}'.'." "resources.md §2.1; code recorded, text unverified";
-
-    BAD_HEAD 400 "BadRequest" "The request's Host or its query is missing, repeated or malformed." "our own";
-    HEAD_TOO_LARGE 431 "RequestHeaderFieldsTooLarge" "The request line and the headers are too long." "our own";
-    MISDIRECTED 421 "MisdirectedRequest" "The request's Host is not the name that the TLS handshake was for." "our own; RFC 9110 §7.4";
-    NOT_IMPLEMENTED 501 "NotImplemented" "Zaffre does not do '{0}' yet." "our own";
-    INTERNAL 500 "InternalServerError" "Encountered internal server error. Diagnostic information: timestamp, subscription id, tracking id and request correlation id are in the headers." "general knowledge, unverified wording";
-    UNAVAILABLE 503 "ServiceUnavailable" "The service is temporarily unavailable." "general knowledge, unverified wording";
-    BODY_TOO_LARGE 413 "RequestContentTooLarge" "The request content size exceeds the maximum size of 4 MB." "general knowledge, unverified wording";
-    BODY_CUT_SHORT 400 "InvalidRequestContent" "The request content was invalid and could not be deserialized: 'Unexpected end of content'." "arm.md §4";
-    BODY_TOO_SLOW 408 "RequestTimeout" "The request content did not arrive in time." "unverified";
+    BAD_HEAD = 400 "BadRequest" "The request's Host or its query is missing, repeated or malformed.", "our own";
+    HEAD_TOO_LARGE = 431 "RequestHeaderFieldsTooLarge" "The request line and the headers are too long.", "our own";
+    MISDIRECTED = 421 "MisdirectedRequest" "The request's Host is not the name that the TLS handshake was for.", "our own; RFC 9110 §7.4";
+    NOT_IMPLEMENTED = 501 "NotImplemented" "Zaffre does not do '{0}' yet.", "our own";
+    INTERNAL = 500 "InternalServerError" "Encountered internal server error. Diagnostic information: timestamp, subscription id, tracking id and request correlation id are in the headers.", "general knowledge, unverified wording";
+    UNAVAILABLE = 503 "ServiceUnavailable" "The service is temporarily unavailable.", "general knowledge, unverified wording";
+    BODY_TOO_LARGE = 413 "RequestContentTooLarge" "The request content size exceeds the maximum size of 4 MB.", "general knowledge, unverified wording";
+    BODY_CUT_SHORT = 400 "InvalidRequestContent" "The request content was invalid and could not be deserialized: 'Unexpected end of content'.", "arm.md §4";
+    BODY_TOO_SLOW = 408 "RequestTimeout" "The request content did not arrive in time.", "unverified";
 }
 
 /// How messages call a caller: the name it signed in with, and its object id.

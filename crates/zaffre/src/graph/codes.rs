@@ -7,16 +7,8 @@ use azure::{
 
 use crate::{directory::TokenFault, service::Fault};
 
-macro_rules! rows {
-    ($($name:ident = $status:literal $code:literal $template:literal, $source:literal;)*) => {
-        $(pub(super) static $name: Row = Row { code: $code, status: $status, template: $template, source: $source };)*
-        /// All of them.
-        #[cfg(test)]
-        pub(super) static TABLE: &[&Row] = &[$(&$name),*];
-    };
-}
-
-rows! {
+azure::error_rows! {
+    pub(super) static TABLE;
     NO_TOKEN = 401 "InvalidAuthenticationToken" "Access token is empty.", "entra.md §6; the message as quoted by users";
     BAD_TOKEN = 401 "InvalidAuthenticationToken"
         "CompactToken validation failed with reason code: 80049228.", "entra.md §6; the message as quoted by users";

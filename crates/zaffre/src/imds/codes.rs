@@ -7,16 +7,8 @@ use serde_json::json;
 use super::routes;
 use crate::service::{Fault, Parts, Reply};
 
-macro_rules! rows {
-    ($($name:ident = $status:literal $code:literal $template:literal, $source:literal;)*) => {
-        $(pub(super) static $name: Row = Row { code: $code, status: $status, template: $template, source: $source };)*
-        /// All of them.
-        #[cfg(test)]
-        pub(super) static TABLE: &[&Row] = &[$(&$name),*];
-    };
-}
-
-rows! {
+azure::error_rows! {
+    pub(super) static TABLE;
     NO_METADATA_HEADER = 400 "invalid_request"
         "Required metadata header not specified", "imds.md §2.4";
     NO_METADATA_HEADER_OLD = 400 "bad_request_102"

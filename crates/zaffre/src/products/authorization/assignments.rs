@@ -5,7 +5,7 @@ use std::sync::Arc;
 use azure::{
     api_version::ApiVersion,
     conditions::{self, Attributes, Condition},
-    error::{Result, Row},
+    error::Result,
     ids::{Guid, ObjectId, ResourceId},
     odata::{Filter, Value as Operand},
     principal::PrincipalKind,
@@ -21,27 +21,22 @@ use crate::{
     store::Txn,
 };
 
-macro_rules! rows {
-    ($($name:ident $status:literal $code:literal $template:literal $source:literal;)*) => {$(
-        static $name: Row = Row { code: $code, status: $status, template: $template, source: $source };
-    )*};
-}
-
-rows! {
-    NOT_FOUND 404 "RoleAssignmentNotFound" "The role assignment '{0}' is not found." "general knowledge, unverified wording";
-    EXISTS 409 "RoleAssignmentExists" "The role assignment already exists. The ID of the conflicting role assignment is {0}." "rbac.md §2";
-    UPDATE_NOT_PERMITTED 400 "RoleAssignmentUpdateNotPermitted" "Tenant ID, application ID, principal ID, and scope are not allowed to be updated." "rbac.md §2";
-    PRINCIPAL_NOT_FOUND 400 "PrincipalNotFound" "Principal {0} does not exist in the directory {1}. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype" "rbac.md §2";
-    PRINCIPAL_NOT_FOUND_THEN 400 "PrincipalNotFound" "Principal {0} does not exist in the directory {1}." "rbac.md §2, as of 2015";
-    UNMATCHED_TYPE 400 "UnmatchedPrincipalType" "The PrincipalId '{0}' has type '{1}' , which is different from specified PrinciaplType '{2}'." "rbac.md §2 (sic)";
-    ROLE_NOT_FOUND 400 "RoleDefinitionDoesNotExist" "The specified role definition with ID '{0}' does not exist." "rbac.md §2";
-    BAD_ROLE 400 "InvalidRoleDefinitionId" "The role definition ID '{0}' is not valid. The role definition ID must be a GUID or a resource ID that ends with one." "rbac.md §2; wording unverified";
-    BAD_PRINCIPAL 400 "InvalidPrincipalId" "The principal ID '{0}' is not valid. Principal ID must be a GUID." "rbac.md §2; wording unverified";
-    BAD_BODY 400 "InvalidCreateRoleAssignmentRequest" "The request to create role assignment '{0}' is not valid. {1}" "general knowledge, unverified";
-    BAD_CONDITION 400 "InvalidRoleAssignmentCondition" "The given role assignment condition is invalid." "documented: Troubleshoot Azure role assignment conditions; code unverified";
-    LIMIT 400 "RoleAssignmentLimitExceeded" "No more role assignments can be created (code: RoleAssignmentLimitExceeded)." "rbac.md §2; wording unverified";
-    LAST_OWNER 409 "LastRbacAdminAssignment" "Cannot delete the last RBAC admin assignment" "rbac.md §2; code unverified";
-    BAD_FILTER 400 "InvalidFilter" "The filter '{0}' is not supported. Supported filters are: atScope(), principalId eq '{value}' and assignedTo('{value}')." "unverified wording";
+azure::error_rows! {
+    static TABLE;
+    NOT_FOUND = 404 "RoleAssignmentNotFound" "The role assignment '{0}' is not found.", "general knowledge, unverified wording";
+    EXISTS = 409 "RoleAssignmentExists" "The role assignment already exists. The ID of the conflicting role assignment is {0}.", "rbac.md §2";
+    UPDATE_NOT_PERMITTED = 400 "RoleAssignmentUpdateNotPermitted" "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.", "rbac.md §2";
+    PRINCIPAL_NOT_FOUND = 400 "PrincipalNotFound" "Principal {0} does not exist in the directory {1}. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype", "rbac.md §2";
+    PRINCIPAL_NOT_FOUND_THEN = 400 "PrincipalNotFound" "Principal {0} does not exist in the directory {1}.", "rbac.md §2, as of 2015";
+    UNMATCHED_TYPE = 400 "UnmatchedPrincipalType" "The PrincipalId '{0}' has type '{1}' , which is different from specified PrinciaplType '{2}'.", "rbac.md §2 (sic)";
+    ROLE_NOT_FOUND = 400 "RoleDefinitionDoesNotExist" "The specified role definition with ID '{0}' does not exist.", "rbac.md §2";
+    BAD_ROLE = 400 "InvalidRoleDefinitionId" "The role definition ID '{0}' is not valid. The role definition ID must be a GUID or a resource ID that ends with one.", "rbac.md §2; wording unverified";
+    BAD_PRINCIPAL = 400 "InvalidPrincipalId" "The principal ID '{0}' is not valid. Principal ID must be a GUID.", "rbac.md §2; wording unverified";
+    BAD_BODY = 400 "InvalidCreateRoleAssignmentRequest" "The request to create role assignment '{0}' is not valid. {1}", "general knowledge, unverified";
+    BAD_CONDITION = 400 "InvalidRoleAssignmentCondition" "The given role assignment condition is invalid.", "documented: Troubleshoot Azure role assignment conditions; code unverified";
+    LIMIT = 400 "RoleAssignmentLimitExceeded" "No more role assignments can be created (code: RoleAssignmentLimitExceeded).", "rbac.md §2; wording unverified";
+    LAST_OWNER = 409 "LastRbacAdminAssignment" "Cannot delete the last RBAC admin assignment", "rbac.md §2; code unverified";
+    BAD_FILTER = 400 "InvalidFilter" "The filter '{0}' is not supported. Supported filters are: atScope(), principalId eq '{value}' and assignedTo('{value}').", "unverified wording";
 }
 
 const MOST_IN_A_SUBSCRIPTION: usize = 4000;

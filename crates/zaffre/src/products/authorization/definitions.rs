@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use azure::{
     api_version::ApiVersion,
-    error::{Error, Result, Row},
+    error::{Error, Result},
     ids::{Guid, ResourceId},
     odata::{Filter, Value as Operand},
     roles::{self, Permission, RoleDefinition, RoleKind},
@@ -18,20 +18,15 @@ use crate::{
     store::Txn,
 };
 
-macro_rules! rows {
-    ($($name:ident $status:literal $code:literal $template:literal $source:literal;)*) => {$(
-        static $name: Row = Row { code: $code, status: $status, template: $template, source: $source };
-    )*};
-}
-
-rows! {
-    NOT_FOUND 404 "RoleDefinitionDoesNotExist" "The specified role definition with ID '{0}' does not exist." "rbac.md §2; at a GET, unverified";
-    BAD_BODY 400 "InvalidRoleDefinition" "The role definition is invalid: {0}." "unverified";
-    BAD_SCOPE 400 "LinkedInvalidPropertyId" "Property id '{0}' at path 'properties.assignableScopes' is invalid. Expect fully qualified resource Id that start with '/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'." "general knowledge, unverified";
-    SAME_NAME 409 "RoleDefinitionWithSameNameExists" "A custom role with the same name already exists in this directory. Use a different name." "rbac.md §1; wording unverified";
-    BUILT_IN 400 "InvalidRoleDefinitionOperation" "The built-in role '{0}' cannot be changed or deleted." "unverified";
-    HAS_ASSIGNMENTS 400 "RoleDefinitionHasAssignments" "There are existing role assignments referencing role (code: RoleDefinitionHasAssignments)." "rbac.md §1; wording unverified";
-    BAD_FILTER 400 "InvalidFilter" "The filter '{0}' is not supported." "unverified";
+azure::error_rows! {
+    static TABLE;
+    NOT_FOUND = 404 "RoleDefinitionDoesNotExist" "The specified role definition with ID '{0}' does not exist.", "rbac.md §2; at a GET, unverified";
+    BAD_BODY = 400 "InvalidRoleDefinition" "The role definition is invalid: {0}.", "unverified";
+    BAD_SCOPE = 400 "LinkedInvalidPropertyId" "Property id '{0}' at path 'properties.assignableScopes' is invalid. Expect fully qualified resource Id that start with '/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'.", "general knowledge, unverified";
+    SAME_NAME = 409 "RoleDefinitionWithSameNameExists" "A custom role with the same name already exists in this directory. Use a different name.", "rbac.md §1; wording unverified";
+    BUILT_IN = 400 "InvalidRoleDefinitionOperation" "The built-in role '{0}' cannot be changed or deleted.", "unverified";
+    HAS_ASSIGNMENTS = 400 "RoleDefinitionHasAssignments" "There are existing role assignments referencing role (code: RoleDefinitionHasAssignments).", "rbac.md §1; wording unverified";
+    BAD_FILTER = 400 "InvalidFilter" "The filter '{0}' is not supported.", "unverified";
 }
 
 /// Since when permissions name data actions (recorded without them at 2015-07-01).
