@@ -170,6 +170,9 @@ impl std::error::Error for BadId {}
 
 const MAX_ID_BYTES: usize = 2048;
 
+/// Segments of a resource directly below its resource group.
+const SEGMENTS_OF_AN_ACCOUNT: usize = 8;
+
 impl ResourceId {
     /// The root scope `/`.
     pub fn root() -> Self {
@@ -262,6 +265,18 @@ impl ResourceId {
     pub fn ancestor(&self, segments: usize) -> ResourceId {
         let text: String = self.segments().take(segments).flat_map(|segment| ["/", segment]).collect();
         Self::from_clean(text)
+    }
+
+    /// The account that a container, a database or a role inside it belongs to, by its id alone: what
+    /// `/subscriptions/s/resourceGroups/g/providers/Microsoft.DocumentDB/databaseAccounts/a` names.
+    pub fn account(&self) -> ResourceId {
+        self.ancestor(SEGMENTS_OF_AN_ACCOUNT)
+    }
+
+    /// `holds`, with the names below the account compared to the letter, as Cosmos DB's own differ by case.
+    pub fn holds_to_the_letter(&self, other: &ResourceId) -> bool {
+        let mut below = self.segments().zip(other.segments()).skip(SEGMENTS_OF_AN_ACCOUNT);
+        self.holds(other) && below.all(|(ours, theirs)| ours == theirs)
     }
 
     /// Where the last `/providers/` begins, counted in segments.

@@ -285,9 +285,10 @@ fn hindrance(condition: &Condition, action: &Action, access: &Access) -> Option<
 /// Whether the scope is the target or above it. Names of databases and containers differ by case in
 /// Cosmos DB, so there everything below the account is compared as it came.
 fn holds(scope: &ResourceId, target: &ResourceId, plane: Plane) -> bool {
-    const SEGMENTS_OF_AN_ACCOUNT: usize = 8;
-    let mut below = scope.segments().zip(target.segments()).skip(SEGMENTS_OF_AN_ACCOUNT);
-    scope.holds(target) && (plane != Plane::Cosmos || below.all(|(ours, theirs)| ours == theirs))
+    match plane {
+        Plane::Cosmos => scope.holds_to_the_letter(target),
+        Plane::Control | Plane::Data => scope.holds(target),
+    }
 }
 
 fn grants(permission: &Permission, action: &Action, plane: Plane) -> bool {

@@ -12,9 +12,6 @@ use azure::{
 use super::{Caller, assignments, denials, derived::Derived, propagation, sql_roles};
 use crate::{directory::groups, service::Cx, store::Txn};
 
-/// Segments of `/subscriptions/s/resourceGroups/g/providers/Microsoft.DocumentDB/databaseAccounts/a`.
-const SEGMENTS_OF_AN_ACCOUNT: usize = 8;
-
 /// What callers were seen to hold, each with its groups. Nothing in it decides anything that the
 /// store would not.
 #[derive(Default)]
@@ -38,8 +35,7 @@ pub(super) fn evaluate(
     let holding = holding(cx, txn, who)?;
     let who = Principal { groups: holding.groups.clone(), ..who.clone() };
     if access.plane == Plane::Cosmos {
-        let account = access.on.ancestor(SEGMENTS_OF_AN_ACCOUNT);
-        let policy = Policy::new(sql_roles::evaluable(txn, &account)?, Vec::new());
+        let policy = Policy::new(sql_roles::evaluable(txn, &access.on.account())?, Vec::new());
         return Ok(rbac::evaluate(&policy, &who, access, recorder));
     }
     Ok(rbac::evaluate(&holding.policy, &who, access, recorder))

@@ -109,14 +109,6 @@ pub static PROVIDER: Provider = Provider {
     }],
 };
 
-/// Segments of `/subscriptions/s/resourceGroups/g/providers/Microsoft.DocumentDB/databaseAccounts/a`.
-const SEGMENTS_OF_AN_ACCOUNT: usize = 8;
-
-/// The account that holds what the id names.
-fn account_of(id: &ResourceId) -> ResourceId {
-    id.ancestor(SEGMENTS_OF_AN_ACCOUNT)
-}
-
 /// Something inside an account, as it is shown.
 fn document(id: &ResourceId, kind: &str, properties: Value) -> Value {
     serde_json::json!({

@@ -8,7 +8,7 @@ use azure::{
 };
 use serde_json::{Value, json};
 
-use super::{account_of, document, guid_of};
+use super::{document, guid_of};
 use crate::{
     access::sql_roles::{self, SqlRoleAssignment},
     arm::kind::{Edit, Look, Own, Written},
@@ -30,12 +30,12 @@ pub(super) static OWN: Own = Own {
 
 fn get(look: &Look<'_>) -> Result<Option<Value>> {
     let Some(name) = guid_of(look.id) else { return Ok(None) };
-    let found = sql_roles::assignment(look.txn, &account_of(look.id), name)?;
+    let found = sql_roles::assignment(look.txn, &look.id.account(), name)?;
     Ok(found.as_ref().map(shown))
 }
 
 fn list(look: &Look<'_>) -> Result<Vec<Value>> {
-    let all = sql_roles::assignments(look.txn, &account_of(look.id))?;
+    let all = sql_roles::assignments(look.txn, &look.id.account())?;
     Ok(all.iter().map(shown).collect())
 }
 
@@ -59,7 +59,7 @@ fn put(edit: &mut Edit<'_>) -> Result<Written> {
 }
 
 fn delete(edit: &mut Edit<'_>) -> Result<Option<Value>> {
-    let account = account_of(edit.id);
+    let account = edit.id.account();
     let Some(name) = guid_of(edit.id) else { return Ok(None) };
     let Some(was) = sql_roles::assignment(edit.txn, &account, name)? else { return Ok(None) };
     sql_roles::delete_assignment(edit.txn, &account, name)?;
@@ -71,7 +71,7 @@ fn invalid(why: impl Into<String>) -> Error {
 }
 
 fn parse(edit: &Edit<'_>) -> Result<SqlRoleAssignment> {
-    let account = account_of(edit.id);
+    let account = edit.id.account();
     let name = guid_of(edit.id).ok_or_else(|| invalid("The name of a SQL role assignment is a GUID."))?;
     let text = |member: &str| edit.body["properties"][member].as_str().unwrap_or_default();
     let role = text("roleDefinitionId");
@@ -90,10 +90,7 @@ fn parse(edit: &Edit<'_>) -> Result<SqlRoleAssignment> {
 
 /// A custom role says where it may be given; names below the account differ by case.
 fn is_assignable(role: &RoleDefinition, scope: &ResourceId) -> bool {
-    let holds = |at: &ResourceId| {
-        let mut below = at.segments().zip(scope.segments()).skip(super::SEGMENTS_OF_AN_ACCOUNT);
-        at.holds(scope) && below.all(|(ours, theirs)| ours == theirs)
-    };
+    let holds = |at: &ResourceId| at.holds_to_the_letter(scope);
     role.kind == RoleKind::BuiltIn || role.assignable_scopes.iter().any(holds)
 }
 

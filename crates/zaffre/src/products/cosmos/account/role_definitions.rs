@@ -9,7 +9,7 @@ use azure::{
 };
 use serde_json::{Value, json};
 
-use super::{account_of, document, guid_of, v};
+use super::{document, guid_of, v};
 use crate::{
     access::sql_roles,
     arm::kind::{Edit, Look, Own, Written},
@@ -31,21 +31,21 @@ pub(super) static OWN: Own = Own {
 };
 
 fn get(look: &Look<'_>) -> Result<Option<Value>> {
-    let account = account_of(look.id);
+    let account = look.id.account();
     let Some(role) = guid_of(look.id) else { return Ok(None) };
     let found = sql_roles::definition(look.txn, &account, role)?;
     Ok(found.map(|role| shown(&account, &role, look.version)))
 }
 
 fn list(look: &Look<'_>) -> Result<Vec<Value>> {
-    let account = account_of(look.id);
+    let account = look.id.account();
     let own = sql_roles::definitions(look.txn, &account)?;
     let all = cosmos_roles::all().iter().map(AsRef::as_ref).chain(&own);
     Ok(all.map(|role| shown(&account, role, look.version)).collect())
 }
 
 fn put(edit: &mut Edit<'_>) -> Result<Written> {
-    let account = account_of(edit.id);
+    let account = edit.id.account();
     let id = changeable(edit.id)?;
     let role = parse(&account, id, &edit.body["properties"])?;
     let others = sql_roles::definitions(edit.txn, &account)?;
@@ -65,7 +65,7 @@ fn put(edit: &mut Edit<'_>) -> Result<Written> {
 
 /// A role that somebody has stays.
 fn delete(edit: &mut Edit<'_>) -> Result<Option<Value>> {
-    let account = account_of(edit.id);
+    let account = edit.id.account();
     let id = changeable(edit.id)?;
     let Some(role) = sql_roles::definition(edit.txn, &account, id)? else { return Ok(None) };
     let assignments = sql_roles::assignments(edit.txn, &account)?;

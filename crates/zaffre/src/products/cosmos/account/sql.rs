@@ -3,7 +3,7 @@
 use azure::{error::Result, ids::ResourceId};
 use serde_json::{Map, Value, json};
 
-use super::{account_of, document, not_found};
+use super::{document, not_found};
 use crate::{
     arm::kind::{Edit, Look, Own, Written},
     products::cosmos::{
@@ -38,7 +38,7 @@ pub(super) static CONTAINERS: Own = Own {
 /// The database that the id names or lies in.
 pub(super) fn database(txn: &Txn, id: &ResourceId) -> Result<Option<Database>> {
     match id.names().get(1) {
-        Some(name) => databases::named(txn, &account_of(id), name),
+        Some(name) => databases::named(txn, &id.account(), name),
         None => Ok(None),
     }
 }
@@ -46,20 +46,20 @@ pub(super) fn database(txn: &Txn, id: &ResourceId) -> Result<Option<Database>> {
 /// The container that the id names or lies in.
 pub(super) fn container(txn: &Txn, id: &ResourceId) -> Result<Option<Collection>> {
     match (database(txn, id)?, id.names().get(2)) {
-        (Some(database), Some(name)) => collections::named(txn, &account_of(id), &database, name),
+        (Some(database), Some(name)) => collections::named(txn, &id.account(), &database, name),
         _ => Ok(None),
     }
 }
 
 fn list_databases(look: &Look<'_>) -> Result<Vec<Value>> {
-    let account = account_of(look.id);
+    let account = look.id.account();
     let all = databases::list(look.txn, &account, None, usize::MAX)?;
     Ok(all.iter().map(|it| shown_database(&account.child("sqlDatabases", &it.name), it)).collect())
 }
 
 fn list_containers(look: &Look<'_>) -> Result<Vec<Value>> {
     let Some(database) = database(look.txn, look.id)? else { return Err(codes::NOT_FOUND.bare()) };
-    let account = account_of(look.id);
+    let account = look.id.account();
     let parent = account.child("sqlDatabases", &database.name);
     let all = collections::list(look.txn, &account, &database, None, usize::MAX)?;
     Ok(all.iter().map(|it| shown_container(&parent.child("containers", &it.name), it)).collect())
@@ -72,7 +72,7 @@ fn put_database(edit: &mut Edit<'_>) -> Result<Written> {
     if let Some(present) = database(edit.txn, edit.id)? {
         return Ok(Written { is_new: false, body: shown_database(edit.id, &present) });
     }
-    let account = account_of(edit.id);
+    let account = edit.id.account();
     let made = databases::create(edit.txn, edit.draw, &account, (edit.id.name(), throughput), edit.cx.now)?;
     Ok(Written { is_new: true, body: shown_database(edit.id, &made) })
 }
@@ -80,7 +80,7 @@ fn put_database(edit: &mut Edit<'_>) -> Result<Written> {
 fn put_container(edit: &mut Edit<'_>) -> Result<Written> {
     let resource = resource_of(edit)?.clone();
     let throughput = throughput_of(&edit.body["properties"]["options"])?;
-    let account = account_of(edit.id);
+    let account = edit.id.account();
     let Some(database) = database(edit.txn, edit.id)? else { return Err(codes::OWNER_NOT_FOUND.bare()) };
     let present = container(edit.txn, edit.id)?;
     let is_new = present.is_none();
@@ -98,13 +98,13 @@ fn put_container(edit: &mut Edit<'_>) -> Result<Written> {
 
 fn delete_database(edit: &mut Edit<'_>) -> Result<Option<Value>> {
     let Some(present) = database(edit.txn, edit.id)? else { return Ok(None) };
-    databases::delete(edit.txn, &account_of(edit.id), &present)?;
+    databases::delete(edit.txn, &edit.id.account(), &present)?;
     Ok(Some(shown_database(edit.id, &present)))
 }
 
 fn delete_container(edit: &mut Edit<'_>) -> Result<Option<Value>> {
     let Some(present) = container(edit.txn, edit.id)? else { return Ok(None) };
-    collections::delete(edit.txn, &account_of(edit.id), &present)?;
+    collections::delete(edit.txn, &edit.id.account(), &present)?;
     Ok(Some(shown_container(edit.id, &present)))
 }
 

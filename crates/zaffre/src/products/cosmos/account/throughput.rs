@@ -3,7 +3,7 @@
 use azure::{error::Result, ids::ResourceId};
 use serde_json::{Value, json};
 
-use super::{account_of, document, not_found, sql};
+use super::{document, not_found, sql};
 use crate::{
     arm::kind::{Answer, Call, Edit, Follow, Look, Own, Verb, Written},
     products::cosmos::{
@@ -41,7 +41,7 @@ fn offer(txn: &Txn, id: &ResourceId) -> Result<Option<Offer>> {
         _ => None,
     };
     match rid {
-        Some(rid) => offers::of(txn, &account_of(id), &rid),
+        Some(rid) => offers::of(txn, &id.account(), &rid),
         None => Ok(None),
     }
 }
@@ -56,7 +56,7 @@ fn put(edit: &mut Edit<'_>) -> Result<Written> {
     let Some(throughput) = sql::throughput_of(&edit.body["properties"]["resource"])? else {
         return Err(codes::BAD_PROPERTY.with(["resource"]));
     };
-    let account = account_of(edit.id);
+    let account = edit.id.account();
     let written = offers::replace(edit.txn, edit.draw, &account, (present, throughput), edit.cx.now)?;
     Ok(Written { is_new: false, body: shown(edit.id, &written) })
 }
@@ -64,7 +64,7 @@ fn put(edit: &mut Edit<'_>) -> Result<Written> {
 fn migrate(call: &mut Call<'_>, to: fn(&Offer) -> Result<Throughput>) -> Result<Answer> {
     let Some(present) = offer(call.txn, call.id)? else { return Err(codes::NOT_FOUND.bare()) };
     let throughput = to(&present)?;
-    offers::replace(call.txn, call.draw, &account_of(call.id), (present, throughput), call.cx.now)?;
+    offers::replace(call.txn, call.draw, &call.id.account(), (present, throughput), call.cx.now)?;
     let operation = Operation::new(call.draw.guid(), call.id, Gives::Resource, call.cx.now).done();
     let who = call.permit.caller().principal().map(|it| it.object_id);
     operations::begin(call.txn, &operation.clone().by(who))?;
