@@ -36,6 +36,7 @@ azure::error_rows! {
     RESOURCE_NOT_FOUND = 404 "ResourceNotFound" "The Resource '{0}' under resource group '{1}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix", "arm.md §4";
     RESOURCE_NOT_FOUND_OUTSIDE = 404 "ResourceNotFound" "The Resource '{0}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix", "arm.md §4; without a group, unverified";
     PARENT_NOT_FOUND = 404 "ParentResourceNotFound" "Failed to perform '{0}' on resource(s) of type '{1}', because the parent resource '{2}' could not be found.", "arm.md §4";
+    SCOPE_LOCKED = 409 "ScopeLocked" "The scope '{0}' cannot perform {1} operation because following scope(s) are locked: '{2}'. Please remove the lock and try again.", "arm.md §4";
     GROUP_BEING_DELETED = 409 "ResourceGroupBeingDeleted" "The resource group '{0}' is in deprovisioning state and cannot perform this operation.", "arm.md §4";
     GROUP_ELSEWHERE = 409 "InvalidResourceGroupLocation" "Invalid resource group location '{0}'. The Resource group already exists in location '{1}'.", "arm.md §4";
     RESOURCE_ELSEWHERE = 409 "InvalidResourceLocation" "The resource '{0}' already exists in location '{1}' in resource group '{2}'. A resource with the same name cannot be created in location '{3}'. Please select a new resource name.", "arm.md §4";

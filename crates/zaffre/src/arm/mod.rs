@@ -12,7 +12,7 @@
 //! so in a header. `own.rs` lists what Resource Manager answers itself: subscriptions, locations,
 //! providers, the status of operations.
 //!
-//! Deployments, locks, moves, management groups and the activity log are not here yet; what would reach
+//! Deployments, moves, management groups and the activity log are not here yet; what would reach
 //! them is refused by name.
 
 mod answer;
@@ -25,6 +25,7 @@ mod headers;
 pub mod kind;
 mod list;
 mod location;
+mod locked;
 mod metadata;
 mod own;
 mod path;

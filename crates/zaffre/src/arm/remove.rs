@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     kind::{Edit, Gone, Removal},
+    locked,
     types::{Type, Types},
     write::{self, Write},
 };
@@ -16,6 +17,7 @@ use crate::{
     cloud::Draw,
     resources::{
         self, Resource, State,
+        locks::Doing,
         operations::{self, Gives, Operation, Status},
         removal,
     },
@@ -42,6 +44,7 @@ pub(super) async fn delete(types: &Types, cx: &Cx, permit: &Permit, write: &Writ
     let draw = cx.draw();
     let removed = cx
         .write(|txn| {
+            locked::check(txn, Doing::Deleting, (write.id, write.of))?;
             if !write.of.is_group() {
                 write::group_is_there(txn, write.id)?;
             }

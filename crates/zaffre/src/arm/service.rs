@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::{
     Arm, answer, codes, content, document, headers,
     kind::{Answer, Call, Errand, Look, Patch, Run, View},
-    list,
+    list, locked,
     own::Who,
     path::{self, What},
     polls,
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     access::Why,
-    resources::{self, operations::Operation},
+    resources::{self, locks::Doing, operations::Operation},
     service::{Body, Caller, Cx, Fault, Parts, Permit, Refusal, Reply, Requirement, Service},
     store::Txn,
 };
@@ -335,8 +335,14 @@ impl Arm {
     ) -> Result<Reply> {
         let asked = &op.asked;
         let body = content::any(asked.content_type.as_deref(), body).await?;
-        let found =
-            cx.read(|txn| if on_resource { target(self, cx, txn, id, asked) } else { Ok(None) }).await?;
+        let is_change = on_resource && op.method == Method::POST;
+        let look = |txn: &Txn| {
+            if is_change {
+                locked::check(txn, Doing::Writing, (id, &self.types.of(id)?))?;
+            }
+            if on_resource { target(self, cx, txn, id, asked) } else { Ok(None) }
+        };
+        let found = cx.read(look).await?;
         let location = found.as_ref().and_then(|it| it.location.clone());
         let draw = cx.draw();
         let answer = match run {
@@ -350,7 +356,7 @@ impl Arm {
             }
             Run::Txn(run) => {
                 let call = |txn: &mut Txn| {
-                    let resource = if on_resource { target(self, cx, txn, id, asked)? } else { None };
+                    let resource = look(txn)?;
                     let mut draw = draw.clone();
                     run(&mut calling(cx, txn, &permit, &mut draw, op, (id, path), (resource.as_ref(), &body)))
                 };

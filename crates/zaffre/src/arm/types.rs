@@ -34,7 +34,6 @@ static LATER: &[&str] = &[
     "Microsoft.Resources/deploymentStacks",
     "Microsoft.Resources/templateSpecs",
     "Microsoft.Resources/tags",
-    "Microsoft.Authorization/locks",
     "Microsoft.Authorization/policyDefinitions",
     "Microsoft.Authorization/roleEligibilitySchedules",
     "Microsoft.Authorization/roleEligibilityScheduleInstances",

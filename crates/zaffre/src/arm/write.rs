@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use super::{
     codes, content, document,
     kind::{Answers, Change, Edit, Located, Look, Patch, View, linked},
-    location, paths_of,
+    location, locked, paths_of,
     precondition::Preconditions,
     tags,
     types::{Type, Types},
@@ -28,6 +28,7 @@ use crate::{
     resources::{
         self, Resource, State,
         identity::Owner,
+        locks::Doing,
         operations::{self, Gives, Operation},
     },
     service::Cx,
@@ -91,6 +92,7 @@ fn put_row(
     draw: &mut Draw,
     write: &Write<'_>,
 ) -> Result<(bool, ResourceId)> {
+    locked::check(txn, Doing::Writing, (write.id, write.of))?;
     let current = resources::get(txn, write.id)?;
     admit(types, cx, txn, write, current.is_some())?;
     let mut next = start(cx, permit, draw, write, current.as_ref())?;
@@ -401,6 +403,7 @@ fn put_own(
 ) -> Result<Done> {
     let own = write.of.kind.own.expect("the caller looked");
     let id = write.id;
+    locked::check(txn, Doing::Writing, (id, write.of))?;
     let look = Look { cx, txn, id, version: write.version, query: write.query, origin: write.origin };
     let exists = (own.get)(&look)?.is_some();
     admit(types, cx, txn, write, exists)?;

@@ -7,6 +7,7 @@
 //! - `rows.rs`: the rows, and the index by type that lists read.
 //! - `names.rs`: names that are unique in the cloud, as hosts are: `acct.blob.core.windows.net`.
 //! - `identity.rs`: principals that are born and die with their resource; who uses which identity.
+//! - `locks.rs`: what keeps them from being changed or deleted.
 //! - `operations.rs`: work that outlives its request, and what its polls are told.
 //! - `removal.rs`: everything that goes with a resource.
 //!
@@ -15,6 +16,7 @@
 //! subscriptions and tenants are the cloud's charter.
 
 pub mod identity;
+pub mod locks;
 pub mod names;
 pub mod operations;
 pub mod removal;

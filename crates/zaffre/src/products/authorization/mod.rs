@@ -6,11 +6,13 @@
 //! - `definitions.rs`: the 928 built-in roles, and custom ones.
 //! - `assignments.rs`: roles given to principals, with every rule of giving them.
 //! - `denials.rs`: deny assignments, which are only shown.
+//! - `locks.rs`: what keeps resources as they are.
 //! - `permissions.rs`: what the caller itself may do at a scope.
 
 mod assignments;
 mod definitions;
 mod denials;
+mod locks;
 mod permissions;
 
 use azure::{
@@ -40,7 +42,7 @@ static ASSIGNMENT_VERSIONS: [ApiVersion; 7] = [
 /// deny-assignments-rest.md.
 static DENIAL_VERSIONS: [ApiVersion; 3] = [v("2018-07-01-preview"), v("2018-07-01"), v("2022-04-01")];
 
-static KINDS: [Kind; 3] = [
+static KINDS: [Kind; 4] = [
     Kind::extension("roleDefinitions", &DEFINITION_VERSIONS, &definitions::OWN),
     Kind {
         location: Located::Nowhere,
@@ -48,6 +50,7 @@ static KINDS: [Kind; 3] = [
         ..Kind::extension("roleAssignments", &ASSIGNMENT_VERSIONS, &assignments::OWN)
     },
     Kind::extension("denyAssignments", &DENIAL_VERSIONS, &denials::OWN),
+    Kind::extension("locks", &locks::VERSIONS, &locks::OWN),
 ];
 
 pub static PROVIDER: Provider = Provider {
