@@ -47,6 +47,8 @@ azure::error_rows! {
     INVALID_GROUP_NAME = 400 "InvalidResourceGroup" "The provided resource group name '{0}' has these invalid characters: '{1}'. The name can only be a letter, digit, '-', '.', '(', ')' or '_'.", "arm.md §11, code unverified";
     INVALID_NAME = 400 "InvalidResourceName" "Resource name '{0}' is invalid: {1}.", "arm.md §11, code unverified";
     INVALID_TAG = 400 "InvalidTagNameCharacters" "The tag name '{0}' has reserved characters '<,>,%,&,\\,?,/' or control characters.", "general knowledge, unverified";
+    INVALID_TAGS_NAME = 400 "InvalidTagsName" "The tags resource '{0}' is invalid: its name must be 'default'.", "code and wording unverified";
+    INVALID_TAGS_OPERATION = 400 "InvalidTagsOperation" "The tags operation '{0}' is invalid. The supported operations are 'Merge,Replace,Delete'.", "documented: the operations; code and wording unverified";
     INVALID_TAG_LENGTH = 400 "InvalidTagNameOrValue" "The tag '{0}' is too long: a name has at most 512 characters, a value 256.", "general knowledge, unverified";
     TOO_MANY_TAGS = 400 "TagsExceedsMaximumCount" "The maximum number of tags per resource is '50', and '{0}' were given.", "general knowledge, unverified";
     WRONG_STATE = 400 "InvalidProvisioningState" "The 'provisioningState' of the request, '{0}', differs from that of the resource, '{1}'.", "arm.md §6; code and wording unverified";

@@ -1,9 +1,12 @@
-//! Resource Manager's own types: resource groups. They are rows like other resources, under the one
-//! name that has no `/providers/` before it.
+//! Resource Manager's own types: resource groups and tags. Groups are rows like other resources, under the
+//! one name that has no `/providers/` before it.
 
 use azure::api_version::ApiVersion;
 
-use super::kind::{Kind, Located, Patch, Place, Provider};
+use super::{
+    kind::{Kind, Located, Patch, Place, Provider},
+    scope_tags,
+};
 
 const fn v(text: &'static str) -> ApiVersion {
     ApiVersion::of(text)
@@ -76,12 +79,15 @@ pub(super) static VERSIONS: [ApiVersion; 60] = [
 /// Since when a group's document names its type: it did not in 2019-07-01, it did in 2020-10-01 (arm.md §2).
 pub(super) static TYPED_SINCE: ApiVersion = v("2019-08-01");
 
-static KINDS: [Kind; 1] = [Kind {
-    place: Place::Subscription,
-    location: Located::Required,
-    patch: Patch::TagsOnly,
-    ..Kind::tracked("resourceGroups", &VERSIONS)
-}];
+static KINDS: [Kind; 2] = [
+    Kind {
+        place: Place::Subscription,
+        location: Located::Required,
+        patch: Patch::TagsOnly,
+        ..Kind::tracked("resourceGroups", &VERSIONS)
+    },
+    Kind::extension("tags", &VERSIONS, &scope_tags::OWN),
+];
 
 pub(super) static PROVIDER: Provider =
     Provider { namespace: "Microsoft.Resources", kinds: &KINDS, functions: &[] };

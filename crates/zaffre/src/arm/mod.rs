@@ -33,6 +33,7 @@ mod polls;
 mod precondition;
 mod providers;
 mod remove;
+mod scope_tags;
 mod service;
 mod subscriptions;
 mod tags;

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     access::{Caller, assignments},
     cloud::Charter,
+    resources::tags,
     store::Txn,
 };
 
@@ -38,13 +39,14 @@ pub(super) fn tenants(_: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
 pub(super) fn list(_: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
     let charter = &call.cx.cloud.charter;
     let visible = sees(call.txn, call.permit.caller(), charter)?;
-    let value: Vec<Value> = visible.then(|| document(charter)).into_iter().collect();
+    let value: Vec<Value> =
+        visible.then(|| document(call.txn, charter)).into_iter().collect::<Result<_>>()?;
     let count = json!({ "type": "Total", "value": value.len() });
     Ok(Answer::ok(json!({ "value": value, "count": count })))
 }
 
 pub(super) fn get(_: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
-    visible(call).map(|charter| Answer::ok(document(charter)))
+    Ok(Answer::ok(document(call.txn, visible(call)?)?))
 }
 
 /// The cloud's one subscription, where the path names it and the caller may see it.
@@ -70,8 +72,8 @@ pub(super) fn sees(txn: &Txn, caller: &Caller, charter: &Charter) -> Result<bool
     Ok(false)
 }
 
-fn document(charter: &Charter) -> Value {
-    json!({
+fn document(txn: &Txn, charter: &Charter) -> Result<Value> {
+    let mut shown = json!({
         "id": format!("/subscriptions/{}", charter.subscription),
         "authorizationSource": "RoleBased",
         "managedByTenants": [],
@@ -84,7 +86,12 @@ fn document(charter: &Charter) -> Value {
             "quotaId": "PayAsYouGo_2014-09-01",
             "spendingLimit": "Off",
         },
-    })
+    });
+    let scope = ResourceId::subscription_scope(charter.subscription);
+    if let Some(tags) = tags::get(txn, &scope)?.filter(|it| !it.is_empty()) {
+        shown["tags"] = Value::Object(tags);
+    }
+    Ok(shown)
 }
 
 pub(super) fn locations(_: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {

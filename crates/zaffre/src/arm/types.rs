@@ -33,7 +33,6 @@ static LATER: &[&str] = &[
     "Microsoft.Resources/deploymentScripts",
     "Microsoft.Resources/deploymentStacks",
     "Microsoft.Resources/templateSpecs",
-    "Microsoft.Resources/tags",
     "Microsoft.Authorization/policyDefinitions",
     "Microsoft.Authorization/roleEligibilitySchedules",
     "Microsoft.Authorization/roleEligibilityScheduleInstances",

@@ -9,6 +9,7 @@
 //! - `identity.rs`: principals that are born and die with their resource; who uses which identity.
 //! - `locks.rs`: what keeps them from being changed or deleted.
 //! - `operations.rs`: work that outlives its request, and what its polls are told.
+//! - `tags.rs`: those of a subscription too, which is no row.
 //! - `removal.rs`: everything that goes with a resource.
 //!
 //! Nothing here knows HTTP, authorizes anyone or decides what a type allows: `arm` does, and the
@@ -21,6 +22,7 @@ pub mod names;
 pub mod operations;
 pub mod removal;
 pub mod rows;
+pub mod tags;
 
 use azure::{
     identity::Identity,
