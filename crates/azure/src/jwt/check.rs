@@ -36,7 +36,7 @@ pub struct Believed {
     pub app_id: Option<ClientId>,
     /// `upn`, `unique_name` or `preferred_username`: a person's sign-in name.
     pub user_name: Option<String>,
-    /// `idtyp` is `app`.
+    /// `idtyp` is `app`, or nobody's `scp` is there: no user stands behind it.
     pub is_app: bool,
     pub expires: Timestamp,
 }
@@ -114,7 +114,7 @@ pub fn check(
         tenant: expected.tenant,
         app_id: any_of(&["appid", "azp"]).and_then(|id| id.parse().ok()),
         user_name: any_of(&["upn", "unique_name", "preferred_username"]).map(str::to_owned),
-        is_app: any_of(&["idtyp"]) == Some("app"),
+        is_app: any_of(&["idtyp"]) == Some("app") || any_of(&["scp"]).is_none(),
         expires,
     })
 }

@@ -1,7 +1,9 @@
-//! The claims of version 1 access tokens, as Entra ID writes them (entra.md §5).
+//! The claims of access tokens, as Entra ID writes them (entra.md §5).
 //!
-//! The members come in Entra's order: audience, issuer and times first, the rest by name. One
-//! description of a token gives the same bytes every time, so that tokens can be golden.
+//! Which version a token has is for the resource's application to say, not for the endpoint it was asked
+//! at: all of Azure's own services take version 1. The members come in Entra's order: audience, issuer and
+//! times first, the rest by name. One description of a token gives the same bytes every time, so that
+//! tokens can be golden.
 
 use std::time::Duration;
 
@@ -14,11 +16,22 @@ use crate::{
 
 /// How far in the past a token begins, against clocks that differ.
 const BACKDATED: Duration = Duration::from_secs(300);
+/// More groups than these are not listed: the token says where to ask for them (entra.md §5).
+const GROUPS_MAX: usize = 200;
+
+/// What a resource's application asked for as its `requestedAccessTokenVersion`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TokenVersion {
+    #[default]
+    V1,
+    V2,
+}
 
 /// An access token that is about to be signed.
 #[derive(Clone, Debug)]
 pub struct AccessToken {
-    /// The resource as it was asked for.
+    pub version: TokenVersion,
+    /// The resource as it was asked for; in version 2 the client id of its application.
     pub audience: String,
     pub tenant: TenantId,
     pub issued: Timestamp,
@@ -101,6 +114,11 @@ pub fn issuer(tenant: TenantId) -> String {
     format!("https://sts.windows.net/{tenant}/")
 }
 
+/// `https://login.microsoftonline.com/{tenant}/v2.0`: of version 2 tokens, and of id tokens.
+pub fn issuer_v2(tenant: TenantId) -> String {
+    format!("https://login.microsoftonline.com/{tenant}/v2.0")
+}
+
 /// An id as `xms_mirid` spells it: `resourcegroups` in lower case, the rest as it is.
 pub fn mirid(id: &ResourceId) -> String {
     let literal = |at: usize, segment: &str| match at == 2 && segment.eq_ignore_ascii_case("resourceGroups") {
@@ -125,32 +143,53 @@ impl AccessToken {
     pub fn claims(&self) -> Value {
         let mut claims = Claims(Map::new());
         claims.put("aud", self.audience.as_str());
-        claims.put("iss", issuer(self.tenant));
+        claims.put("iss", self.issuer());
         claims.put("iat", self.not_before().seconds());
         claims.put("nbf", self.not_before().seconds());
         claims.put("exp", self.expires().seconds());
-        match &self.bearer {
-            Bearer::User(user) => self.put_user(&mut claims, user),
-            Bearer::App(credential) => self.put_app(&mut claims, *credential),
-            Bearer::SystemAssigned { .. } | Bearer::UserAssigned { .. } => {
-                self.put_app(&mut claims, Credential::Certificate);
-            }
+        match (&self.bearer, self.version) {
+            (Bearer::User(user), TokenVersion::V1) => self.put_user(&mut claims, user),
+            (Bearer::User(user), TokenVersion::V2) => self.put_user_v2(&mut claims, user),
+            (_, TokenVersion::V1) => self.put_app(&mut claims),
+            (_, TokenVersion::V2) => self.put_app_v2(&mut claims),
         }
         claims.put("tid", self.tenant.to_string());
-        if let Bearer::User(user) = &self.bearer {
-            claims.put("unique_name", user.principal_name.as_str());
-            claims.put("upn", user.principal_name.as_str());
+        match (&self.bearer, self.version) {
+            (Bearer::User(user), TokenVersion::V1) => {
+                claims.put("unique_name", user.principal_name.as_str());
+                claims.put("upn", user.principal_name.as_str());
+            }
+            (_, TokenVersion::V1 | TokenVersion::V2) => {}
         }
         claims.put("uti", self.uti.as_str());
-        claims.put("ver", "1.0");
+        match self.version {
+            TokenVersion::V1 => claims.put("ver", "1.0"),
+            TokenVersion::V2 => claims.put("ver", "2.0"),
+        }
         self.put_extensions(&mut claims);
         Value::Object(claims.0)
     }
 
-    fn put_app(&self, claims: &mut Claims, credential: Credential) {
+    fn issuer(&self) -> String {
+        match self.version {
+            TokenVersion::V1 => issuer(self.tenant),
+            TokenVersion::V2 => issuer_v2(self.tenant),
+        }
+    }
+
+    /// How the client proved itself: the platform vouches for managed identities.
+    fn credential(&self) -> Credential {
+        match &self.bearer {
+            Bearer::App(credential) => *credential,
+            Bearer::SystemAssigned { .. } | Bearer::UserAssigned { .. } => Credential::Certificate,
+            Bearer::User(user) => user.credential.unwrap_or(Credential::None),
+        }
+    }
+
+    fn put_app(&self, claims: &mut Claims) {
         claims.put("aio", self.aio.as_str());
         claims.put("appid", self.client.to_string());
-        claims.put("appidacr", credential.acr());
+        claims.put("appidacr", self.credential().acr());
         claims.put("idp", issuer(self.tenant));
         claims.put("idtyp", "app");
         claims.put("oid", self.object_id.to_string());
@@ -159,15 +198,27 @@ impl AccessToken {
         claims.put("sub", self.object_id.to_string());
     }
 
+    /// Without `idtyp`, which is an optional claim there: an application's token is one without `scp`.
+    fn put_app_v2(&self, claims: &mut Claims) {
+        claims.put("aio", self.aio.as_str());
+        claims.put("azp", self.client.to_string());
+        claims.put("azpacr", self.credential().acr());
+        claims.put("oid", self.object_id.to_string());
+        claims.put("rh", self.rh.as_str());
+        claims.put_list("roles", &self.roles);
+        claims.put("sub", self.object_id.to_string());
+    }
+
     fn put_user(&self, claims: &mut Claims, user: &User) {
+        self.put_groups_elsewhere(claims, user);
         claims.put("acr", "1");
         claims.put("aio", self.aio.as_str());
         claims.put_list("amr", &user.methods);
         claims.put("appid", self.client.to_string());
-        claims.put("appidacr", user.credential.unwrap_or(Credential::None).acr());
+        claims.put("appidacr", self.credential().acr());
         claims.put_some("family_name", &user.family_name);
         claims.put_some("given_name", &user.given_name);
-        claims.put_list("groups", &user.groups);
+        claims.put_list("groups", user.listed_groups());
         claims.put("idtyp", "user");
         claims.put_some("ipaddr", &user.address);
         claims.put_some("name", &user.name);
@@ -179,24 +230,58 @@ impl AccessToken {
         claims.put("sub", user.subject.as_str());
     }
 
+    fn put_user_v2(&self, claims: &mut Claims, user: &User) {
+        self.put_groups_elsewhere(claims, user);
+        claims.put("aio", self.aio.as_str());
+        claims.put("azp", self.client.to_string());
+        claims.put("azpacr", self.credential().acr());
+        claims.put_list("groups", user.listed_groups());
+        claims.put_some("name", &user.name);
+        claims.put("oid", self.object_id.to_string());
+        claims.put("preferred_username", user.principal_name.as_str());
+        claims.put("rh", self.rh.as_str());
+        claims.put_list("roles", &self.roles);
+        claims.put("scp", user.scopes.as_str());
+        claims.put("sub", user.subject.as_str());
+    }
+
+    /// Where the groups are that a token has no room for (entra.md §5).
+    fn put_groups_elsewhere(&self, claims: &mut Claims, user: &User) {
+        if user.groups.len() > GROUPS_MAX {
+            let (tenant, user) = (self.tenant, self.object_id);
+            let endpoint = format!("https://graph.windows.net/{tenant}/users/{user}/getMemberObjects");
+            claims.put("_claim_names", json!({ "groups": "src1" }));
+            claims.put("_claim_sources", json!({ "src1": { "endpoint": endpoint } }));
+        }
+    }
+
+    /// `xms_mirid`, `xms_az_rid` and `xms_tcdt` were seen in version 1 tokens alone.
     fn put_extensions(&self, claims: &mut Claims) {
+        let is_v1 = self.version == TokenVersion::V1;
         match &self.bearer {
-            Bearer::App(_) => claims.put_list("xms_cc", &self.capabilities),
-            Bearer::SystemAssigned { resource } => {
-                claims.put_list("xms_cc", &self.capabilities);
-                claims.put("xms_mirid", mirid(resource));
-            }
-            Bearer::UserAssigned { identity, used_from } => {
+            Bearer::UserAssigned { used_from, .. } if is_v1 => {
                 claims.put_some("xms_az_rid", &used_from.as_ref().map(mirid));
-                claims.put_list("xms_cc", &self.capabilities);
-                claims.put("xms_mirid", mirid(identity));
             }
-            Bearer::User(user) => {
-                claims.put_list("wids", &user.directory_roles);
-                claims.put_list("xms_cc", &self.capabilities);
-            }
+            Bearer::User(user) => claims.put_list("wids", &user.directory_roles),
+            Bearer::UserAssigned { .. } | Bearer::App(_) | Bearer::SystemAssigned { .. } => {}
+        }
+        claims.put_list("xms_cc", &self.capabilities);
+        if !is_v1 {
+            return;
+        }
+        match &self.bearer {
+            Bearer::SystemAssigned { resource } => claims.put("xms_mirid", mirid(resource)),
+            Bearer::UserAssigned { identity, .. } => claims.put("xms_mirid", mirid(identity)),
+            Bearer::App(_) | Bearer::User(_) => {}
         }
         claims.put("xms_tcdt", self.tenant_created.seconds());
+    }
+}
+
+impl User {
+    /// All of them, or none where they are too many.
+    fn listed_groups(&self) -> &[ObjectId] {
+        if self.groups.len() > GROUPS_MAX { &[] } else { &self.groups }
     }
 }
 
@@ -235,6 +320,7 @@ mod tests {
 
     fn token(bearer: Bearer) -> AccessToken {
         AccessToken {
+            version: TokenVersion::V1,
             audience: "https://management.azure.com/".to_owned(),
             tenant: TenantId(Guid([1; 16])),
             issued: Timestamp::from_seconds(1_000_000),
@@ -315,6 +401,45 @@ mod tests {
         };
         let claims = token.claims();
         assert_eq!((&claims["roles"], &claims["xms_cc"]), (&json!(["Files.Read"]), &json!(["cp1"])));
+    }
+
+    fn names(claims: &Value) -> String {
+        claims.as_object().expect("an object").keys().map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_version_2_token_names_its_client_and_its_user_by_other_claims() {
+        let v2 = |bearer: Bearer| AccessToken { version: TokenVersion::V2, ..token(bearer) }.claims();
+        let app = v2(Bearer::App(Credential::Secret));
+        assert_eq!(names(&app), "aud iss iat nbf exp aio azp azpacr oid rh sub tid uti ver");
+        assert_eq!(app["iss"], "https://login.microsoftonline.com/01010101-0101-0101-0101-010101010101/v2.0");
+        assert_eq!((&app["ver"], &app["azpacr"]), (&json!("2.0"), &json!("1")));
+        let identity = v2(Bearer::UserAssigned { identity: id(IDENTITY), used_from: Some(id(VM)) });
+        assert_eq!(names(&identity), names(&app));
+        let user = User { principal_name: "a@b".to_owned(), scopes: "read".to_owned(), ..User::default() };
+        let user = v2(Bearer::User(Box::new(user)));
+        assert_eq!(
+            names(&user),
+            "aud iss iat nbf exp aio azp azpacr oid preferred_username rh scp sub tid uti ver"
+        );
+        assert_eq!(user["preferred_username"], "a@b");
+    }
+
+    #[test]
+    fn more_than_two_hundred_groups_are_elsewhere() {
+        for (count, version, is_listed) in [
+            (200, TokenVersion::V1, true),
+            (201, TokenVersion::V1, false),
+            (200, TokenVersion::V2, true),
+            (201, TokenVersion::V2, false),
+        ] {
+            let user = User { groups: vec![ObjectId(Guid([9; 16])); count], ..User::default() };
+            let claims = AccessToken { version, ..token(Bearer::User(Box::new(user))) }.claims();
+            assert_eq!(claims.get("groups").is_some(), is_listed, "{count}");
+            let elsewhere = claims.pointer("/_claim_sources/src1/endpoint").and_then(Value::as_str);
+            assert_eq!(elsewhere.is_some_and(|it| it.ends_with("/getMemberObjects")), !is_listed, "{count}");
+            assert_eq!(claims["_claim_names"]["groups"] == "src1", !is_listed);
+        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::{
 
 const APPLICATIONS: Table<ClientId, Application> = Table::new("applications");
 const BY_OBJECT: Table<ObjectId, ClientId> = Table::new("applications_by_object");
+/// By identifier URI, as `uri_key` writes it.
+const BY_URI: Table<String, ClientId> = Table::new("applications_by_uri");
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Application {
@@ -104,6 +106,12 @@ impl Application {
         !(self.passwords.is_empty() && self.keys.is_empty() && self.federated.is_empty())
     }
 
+    /// What it goes by as a resource, besides its client id.
+    pub fn identifier_uris(&self) -> Vec<&str> {
+        let list = self.document.get("identifierUris").and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
     /// Where it may be sent back to, on every platform that it says it runs on.
     pub fn redirect_uris(&self) -> Vec<&str> {
         let uris = |platform: &str| self.document.get(platform).and_then(|it| it.get("redirectUris"));
@@ -144,6 +152,7 @@ pub fn page(txn: &Txn, after: Option<ObjectId>, limit: usize) -> Result<Vec<Appl
 /// Removes it, with its owners; its service principal is removed apart. Gives back what it was.
 pub fn delete(txn: &mut Txn, id: ClientId) -> Result<Option<Application>> {
     let Some(application) = get(txn, id)? else { return Ok(None) };
+    forget_uris(txn, &application)?;
     links::forget(txn, application.object_id)?;
     BY_OBJECT.delete(txn, &application.object_id)?;
     APPLICATIONS.delete(txn, &id)?;
@@ -152,8 +161,37 @@ pub fn delete(txn: &mut Txn, id: ClientId) -> Result<Option<Application>> {
 
 /// Creates or replaces. Its service principal is made apart (`service_principals::create`).
 pub fn put(txn: &mut Txn, application: &Application) -> Result<()> {
+    if let Some(old) = get(txn, application.client_id)? {
+        forget_uris(txn, &old)?;
+    }
+    for uri in application.identifier_uris() {
+        BY_URI.put(txn, &uri_key(uri), &application.client_id)?;
+    }
     BY_OBJECT.put(txn, &application.object_id, &application.client_id)?;
     Ok(APPLICATIONS.put(txn, &application.client_id, application)?)
+}
+
+/// The application that goes by this URI.
+pub fn identified(txn: &Txn, uri: &str) -> Result<Option<Application>> {
+    match BY_URI.get(txn, &uri_key(uri))? {
+        Some(client_id) => get(txn, client_id),
+        None => Ok(None),
+    }
+}
+
+fn forget_uris(txn: &mut Txn, application: &Application) -> Result<()> {
+    for uri in application.identifier_uris() {
+        let key = uri_key(uri);
+        if BY_URI.get(txn, &key)? == Some(application.client_id) {
+            BY_URI.delete(txn, &key)?;
+        }
+    }
+    Ok(())
+}
+
+/// URIs compare without case and without one slash at the end, as audiences do.
+fn uri_key(uri: &str) -> String {
+    uri.strip_suffix('/').unwrap_or(uri).to_ascii_lowercase()
 }
 
 /// A new application without credentials.

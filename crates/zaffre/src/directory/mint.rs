@@ -15,7 +15,7 @@ use azure::{
     ids::{ClientId, ObjectId, ResourceId},
     jwt::{
         self, Header,
-        claims::{AccessToken, Bearer},
+        claims::{AccessToken, Bearer, TokenVersion},
     },
     text,
     time::Timestamp,
@@ -43,6 +43,24 @@ pub struct Subject {
     pub bearer: Bearer,
 }
 
+/// What a token is for, and what it says of the subject there. A bare name is one of Azure's own services.
+#[derive(Clone, Debug, Default)]
+pub struct Audience {
+    /// `aud`.
+    pub name: String,
+    pub version: TokenVersion,
+    /// Application roles that the subject has on the resource.
+    pub roles: Vec<String>,
+    /// What the client says it can do (`xms_cc`).
+    pub capabilities: Vec<String>,
+}
+
+impl<T: AsRef<str> + ?Sized> From<&T> for Audience {
+    fn from(name: &T) -> Self {
+        Audience { name: name.as_ref().to_owned(), ..Audience::default() }
+    }
+}
+
 /// A signed token.
 #[derive(Clone)]
 pub struct Minted {
@@ -59,12 +77,21 @@ impl Minted {
 }
 
 /// Signs a token about the subject for the audience.
-pub async fn mint(cx: &Cx, subject: Subject, audience: &str, lifetime: Duration) -> Result<Minted> {
+pub async fn mint(
+    cx: &Cx,
+    subject: Subject,
+    audience: impl Into<Audience>,
+    lifetime: Duration,
+) -> Result<Minted> {
     let key = cx.env.keys.signer();
-    let token = access_token(cx, subject, audience, lifetime);
+    let token = access_token(cx, subject, audience.into(), lifetime);
     let (not_before, expires) = (token.not_before(), token.expires());
     let signed = tokio::task::spawn_blocking(move || {
-        let input = jwt::signing_input(&Header::v1(&key.kid), &token.claims());
+        let header = match token.version {
+            TokenVersion::V1 => Header::v1(&key.kid),
+            TokenVersion::V2 => Header::v2(&key.kid),
+        };
+        let input = jwt::signing_input(&header, &token.claims());
         jwt::finish(&input, &key.sign(input.as_bytes()))
     });
     let token = signed.await.map_err(|failed| Fault::Internal.because(failed))?;
@@ -72,8 +99,9 @@ pub async fn mint(cx: &Cx, subject: Subject, audience: &str, lifetime: Duration)
 }
 
 /// Signs an id token, whose claims its one user writes: it is the client's own, and no service believes it.
-pub async fn sign_id_token(cx: &Cx, claims: serde_json::Value) -> Result<String> {
+pub async fn sign_id_token(cx: &Cx, mut claims: serde_json::Value) -> Result<String> {
     let key = cx.env.keys.signer();
+    claims["aio"] = mark(&cx.cloud).into();
     let signed = tokio::task::spawn_blocking(move || {
         let input = jwt::signing_input(&Header::v2(&key.kid), &claims);
         jwt::finish(&input, &key.sign(input.as_bytes()))
@@ -81,10 +109,11 @@ pub async fn sign_id_token(cx: &Cx, claims: serde_json::Value) -> Result<String>
     signed.await.map_err(|failed| Fault::Internal.because(failed))
 }
 
-fn access_token(cx: &Cx, subject: Subject, audience: &str, lifetime: Duration) -> AccessToken {
+fn access_token(cx: &Cx, subject: Subject, audience: Audience, lifetime: Duration) -> AccessToken {
     let mut draw = cx.draw();
     AccessToken {
-        audience: audience.to_owned(),
+        version: audience.version,
+        audience: audience.name,
         tenant: cx.cloud.charter.tenant,
         issued: Timestamp::from_seconds(cx.now.seconds()),
         lifetime,
@@ -94,8 +123,8 @@ fn access_token(cx: &Cx, subject: Subject, audience: &str, lifetime: Duration) -
         uti: text::base64url(draw.bytes::<16>()),
         rh: format!("1.{}.", text::base64url(draw.bytes::<40>())),
         aio: mark(&cx.cloud),
-        roles: Vec::new(),
-        capabilities: Vec::new(),
+        roles: audience.roles,
+        capabilities: audience.capabilities,
         tenant_created: cx.cloud.charter.created,
     }
 }
@@ -115,6 +144,7 @@ pub struct Purpose {
     /// Which machine asked: two that share an identity get tokens that name each (`xms_az_rid`).
     pub vm: ResourceId,
     pub principal: ObjectId,
+    /// The resource as it was asked for.
     pub audience: String,
     kid: String,
 }
@@ -161,7 +191,7 @@ const RENEWED_BEFORE_END: i64 = 300;
 pub async fn mint_or_keep(
     cx: &Cx,
     purpose: Purpose,
-    subject: Subject,
+    (subject, audience): (Subject, Audience),
     lifetime: Duration,
     fresh: bool,
 ) -> Result<Minted> {
@@ -171,7 +201,7 @@ pub async fn mint_or_keep(
     if let Some(kept) = kept.filter(is_good) {
         return Ok(kept);
     }
-    let minted = mint(cx, subject, &purpose.audience, lifetime).await?;
+    let minted = mint(cx, subject, audience, lifetime).await?;
     cx.env.tokens.minted.put(purpose, minted.clone());
     Ok(minted)
 }

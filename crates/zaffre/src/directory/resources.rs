@@ -7,11 +7,12 @@
 
 use azure::{
     error::Result,
-    ids::{ClientId, Guid},
-    jwt::check::is_same_audience,
+    ids::{ClientId, Guid, ObjectId},
+    jwt::{check::is_same_audience, claims::TokenVersion},
 };
+use serde_json::Value;
 
-use super::applications;
+use super::{Application, applications, groups, links, mint::Audience, service_principals};
 use crate::store::Txn;
 
 /// One service's application.
@@ -137,16 +138,119 @@ fn strip_suffix_in_any_case<'n>(text: &'n str, suffix: &str) -> Option<&'n str> 
     end.eq_ignore_ascii_case(suffix).then_some(front)
 }
 
-/// Whether this tenant knows a resource of this name: one of Azure's, or an application of its own by
-/// client id or `api://{client id}`.
-pub fn is_known(txn: &Txn, name: &str) -> Result<bool> {
-    if ALL.iter().any(|app| app.goes_by(name)) {
-        return Ok(true);
+/// A resource that a token can be had for.
+pub struct Resource {
+    /// What was asked for, to the letter.
+    pub name: String,
+    /// The tenant's own application; none for Azure's.
+    pub own: Option<Application>,
+}
+
+/// The resource that goes by this name: one of Azure's, or an application of the tenant by client id, by
+/// `api://{client id}` or by one of its identifier URIs.
+pub fn find(txn: &Txn, name: &str) -> Result<Option<Resource>> {
+    let name = name.to_owned();
+    if ALL.iter().any(|app| app.goes_by(&name)) {
+        return Ok(Some(Resource { name, own: None }));
     }
-    let bare = name.strip_prefix("api://").unwrap_or(name);
-    match bare.strip_suffix('/').unwrap_or(bare).parse::<Guid>() {
-        Ok(id) => Ok(applications::get(txn, ClientId(id))?.is_some()),
-        Err(_) => Ok(false),
+    let bare = name.strip_prefix("api://").unwrap_or(&name);
+    let own = match bare.strip_suffix('/').unwrap_or(bare).parse::<Guid>() {
+        Ok(id) => applications::get(txn, ClientId(id))?,
+        Err(_) => applications::identified(txn, &name)?,
+    };
+    Ok(own.map(|own| Resource { name, own: Some(own) }))
+}
+
+/// Whether this tenant knows a resource of this name.
+pub fn is_known(txn: &Txn, name: &str) -> Result<bool> {
+    Ok(find(txn, name)?.is_some())
+}
+
+impl Resource {
+    fn version(&self) -> TokenVersion {
+        let asked =
+            self.own.as_ref().and_then(|it| it.document.get("api")?.get("requestedAccessTokenVersion"));
+        if asked.and_then(Value::as_u64) == Some(2) { TokenVersion::V2 } else { TokenVersion::V1 }
+    }
+
+    /// What tokens for it carry about this principal. Version 2 names the resource by client id alone.
+    pub fn audience(&self, txn: &Txn, principal: ObjectId) -> Result<Audience> {
+        let name = match (&self.own, self.version()) {
+            (Some(own), TokenVersion::V2) => own.client_id.to_string(),
+            (Some(_) | None, _) => self.name.clone(),
+        };
+        let roles = self.roles(txn, principal)?;
+        Ok(Audience { name, version: self.version(), roles, capabilities: Vec::new() })
+    }
+
+    /// The values of the application roles that were given to the principal, or to a group it is in itself:
+    /// groups within groups do not count here (entra-docs, "assign users and groups to an application").
+    fn roles(&self, txn: &Txn, principal: ObjectId) -> Result<Vec<String>> {
+        let Some(own) = &self.own else { return Ok(Vec::new()) };
+        let given = self.given(txn, own, principal)?;
+        let offered = own.document.get("appRoles").and_then(Value::as_array);
+        let value = |role: &Value| {
+            let id: Guid = role.get("id")?.as_str()?.parse().ok()?;
+            let is_enabled = role.get("isEnabled").and_then(Value::as_bool).unwrap_or(true);
+            let value = role.get("value")?.as_str()?;
+            (is_enabled && given.contains(&id)).then(|| value.to_owned())
+        };
+        Ok(offered.into_iter().flatten().filter_map(value).collect())
+    }
+
+    fn given(&self, txn: &Txn, own: &Application, principal: ObjectId) -> Result<Vec<Guid>> {
+        let Some(resource) = service_principals::of_application(txn, own.client_id)? else {
+            return Ok(Vec::new());
+        };
+        let mut given = Vec::new();
+        for holder in groups::direct(txn, principal)?.into_iter().chain([principal]) {
+            let of_holder = links::assignments(txn, holder)?;
+            given.extend(
+                of_holder.into_iter().filter(|it| it.resource == resource.object_id).map(|it| it.app_role),
+            );
+        }
+        Ok(given)
+    }
+
+    /// Whether only those may have tokens for it who were given a role, and this one was not.
+    pub fn keeps_out(&self, txn: &Txn, principal: ObjectId) -> Result<bool> {
+        let Some(own) = &self.own else { return Ok(false) };
+        let resource = service_principals::of_application(txn, own.client_id)?;
+        let is_required = resource.and_then(|it| it.document.get("appRoleAssignmentRequired")?.as_bool());
+        Ok(is_required == Some(true) && self.given(txn, own, principal)?.is_empty())
+    }
+
+    /// Whether tokens for it list the user's groups. Azure's own services get them all; an application says
+    /// so in its `groupMembershipClaims`.
+    pub fn shows_groups(&self) -> bool {
+        self.membership_claims().is_none_or(|it| ["SecurityGroup", "All", "ApplicationGroup"].contains(&it))
+    }
+
+    /// The same of directory roles (`wids`).
+    pub fn shows_roles(&self) -> bool {
+        self.membership_claims().is_none_or(|it| ["DirectoryRole", "All"].contains(&it))
+    }
+
+    /// None for Azure's own services.
+    fn membership_claims(&self) -> Option<&str> {
+        let own = self.own.as_ref()?;
+        Some(own.document.get("groupMembershipClaims").and_then(Value::as_str).unwrap_or("None"))
+    }
+
+    /// The scopes that it offers to clients in a user's name; none for Azure's, which take any.
+    pub fn scopes(&self) -> Option<Vec<&str>> {
+        let offered = self.own.as_ref()?.document.get("api").and_then(|it| it.get("oauth2PermissionScopes"));
+        let is_enabled = |it: &&Value| it.get("isEnabled").and_then(Value::as_bool).unwrap_or(true);
+        let list = offered.and_then(Value::as_array).into_iter().flatten().filter(is_enabled);
+        Some(list.filter_map(|it| it.get("value")?.as_str()).collect())
+    }
+}
+
+impl Application {
+    /// The names by which clients ask for it, and which its own tokens may be for.
+    pub fn identifiers(&self) -> Vec<String> {
+        let own = [self.client_id.to_string(), format!("api://{}", self.client_id)];
+        own.into_iter().chain(self.identifier_uris().into_iter().map(str::to_owned)).collect()
     }
 }
 

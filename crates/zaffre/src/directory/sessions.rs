@@ -42,6 +42,9 @@ pub struct Code {
     pub challenge: Option<Challenge>,
     pub expires: Timestamp,
     pub is_redeemed: bool,
+    /// Somebody came with it a second time: it was stolen, and so may be what was given for it.
+    #[serde(default)]
+    pub is_replayed: bool,
 }
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -72,6 +75,17 @@ pub struct Refresh {
     pub user: ObjectId,
     pub client: ClientId,
     pub expires: Timestamp,
+    /// The hash of the code that the sign-in began with.
+    #[serde(default)]
+    pub origin: Option<String>,
+}
+
+impl Refresh {
+    /// Whether the code that all began with was used twice since (RFC 6749 §4.1.2).
+    pub fn is_revoked(&self, txn: &Txn) -> Result<bool> {
+        let Some(origin) = &self.origin else { return Ok(false) };
+        Ok(CODES.get(txn, origin)?.is_none_or(|code| code.is_replayed))
+    }
 }
 
 impl Challenge {
@@ -86,7 +100,8 @@ impl Challenge {
     }
 }
 
-fn hash(secret: &str) -> String {
+/// Under what a secret is kept.
+pub fn hash(secret: &str) -> String {
     text::base64url(keys::sha256(secret.as_bytes()))
 }
 

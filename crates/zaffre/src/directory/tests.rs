@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::{
     founding,
-    mint::{self, Purpose, Subject, mint, mint_or_keep},
+    mint::{self, Audience, Purpose, Subject, mint, mint_or_keep},
     resources,
     service_principals::{self, ManagedIdentity},
     verify::{TokenFault, verify},
@@ -324,7 +324,14 @@ async fn a_kept_token_counts_down_and_is_renewed_before_it_ends() {
         cx.cloud.clock.move_to(NOW.plus(Duration::from_secs(at)));
         let cx = self::cx(&server, CloudId::DEFAULT);
         let purpose = Purpose::new(&cx, &vm, subject().object_id, "https://storage.azure.com/");
-        let minted = mint_or_keep(&cx, purpose, subject(), mint::MANAGED_IDENTITY_LIFETIME, fresh).await;
+        let minted = mint_or_keep(
+            &cx,
+            purpose,
+            (subject(), Audience::default()),
+            mint::MANAGED_IDENTITY_LIFETIME,
+            fresh,
+        )
+        .await;
         let minted = minted.expect("is signed");
         (minted.token.to_string(), minted.expires_in(cx.now))
     };

@@ -18,14 +18,11 @@ use azure::{
         claims,
     },
     principal::{Principal, PrincipalKind},
-    time::Timestamp,
 };
 use serde_json::{Map, Value};
 
 use super::{bounded::Bounded, mint};
 use crate::{
-    cloud::Cloud,
-    env::Env,
     keys::{self, Keyring},
     service::Cx,
 };
@@ -58,27 +55,28 @@ impl std::error::Error for TokenFault {}
 /// Whom the token speaks for, if it is genuine, current, this cloud's, and for one of the audiences
 /// (`ResourceApp::audiences`).
 pub fn verify(cx: &Cx, token: &str, audiences: &[String]) -> Result<Principal, TokenFault> {
-    verify_at(&cx.env, &cx.cloud, cx.now, token, audiences)
+    let issuers = [claims::issuer(cx.cloud.charter.tenant)];
+    judge(cx, token, &issuers, audiences).map(principal)
 }
 
-fn verify_at(
-    env: &Env,
-    cloud: &Cloud,
-    now: Timestamp,
-    token: &str,
-    audiences: &[String],
-) -> Result<Principal, TokenFault> {
-    let genuine = env.tokens.verified.genuine(&env.keys, token)?;
-    let tenant = cloud.charter.tenant;
+/// What a token says that an application presents as its own: of either version, since each application
+/// chooses. Azure's services take version 1 alone, and ask `verify`.
+pub fn presented(cx: &Cx, token: &str, audiences: &[String]) -> Result<Believed, TokenFault> {
+    let tenant = cx.cloud.charter.tenant;
+    judge(cx, token, &[claims::issuer(tenant), claims::issuer_v2(tenant)], audiences)
+}
+
+fn judge(cx: &Cx, token: &str, issuers: &[String], audiences: &[String]) -> Result<Believed, TokenFault> {
+    let genuine = cx.env.tokens.verified.genuine(&cx.env.keys, token)?;
     let expected = Expectation {
-        issuers: &[claims::issuer(tenant)],
+        issuers,
         audiences,
-        tenant,
-        aio: Some(&mint::mark(cloud)),
+        tenant: cx.cloud.charter.tenant,
+        aio: Some(&mint::mark(&cx.cloud)),
         // One clock mints and verifies.
         skew: Duration::ZERO,
     };
-    check::check(&genuine.claims, now, &expected).map(principal).map_err(TokenFault::Claims)
+    check::check(&genuine.claims, cx.now, &expected).map_err(TokenFault::Claims)
 }
 
 /// Groups are not in the token; who decides about access reads them from the directory.

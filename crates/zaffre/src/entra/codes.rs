@@ -99,6 +99,21 @@ refusals! {
         "entra.md §4; the message as quoted by users";
     RESOURCE_OVER_V2 = 400 "invalid_request" "AADSTS901002"
         "The 'resource' request parameter is not supported.", "reference-error-codes";
+    DEFAULT_AND_MORE = 400 "invalid_scope" "AADSTS70011"
+        "The provided value for the input parameter 'scope' isn't valid. The scope {0} isn't valid.",
+        "entra.md §4; Azure adds: .default scope can't be combined with resource-specific scopes";
+    NO_SUCH_SCOPE = 400 "invalid_client" "AADSTS650053"
+        "The application '{0}' asked for scope '{1}' that doesn't exist on the resource '{2}'. Contact the app vendor.",
+        "reference-error-codes; recorded in Power Query's help on SAP OData; the word unverified";
+    ASKS_FOR_ITSELF = 400 "invalid_resource" "AADSTS90009"
+        "Application '{0}' is requesting a token for itself. This scenario is supported only if resource is specified using the GUID based App Identifier.",
+        "entra.md §4; the message: reference-error-codes";
+    NOT_ASSIGNED = 400 "invalid_grant" "AADSTS501051"
+        "Application '{0}'({1}) is not assigned to a role for the application '{2}'({3}).",
+        "recorded in an article on Azure Functions behind Entra ID";
+    USER_NOT_ASSIGNED = 400 "invalid_grant" "AADSTS50105"
+        "The signed in user '{0}' is not assigned to a role for the application '{1}'({2}).",
+        "reference-error-codes; the message as quoted by users";
     RESOURCE_NOT_FOUND = 400 "invalid_resource" "AADSTS500011"
         "The resource principal named {0} was not found in the tenant named {1}. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.",
         "entra.md §4";
@@ -121,6 +136,21 @@ refusals! {
         "No matching federated identity record found for presented assertion subject '{0}'.", "entra.md §4; the status unverified";
     ISSUER_KEYS_UNKNOWN = 401 "invalid_client" "AADSTS50166"
         "Request to External OIDC endpoint failed.", "reference-error-codes; the message unverified";
+    WRONG_ASSERTION = 400 "invalid_grant" "AADSTS50013"
+        "Assertion failed signature validation. [Reason - The provided signature value did not match the expected signature value.]",
+        "reference-error-codes; the reason as quoted by users";
+    ASSERTION_FOR_ANOTHER = 400 "invalid_grant" "AADSTS500131"
+        "Assertion audience does not match the Client app presenting the assertion. The audience in the assertion was '{0}' and the expected audience is '{1}' or one of the Application Uris of this application with App ID '{2}'.",
+        "reference-error-codes; the second sentence as quoted by users";
+    ASSERTION_EXPIRED = 400 "invalid_grant" "AADSTS500133"
+        "Assertion is not within its valid time range. Ensure that the access token is not expired before using it for user assertion, or request a new token. Current time: {0}, expiry time of assertion {1}.",
+        "reference-error-codes; the times as quoted by users";
+    ID_TOKEN_AS_ASSERTION = 400 "invalid_grant" "AADSTS240002"
+        "Input id_token cannot be used as 'urn:ietf:params:oauth:grant-type:jwt-bearer' grant.",
+        "reference-error-codes";
+    APPLICATION_ON_BEHALF = 400 "invalid_grant" "AADSTS7000114"
+        "Application '{0}' is not allowed to make application on-behalf-of calls.",
+        "reference-error-codes; recorded in Azure/mcp issue 2192";
     USER_NOT_FOUND = 400 "invalid_grant" "AADSTS50034"
         "The user account {0} does not exist in the {1} directory. To sign into this application, the account must be added to the directory.",
         "entra.md §4; the message as quoted by users";
@@ -139,6 +169,9 @@ refusals! {
         "The reply address does not match the reply address provided when requesting Authorization code.", "reference-error-codes; the message unverified";
     WRONG_VERIFIER = 400 "invalid_grant" "AADSTS501481"
         "The Code_Verifier does not match the code_challenge supplied in the authorization request.", "entra.md §3.2";
+    GRANT_REVOKED = 400 "invalid_grant" "AADSTS50173"
+        "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have changed or reset their password.",
+        "entra.md §4; the message as quoted by users";
     REFRESH_EXPIRED = 400 "invalid_grant" "AADSTS700082"
         "The refresh token has expired due to inactivity.", "entra.md §4";
     REDIRECT_URI_MISMATCH = 400 "invalid_request" "AADSTS50011"

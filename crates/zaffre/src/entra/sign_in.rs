@@ -84,6 +84,7 @@ pub(super) async fn authorize(cx: &Cx, asked: Authorize, body: Body) -> Result<R
         challenge,
         expires: cx.now.plus(sessions::CODE_LIFETIME),
         is_redeemed: false,
+        is_replayed: false,
     };
     let draw = cx.draw();
     let secret = cx.write(|txn| sessions::give_code(txn, &mut draw.clone(), &code)).await?;

@@ -29,6 +29,7 @@ use crate::{
 };
 
 mod grants;
+mod on_behalf_of;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_302_174);
 const TOKEN: &str = "/contoso.onmicrosoft.com/oauth2/v2.0/token";
@@ -396,7 +397,7 @@ async fn each_refusal_has_its_row() {
         (TOKEN.to_owned(), vec![("grant_type", "password")], 400, "invalid_request", 900_144),
         (
             TOKEN.to_owned(),
-            vec![("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")],
+            vec![("grant_type", "urn:ietf:params:oauth:grant-type:saml2-bearer")],
             400,
             "unsupported_grant_type",
             70003,
@@ -505,7 +506,7 @@ async fn each_refusal_has_its_row() {
     let by_other_tests = [
         9_002_313, 90014, 900_561, 50049, 700_025, 7_000_218, 50012, 700_027, 700_024, 700_211, 700_212,
         700_213, 50166, 50034, 50126, 50057, 70000, 54005, 70008, 500_112, 501_481, 700_082, 50011, 70016,
-        70018, 70020,
+        70018, 70020, 650_053, 90009, 501_051, 50105, 50013, 500_131, 500_133, 240_002, 7_000_114, 50173,
     ];
     let faults = [50000, 90033];
     let numbers = codes::TABLE.iter().filter_map(|it| codes::number(it.row()));

@@ -4,9 +4,9 @@
 //! form ──► grant ──► client: which application, by what proof ──► resource ──► mint
 //! ```
 //!
-//! Both endpoints give the same tokens, since every resource here is one whose tokens are of version 1
-//! (entra.md §2.1). They differ in how the resource is named (`resource`, or a scope that ends in
-//! `/.default`) and in whether the answer's numbers are text. What a user is asked for is in `users`.
+//! Both endpoints give the same tokens: which version one has is its resource's to say (entra.md §2.1).
+//! They differ in how the resource is named (`resource`, or a scope that ends in `/.default`) and in
+//! whether the answer's numbers are text. What a user is asked for is in `users`.
 
 use azure::{
     error::{Error, Result},
@@ -19,11 +19,17 @@ use super::{
     client::{self, Proof},
     codes,
     form::Form,
+    on_behalf_of,
     routes::{Tenant, Version},
     scopes, users,
 };
 use crate::{
-    directory::{Minted, Subject, mint, resources, service_principals},
+    directory::{
+        Minted, Subject,
+        mint::{self, Audience},
+        resources::{self, Resource},
+        service_principals,
+    },
     service::{Body, Cx, Reply},
     store::Txn,
 };
@@ -79,13 +85,13 @@ pub(super) async fn answer(cx: &Cx, request: TokenRequest, body: Body) -> Result
         "device_code" | "urn:ietf:params:oauth:grant-type:device_code" => {
             users::device_code(cx, &request, &form).await
         }
+        "urn:ietf:params:oauth:grant-type:jwt-bearer" => on_behalf_of::answer(cx, &request, &form).await,
         other => Err(unsupported(other)),
     }
 }
 
 /// Grants that Entra ID has and this program does not; the log tells them from those that nobody has.
-static LATER: &[&str] =
-    &["urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:saml2-bearer"];
+static LATER: &[&str] = &["urn:ietf:params:oauth:grant-type:saml2-bearer"];
 
 fn unsupported(grant: &str) -> Error {
     let error = codes::UNSUPPORTED_GRANT.with([grant]);
@@ -106,14 +112,16 @@ async fn client_credentials(cx: &Cx, request: &TokenRequest, form: &Form) -> Res
         Tenant::Consumers => return Err((&codes::NOT_OVER_CONSUMERS).into()),
         Tenant::Organizations => return Err(codes::APPLICATION_NOT_FOUND.with([client, "organizations"])),
     }
-    let audience = scopes::of_application(form, request.version)?;
-    let subject = cx.read(|txn| admit(cx, txn, (client, &proof), audience)).await?;
+    let asked = scopes::of_application(form, request.version)?;
+    let capabilities = scopes::capabilities(form)?;
+    let (subject, audience) = cx.read(|txn| admit(cx, txn, (client, &proof), asked)).await?;
+    let audience = Audience { capabilities, ..audience };
     let minted = mint::mint(cx, subject, audience, mint::APPLICATION_LIFETIME).await?;
-    Ok(Reply::json(200, &granted(cx, request.version, audience, &minted)))
+    Ok(Reply::json(200, &granted(cx, request.version, asked, &minted)))
 }
 
 /// The application, if its proof is good and the tenant has both it and the resource.
-fn admit(cx: &Cx, txn: &Txn, shown: (&str, &Proof<'_>), audience: &str) -> Result<Subject> {
+fn admit(cx: &Cx, txn: &Txn, shown: (&str, &Proof<'_>), asked: &str) -> Result<(Subject, Audience)> {
     let client = client::admit(cx, txn, shown)?;
     let (id, tenant) = (client.id, cx.cloud.charter.tenant);
     let missing = || codes::NO_SERVICE_PRINCIPAL.with([id.to_string(), tenant.to_string()]);
@@ -121,19 +129,23 @@ fn admit(cx: &Cx, txn: &Txn, shown: (&str, &Proof<'_>), audience: &str) -> Resul
     if !principal.account_enabled {
         return Err(codes::APPLICATION_DISABLED.with([id.to_string(), principal.display_name]));
     }
-    check_resource(cx, txn, audience)?;
+    let resource = resource(cx, txn, asked)?;
+    if resource.keeps_out(txn, principal.object_id)? {
+        let (of, of_name) =
+            resource.own.map(|it| (it.client_id.to_string(), it.display_name)).unwrap_or_default();
+        return Err(codes::NOT_ASSIGNED.with([id.to_string(), principal.display_name, of, of_name]));
+    }
+    let audience = resource.audience(txn, principal.object_id)?;
     let bearer = match (client.application, principal.resource_id) {
         (None, Some(identity)) => Bearer::UserAssigned { identity, used_from: None },
         _ => Bearer::App(client.credential),
     };
-    Ok(Subject { object_id: principal.object_id, client: id, bearer })
+    Ok((Subject { object_id: principal.object_id, client: id, bearer }, audience))
 }
 
-pub(super) fn check_resource(cx: &Cx, txn: &Txn, audience: &str) -> Result<()> {
-    match resources::is_known(txn, audience)? {
-        true => Ok(()),
-        false => Err(codes::RESOURCE_NOT_FOUND.with([audience, &cx.cloud.charter.display_name])),
-    }
+pub(super) fn resource(cx: &Cx, txn: &Txn, name: &str) -> Result<Resource> {
+    let unknown = || codes::RESOURCE_NOT_FOUND.with([name, &cx.cloud.charter.display_name]);
+    resources::find(txn, name)?.ok_or_else(unknown)
 }
 
 /// The members that every grant answers with.

@@ -5,7 +5,7 @@
 
 use azure::{
     error::Result,
-    ids::{ClientId, ObjectId},
+    ids::{ClientId, Guid, ObjectId},
     jwt::claims::{Bearer, Credential, User as Claims},
     text,
 };
@@ -21,7 +21,10 @@ use super::{
 };
 use crate::{
     directory::{
-        Subject, User, groups, mint, roles,
+        Subject, User, groups,
+        mint::{self, Audience},
+        resources::Resource,
+        roles,
         sessions::{self, Answer, Device, Refresh},
         users,
     },
@@ -34,11 +37,14 @@ use crate::{
 const FAMILY: &str = crate::directory::founding::AZURE_CLI;
 
 /// A sign-in that is about to be answered with tokens.
-struct SignIn {
-    user: ObjectId,
-    client: Client,
-    scopes: String,
-    nonce: Option<String>,
+pub(super) struct SignIn {
+    pub(super) user: ObjectId,
+    pub(super) client: Client,
+    pub(super) scopes: String,
+    pub(super) nonce: Option<String>,
+    /// The hash of the authorization code that it began with.
+    pub(super) origin: Option<String>,
+    pub(super) capabilities: Vec<String>,
 }
 
 /// The client of a user's grant: a public one has nothing to prove, another must.
@@ -52,7 +58,7 @@ fn admit(cx: &Cx, txn: &Txn, shown: (&str, &Proof<'_>)) -> Result<Client> {
     }
 }
 
-fn wanted(form: &Form, version: Version) -> Result<String> {
+pub(super) fn wanted(form: &Form, version: Version) -> Result<String> {
     let name = match version {
         Version::V1 => "resource",
         Version::V2 => "scope",
@@ -83,35 +89,48 @@ pub(super) async fn password(cx: &Cx, request: &TokenRequest, form: &Form) -> Re
     let scopes = wanted(form, request.version)?;
     let client = cx.read(|txn| admit(cx, txn, (shown.0, &shown.1))).await?;
     let user = believed(cx, name, secret).await?.object_id;
-    issue(cx, request.version, SignIn { user, client, scopes, nonce: None }).await
+    let capabilities = scopes::capabilities(form)?;
+    let sign_in = SignIn { user, client, scopes, nonce: None, origin: None, capabilities };
+    issue(cx, request.version, sign_in).await
 }
 
 pub(super) async fn refresh(cx: &Cx, request: &TokenRequest, form: &Form) -> Result<Reply> {
     let shown = client::shown(request, form)?;
     let token = form.required("refresh_token")?;
     let scopes = scopes::wanted(form, request.version).unwrap_or_else(|| "openid offline_access".to_owned());
-    let (client, found) =
-        cx.read(|txn| Ok((admit(cx, txn, (shown.0, &shown.1))?, sessions::refresh(txn, token)?))).await?;
-    let found = found.filter(|it| it.client == client.id).ok_or(&codes::INVALID_GRANT)?;
+    let read = |txn: &Txn| {
+        let client = admit(cx, txn, (shown.0, &shown.1))?;
+        let found = sessions::refresh(txn, token)?.filter(|it| it.client == client.id);
+        let found = found.ok_or(&codes::INVALID_GRANT)?;
+        Ok((client, found.is_revoked(txn)?, found))
+    };
+    let (client, is_revoked, found) = cx.read(read).await?;
+    if is_revoked {
+        return Err((&codes::GRANT_REVOKED).into());
+    }
     if cx.now >= found.expires {
         return Err((&codes::REFRESH_EXPIRED).into());
     }
     // MSAL asks for `openid profile offline_access` again; others expect a new token without asking.
     let scopes = format!("{scopes} offline_access");
-    issue(cx, request.version, SignIn { user: found.user, client, scopes, nonce: None }).await
+    let (origin, capabilities) = (found.origin, scopes::capabilities(form)?);
+    let sign_in = SignIn { user: found.user, client, scopes, nonce: None, origin, capabilities };
+    issue(cx, request.version, sign_in).await
 }
 
 pub(super) async fn authorization_code(cx: &Cx, request: &TokenRequest, form: &Form) -> Result<Reply> {
     let shown = client::shown(request, form)?;
     let (secret, redirect_uri) = (form.required("code")?, form.required("redirect_uri")?);
     let verifier = form.get("code_verifier");
-    let (client, code) = cx
+    let redeemed = cx
         .write(|txn| {
             let client = admit(cx, txn, (shown.0, &shown.1))?;
             let code = sessions::code(txn, secret)?.filter(|it| it.client == client.id);
             let code = code.ok_or(&codes::INVALID_GRANT)?;
             if code.is_redeemed {
-                return Err((&codes::CODE_REDEEMED).into());
+                // What was given for it the first time is good no longer, which has to be written.
+                sessions::put_code(txn, secret, &sessions::Code { is_replayed: true, ..code })?;
+                return Ok(None);
             }
             if cx.now >= code.expires {
                 return Err((&codes::CODE_EXPIRED).into());
@@ -128,11 +147,14 @@ pub(super) async fn authorization_code(cx: &Cx, request: &TokenRequest, form: &F
                 return Err((&codes::WRONG_VERIFIER).into());
             }
             sessions::put_code(txn, secret, &sessions::Code { is_redeemed: true, ..code.clone() })?;
-            Ok((client, code))
+            Ok(Some((client, code)))
         })
         .await?;
+    let (client, code) = redeemed.ok_or(&codes::CODE_REDEEMED)?;
     let scopes = scopes::wanted(form, request.version).unwrap_or(code.scopes);
-    issue(cx, request.version, SignIn { user: code.user, client, scopes, nonce: code.nonce }).await
+    let (origin, capabilities) = (Some(sessions::hash(secret)), scopes::capabilities(form)?);
+    let sign_in = SignIn { user: code.user, client, scopes, nonce: code.nonce, origin, capabilities };
+    issue(cx, request.version, sign_in).await
 }
 
 pub(super) async fn device_code(cx: &Cx, request: &TokenRequest, form: &Form) -> Result<Reply> {
@@ -157,7 +179,8 @@ pub(super) async fn device_code(cx: &Cx, request: &TokenRequest, form: &Form) ->
             Ok((client, device, user))
         })
         .await?;
-    issue(cx, request.version, SignIn { user, client, scopes: device.scopes, nonce: None }).await
+    let (scopes, capabilities) = (device.scopes, scopes::capabilities(form)?);
+    issue(cx, request.version, SignIn { user, client, scopes, nonce: None, origin: None, capabilities }).await
 }
 
 /// Begins a device's sign-in.
@@ -199,19 +222,21 @@ pub(super) async fn begin_device(cx: &Cx, request: &TokenRequest, form: &Form) -
 }
 
 /// Everything that a sign-in is answered with.
-async fn issue(cx: &Cx, version: Version, sign_in: SignIn) -> Result<Reply> {
+pub(super) async fn issue(cx: &Cx, version: Version, sign_in: SignIn) -> Result<Reply> {
     let asked = scopes::of_user(&sign_in.scopes)?;
-    let (user, claims) = cx.read(|txn| subject(cx, txn, &sign_in, &asked)).await?;
+    let admitted = cx.read(|txn| admitted(cx, txn, &sign_in, &asked)).await?;
+    let user = admitted.user;
     let subject = Subject {
         object_id: user.object_id,
         client: sign_in.client.id,
-        bearer: Bearer::User(Box::new(claims)),
+        bearer: Bearer::User(Box::new(admitted.claims)),
     };
-    let minted = mint::mint(cx, subject, &asked.audience, mint::APPLICATION_LIFETIME).await?;
-    let mut body = token::granted(cx, version, &asked.audience, &minted);
-    body["scope"] = json!(asked.answered);
+    let audience = Audience { capabilities: sign_in.capabilities.clone(), ..admitted.audience };
+    let minted = mint::mint(cx, subject, audience, mint::APPLICATION_LIFETIME).await?;
+    let mut body = token::granted(cx, version, &asked.resource, &minted);
+    body["scope"] = json!(admitted.answered);
     if asked.with_refresh_token {
-        body["refresh_token"] = json!(refresh_token(cx, &user, sign_in.client.id).await?);
+        body["refresh_token"] = json!(refresh_token(cx, &user, &sign_in).await?);
     }
     if sign_in.client.id.to_string() == FAMILY {
         body["foci"] = json!("1");
@@ -224,13 +249,28 @@ async fn issue(cx: &Cx, version: Version, sign_in: SignIn) -> Result<Reply> {
     Ok(Reply::json(200, &body))
 }
 
+/// A user who gets a token, and what it says.
+struct Admitted {
+    user: User,
+    claims: Claims,
+    audience: Audience,
+    /// The scopes, as the answer has them.
+    answered: String,
+}
+
 /// The user as of now: whoever was deleted or disabled since the sign-in gets nothing.
-fn subject(cx: &Cx, txn: &Txn, sign_in: &SignIn, asked: &Asked) -> Result<(User, Claims)> {
+fn admitted(cx: &Cx, txn: &Txn, sign_in: &SignIn, asked: &Asked) -> Result<Admitted> {
     let user = users::get(txn, sign_in.user)?.ok_or(&codes::INVALID_GRANT)?;
     if !user.account_enabled {
         return Err((&codes::USER_DISABLED).into());
     }
-    token::check_resource(cx, txn, &asked.audience)?;
+    check_assigned(txn, &sign_in.client, &user)?;
+    let resource = token::resource(cx, txn, &asked.resource)?;
+    let is_itself = resource.own.as_ref().is_some_and(|it| it.client_id == sign_in.client.id);
+    if is_itself && resource.name.parse::<Guid>().is_err() {
+        return Err(codes::ASKS_FOR_ITSELF.with([sign_in.client.id.to_string()]));
+    }
+    let granted = asked.granted(&sign_in.client.id.to_string(), &resource)?;
     let of = |name: &str| user.document.get(name).and_then(Value::as_str).map(str::to_owned);
     let claims = Claims {
         credential: Some(sign_in.client.credential),
@@ -239,14 +279,29 @@ fn subject(cx: &Cx, txn: &Txn, sign_in: &SignIn, asked: &Asked) -> Result<(User,
         given_name: of("givenName"),
         family_name: of("surname"),
         methods: vec!["pwd".to_owned()],
-        groups: groups::of(txn, user.object_id)?,
-        directory_roles: roles::of(txn, user.object_id)?,
-        scopes: asked.names.clone(),
+        groups: if resource.shows_groups() { groups::of(txn, user.object_id)? } else { Vec::new() },
+        directory_roles: if resource.shows_roles() { roles::of(txn, user.object_id)? } else { Vec::new() },
+        scopes: granted.scp,
         subject: pairwise(&user, sign_in.client.id),
         address: None,
         puid: None,
     };
-    Ok((user, claims))
+    let audience = resource.audience(txn, user.object_id)?;
+    Ok(Admitted { user, claims, audience, answered: granted.answered })
+}
+
+/// An application may take only those users who were given a role on it.
+fn check_assigned(txn: &Txn, client: &Client, user: &User) -> Result<()> {
+    let Some(application) = &client.application else { return Ok(()) };
+    let itself = Resource { name: String::new(), own: Some(application.clone()) };
+    match itself.keeps_out(txn, user.object_id)? {
+        false => Ok(()),
+        true => Err(codes::USER_NOT_ASSIGNED.with([
+            user.user_principal_name.clone(),
+            application.client_id.to_string(),
+            application.display_name.clone(),
+        ])),
+    }
 }
 
 /// A subject that differs from client to client.
@@ -254,9 +309,14 @@ fn pairwise(user: &User, client: ClientId) -> String {
     text::base64url(keys::sha256(format!("{} {client}", user.object_id).as_bytes()))
 }
 
-async fn refresh_token(cx: &Cx, user: &User, client: ClientId) -> Result<String> {
+async fn refresh_token(cx: &Cx, user: &User, sign_in: &SignIn) -> Result<String> {
     let draw = cx.draw();
-    let refresh = Refresh { user: user.object_id, client, expires: cx.now.plus(sessions::REFRESH_LIFETIME) };
+    let refresh = Refresh {
+        user: user.object_id,
+        client: sign_in.client.id,
+        expires: cx.now.plus(sessions::REFRESH_LIFETIME),
+        origin: sign_in.origin.clone(),
+    };
     cx.write(|txn| sessions::give_refresh(txn, &mut draw.clone(), &refresh)).await
 }
 

@@ -14,10 +14,11 @@ use super::{
 use crate::{
     directory::{
         Minted,
-        mint::{self, Purpose},
+        mint::{self, Audience, Purpose},
         resources,
     },
     service::{Body, Cx, Parts, Reply},
+    store::Txn,
 };
 
 const FORM_BYTES: usize = 16 << 10;
@@ -144,24 +145,29 @@ pub(super) async fn answer(cx: &Cx, machine: &Machine, request: &TokenRequest, b
         }
     };
     let identity = select(&machine.identities, asked.selector.as_ref())?;
-    if !cx.read(|txn| resources::is_known(txn, &asked.resource)).await? {
-        return Err(unknown_resource(cx, &asked.resource));
-    }
-    let minted = token(cx, machine, identity, asked).await?;
+    let audience = cx.read(|txn| audience(txn, identity, &asked.resource)).await?;
+    let audience = audience.ok_or_else(|| unknown_resource(cx, &asked.resource))?;
+    let minted = token(cx, (machine, identity), asked, audience).await?;
     Ok(match is_old {
         true => old_answer(cx, asked, &minted),
         false => granted(cx, asked, identity, &minted),
     })
 }
 
+/// The resource, and which of its application's roles the identity has.
+fn audience(txn: &Txn, identity: &AttachedIdentity, resource: &str) -> Result<Option<Audience>> {
+    let found = resources::find(txn, resource)?;
+    found.map(|it| it.audience(txn, identity.object_id)).transpose()
+}
+
 async fn token(
     cx: &Cx,
-    machine: &Machine,
-    identity: &AttachedIdentity,
+    (machine, identity): (&Machine, &AttachedIdentity),
     asked: &Parameters,
+    audience: Audience,
 ) -> Result<Minted> {
     let purpose = Purpose::new(cx, &machine.vm.id, identity.object_id, &asked.resource);
-    let subject = machine.subject(identity);
+    let subject = (machine.subject(identity), audience);
     mint::mint_or_keep(cx, purpose, subject, mint::MANAGED_IDENTITY_LIFETIME, asked.bypass_cache).await
 }
 

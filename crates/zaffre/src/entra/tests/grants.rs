@@ -20,23 +20,23 @@ const ORGANIZATIONS: &str = "/organizations/oauth2/v2.0/token";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-struct World {
-    server: Arc<Server>,
-    password: String,
+pub(super) struct World {
+    pub(super) server: Arc<Server>,
+    pub(super) password: String,
 }
 
 impl World {
-    async fn begin() -> World {
+    pub(super) async fn begin() -> World {
         let (server, credentials) = server().await;
         World { server, password: credentials.password }
     }
 
-    fn cx(&self) -> Cx {
+    pub(super) fn cx(&self) -> Cx {
         let cloud = self.server.cloud(CloudId::DEFAULT).expect("is open");
         Cx::internal(&self.server.env, &cloud, Door::named(CloudId::DEFAULT))
     }
 
-    fn later(&self, seconds: u64) {
+    pub(super) fn later(&self, seconds: u64) {
         let cloud = self.server.cloud(CloudId::DEFAULT).expect("is open");
         assert!(cloud.clock.move_to(NOW.plus(Duration::from_secs(seconds))));
     }
@@ -250,7 +250,11 @@ async fn a_code_is_redeemed_once_by_whoever_began_the_sign_in() {
     let jwks = get(&world.server, "/common/discovery/v2.0/keys").await.body;
     let id = verified(&jwks, answer.body["id_token"].as_str().expect("text")).expect("verifies");
     assert_eq!(id["nonce"], "n1");
+    let refresh = answer.body["refresh_token"].as_str().expect("text").to_owned();
+    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str())];
+    assert_eq!(world.refused(&form).await, 0);
     assert_eq!(number(&world.redeem(&code, VERIFIER).await), 54005);
+    assert_eq!(world.refused(&form).await, 50173, "a code that comes twice was stolen");
     assert_eq!(number(&world.redeem("1.other", VERIFIER).await), 70000);
     let late = world.code().await;
     world.later(600);
