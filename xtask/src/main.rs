@@ -7,6 +7,7 @@
 
 mod bench;
 mod campaign;
+mod clients;
 mod place;
 mod stages;
 mod test;
@@ -35,6 +36,12 @@ const COMMANDS: &[Command] = &[
         takes: "[STAGE]...",
         says: "run every test, or only the stages named",
         run: test::run,
+    },
+    Command {
+        name: "clients",
+        takes: "NAME [CHAPTER]...",
+        says: "run Azure's own clients against the program: identity, az, python, js",
+        run: clients::run,
     },
     Command {
         name: "campaign",

@@ -5,7 +5,7 @@
 //! but shares the build scripts' output, which is why it is told `--release` too.
 
 use crate::tools::{
-    C_COMPILER, CARGO_DENY, CLIPPY, CURL, NAMESPACES, OPENSSL, POSTGRESQL, PYTHON, RUSTFMT, Tool,
+    AZ, C_COMPILER, CARGO_DENY, CLIPPY, CURL, NAMESPACES, NODE, OPENSSL, POSTGRESQL, PYTHON, RUSTFMT, Tool,
 };
 
 pub(crate) struct Stage {
@@ -79,14 +79,25 @@ pub(crate) const STAGES: &[Stage] = &[
         name: "python",
         says: "the real Python SDKs, through the proxy variables alone",
         needs: &[PYTHON],
-        command: &[
-            "python3",
-            "clients/python/run.py",
-            "--zaffre",
-            "{zaffre}",
-            "--work",
-            "{target}/clients/python",
-        ],
+        command: &clients("python"),
+        later_ones_need_it: false,
+    },
+    Stage {
+        name: "js",
+        says: "the real JavaScript SDKs, through the proxy variables alone",
+        needs: &[PYTHON, NODE],
+        command: &clients("js"),
+        later_ones_need_it: false,
+    },
+    Stage {
+        name: "az",
+        says: "the real Azure CLI, by transcripts",
+        needs: AZ,
+        command: &clients("az"),
         later_ones_need_it: false,
     },
 ];
+
+const fn clients(kind: &'static str) -> [&'static str; 7] {
+    ["python3", "clients/run.py", kind, "--zaffre", "{zaffre}", "--work", "{target}/clients"]
+}

@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 
 use crate::place;
 use crate::stages::{STAGES, Stage};
+use crate::tools;
 
 pub(crate) fn run(names: &[String]) -> Result<(), String> {
     let stages = named(names)?;
     print_plan(&stages)?;
-    require_tools(&stages)?;
+    tools::require(stages.iter().flat_map(|stage| stage.needs))?;
     let outcomes = run_all(&stages);
     print_times(&outcomes);
     let total: Count = outcomes.iter().filter_map(|outcome| outcome.ran.as_ref()).map(|ran| ran.count).sum();
@@ -40,24 +41,6 @@ fn print_plan(stages: &[&Stage]) -> Result<(), String> {
         println!("  {:<7} {}\n          {}", stage.name, stage.says, filled_in(stage.command)?.join(" "));
     }
     Ok(())
-}
-
-/// Refuses, naming everything that is missing at once, rather than one thing a run.
-fn require_tools(stages: &[&Stage]) -> Result<(), String> {
-    let mut missing = Vec::new();
-    for tool in stages.iter().flat_map(|stage| stage.needs) {
-        if !missing.contains(&tool) && !tool.works() {
-            missing.push(tool);
-        }
-    }
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let rows = missing.iter().map(|tool| format!("\n  {}\n      {}", tool.name, tool.get));
-    Err(format!(
-        "something is missing or does not work here (nothing was installed):{}",
-        rows.collect::<String>()
-    ))
 }
 
 /// What became of a stage.
@@ -102,7 +85,7 @@ fn run_all(stages: &[&'static Stage]) -> Vec<Outcome> {
 fn run_one(stage: &Stage) -> Ran {
     println!("\n[{}]", stage.name);
     let start = Instant::now();
-    let (is_good, count) = run_command(stage).unwrap_or_else(|why| {
+    let (is_good, count) = run_command(stage.command).unwrap_or_else(|why| {
         println!("{why}");
         (false, Count::default())
     });
@@ -110,8 +93,8 @@ fn run_one(stage: &Stage) -> Ran {
 }
 
 /// Runs a stage's command line, passes its output on as it comes, and counts the tests it reports.
-fn run_command(stage: &Stage) -> Result<(bool, Count), String> {
-    let words = filled_in(stage.command)?;
+pub(crate) fn run_command(command: &[&str]) -> Result<(bool, Count), String> {
+    let words = filled_in(command)?;
     let (program, args) = words.split_first().expect("a stage names a program");
     let cannot = |why| format!("cannot run `{program}`: {why}");
     let mut child = Command::new(program)
@@ -154,17 +137,17 @@ fn print_times(outcomes: &[Outcome]) {
 
 /// How many tests passed, failed, and did not run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Count {
+pub(crate) struct Count {
     passed: u32,
-    failed: u32,
+    pub(crate) failed: u32,
     skipped: u32,
 }
 
 impl Count {
     /// What a line of output says about tests: cargo's `test result: ok. 3 passed; 0 failed; 1 ignored; ...`,
-    /// or `python: 3 passed, 0 failed, 1 skipped`. Other lines count nothing.
+    /// or one kind of clients' `python: 3 passed, 0 failed, 1 skipped`. Other lines count nothing.
     fn of(line: &str) -> Count {
-        let is_summary = line.starts_with("test result: ") || line.starts_with("python: ");
+        let is_summary = ["test result: ", "python: ", "js: ", "az: "].iter().any(|it| line.starts_with(it));
         let mut count = Count::default();
         if !is_summary {
             return count;
@@ -180,6 +163,11 @@ impl Count {
             }
         }
         count
+    }
+
+    /// `steps 12 failed 0`: those that were not taken after a failure are no steps.
+    pub(crate) fn as_steps(self) -> String {
+        format!("steps {} failed {}", self.passed + self.failed, self.failed)
     }
 }
 
@@ -223,12 +211,19 @@ mod tests {
             ("test result: FAILED. 1 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out", 1, 3, 0),
             ("python: 12 passed, 1 failed", 12, 1, 0),
             ("python: 12 passed, 1 failed, 4 skipped", 12, 1, 4),
+            ("az: 160 passed, 0 failed", 160, 0, 0),
             ("  tour: 12 steps, 0 differ", 0, 0, 0),
             ("test a_thing_that_says_2 passed ... ok", 0, 0, 0),
             ("", 0, 0, 0),
         ] {
             assert_eq!(Count::of(line), Count { passed, failed, skipped }, "{line}");
         }
+    }
+
+    #[test]
+    fn steps_are_what_was_taken() {
+        let count = Count { passed: 12, failed: 1, skipped: 4 };
+        assert_eq!(count.as_steps(), "steps 13 failed 1");
     }
 
     #[test]

@@ -48,6 +48,23 @@ pub(crate) const PYTHON: Tool = Tool {
     get: "apt-get install python3 python3-venv",
 };
 
+/// For the JavaScript SDKs, whose engines ask for 20 or later.
+pub(crate) const NODE: Tool = Tool {
+    name: "Node.js 20 or later, with npm",
+    probe: &[
+        "sh",
+        "-c",
+        "npm --version && node -e 'process.exit(process.versions.node.split(\".\")[0] < 20)'",
+    ],
+    get: "apt-get install nodejs npm   (Debian 13 or later; on an older one, Node.js's own packages)",
+};
+
+pub(crate) const BASH: Tool =
+    Tool { name: "bash", probe: &["bash", "--version"], get: "apt-get install bash" };
+
+/// What the stories of the Azure CLI run: it is installed by `clients/run.py`, into the target folder.
+pub(crate) const AZ: &[Tool] = &[PYTHON, BASH, OPENSSL, NAMESPACES];
+
 /// Guests are made of these. `unshare` stands for them: it asks the kernel for what `zaffre` asks it for.
 pub(crate) const NAMESPACES: Tool = Tool {
     name: "Linux namespaces (user, mount, network, PID)",
@@ -55,6 +72,24 @@ pub(crate) const NAMESPACES: Tool = Tool {
     get: "a kernel that lets you: sysctl user.max_user_namespaces (not 0), kernel.unprivileged_userns_clone=1, \
           kernel.apparmor_restrict_unprivileged_userns=0; in a container, also a seccomp profile that allows unshare",
 };
+
+/// Refuses, naming everything that is missing at once, rather than one thing a run.
+pub(crate) fn require<'t>(tools: impl IntoIterator<Item = &'t Tool>) -> Result<(), String> {
+    let mut missing: Vec<&Tool> = Vec::new();
+    for tool in tools {
+        if !missing.contains(&tool) && !tool.works() {
+            missing.push(tool);
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let rows = missing.iter().map(|tool| format!("\n  {}\n      {}", tool.name, tool.get));
+    Err(format!(
+        "something is missing or does not work here (nothing was installed):{}",
+        rows.collect::<String>()
+    ))
+}
 
 impl Tool {
     pub(crate) fn works(&self) -> bool {

@@ -22,7 +22,7 @@ class Running:
         self.zaffre, self.data, self.log = zaffre, data, log
 
     def __enter__(self):
-        command = [self.zaffre, "up", "--memory", "--port", "all=0", "--data", self.data]
+        command = [self.zaffre, "up", "--memory", "--offline", "--port", "all=0", "--data", self.data]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -1,0 +1,100 @@
+//! `cargo xtask clients NAME`: Azure's own clients, unmodified, against the built program.
+//!
+//! `clients/run.py` runs one kind of them; a row here is a few of these runs. The last line counts what they showed.
+
+use std::process::Command;
+
+use crate::place;
+use crate::test::{self, Count};
+use crate::tools::{self, AZ, NODE, PYTHON, Tool};
+
+struct Row {
+    name: &'static str,
+    says: &'static str,
+    needs: &'static [Tool],
+    /// A kind of clients, and the chapters of it; all of them where none is named.
+    runs: &'static [(&'static str, &'static [&'static str])],
+}
+
+/// The chapters of Python's claims that are about who somebody is; some stand on what `resource_manager` makes.
+const IDENTITY: &[&str] =
+    &["signing_in", "people", "applications", "resource_manager", "machine", "hosts", "tokens"];
+
+const ROWS: &[Row] = &[
+    Row {
+        name: "identity",
+        says: "tokens, by every credential of azure-identity and MSAL, in Python and JavaScript",
+        needs: &[PYTHON, NODE],
+        runs: &[("python", IDENTITY), ("js", &[])],
+    },
+    Row { name: "az", says: "the Azure CLI, by transcripts", needs: AZ, runs: &[("az", &[])] },
+    Row {
+        name: "python",
+        says: "every claim of the Python SDKs",
+        needs: &[PYTHON],
+        runs: &[("python", &[])],
+    },
+    Row {
+        name: "js",
+        says: "every claim of the JavaScript SDKs",
+        needs: &[PYTHON, NODE],
+        runs: &[("js", &[])],
+    },
+];
+
+pub(crate) fn run(words: &[String]) -> Result<(), String> {
+    let (name, chapters) = words.split_first().ok_or_else(usage)?;
+    let row = ROWS.iter().find(|row| row.name == name).ok_or_else(usage)?;
+    tools::require(row.needs)?;
+    build()?;
+    let mut total = Count::default();
+    for (kind, own) in row.runs {
+        let mut line =
+            vec!["python3", "clients/run.py", kind, "--zaffre", "{zaffre}", "--work", "{target}/clients"];
+        match chapters {
+            [] => line.extend(*own),
+            chosen => line.extend(chosen.iter().map(String::as_str)),
+        }
+        let (is_good, count) = test::run_command(&line)?;
+        total += count;
+        // A run that ended before it could count has failed all the same.
+        if !is_good && count.failed == 0 {
+            total.failed += 1;
+        }
+    }
+    println!("{}", total.as_steps());
+    if total.failed == 0 { Ok(()) } else { Err(format!("{} of them failed", total.failed)) }
+}
+
+fn build() -> Result<(), String> {
+    let status = Command::new(place::cargo())
+        .current_dir(place::root())
+        .args(["build", "--quiet", "--release", "--locked", "--package", "zaffre"])
+        .status()
+        .map_err(|why| format!("cannot start cargo: {why}"))?;
+    if status.success() { Ok(()) } else { Err("the program does not build".to_owned()) }
+}
+
+fn usage() -> String {
+    let rows = ROWS.iter().map(|row| format!("\n  cargo xtask clients {:<9}  {}", row.name, row.says));
+    format!("name one, and chapters of it if not all are wanted:{}", rows.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_not_in_the_table_is_refused_with_those_there_are() {
+        let why = run(&["azz".to_owned()]).expect_err("there is none");
+        assert!(ROWS.iter().all(|row| why.contains(row.name)), "{why}");
+    }
+
+    #[test]
+    fn every_kind_has_a_folder_with_a_program() {
+        for (kind, _) in ROWS.iter().flat_map(|row| row.runs) {
+            let folder = place::root().join("clients").join(kind);
+            assert!(["main.py", "main.js"].iter().any(|it| folder.join(it).exists()), "{kind}");
+        }
+    }
+}
