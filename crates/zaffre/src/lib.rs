@@ -24,6 +24,7 @@ pub mod resources;
 pub mod service;
 pub mod store;
 pub mod tour;
+mod upkeep;
 
 use std::{
     collections::HashMap,
@@ -39,9 +40,9 @@ use crate::{
     door::Door,
     env::{Env, LogFormat, Settings},
     keys::{Keyring, SigningKey},
-    products::storage::blob,
     service::{Body, reply::ReplyBody},
     store::{Content, Store, Txn},
+    upkeep::Upkeep,
 };
 
 /// Why a cloud cannot start.
@@ -50,6 +51,8 @@ pub type StartError = Box<dyn std::error::Error + Send + Sync>;
 pub struct Server {
     pub env: Arc<Env>,
     clouds: RwLock<HashMap<CloudId, Opened>>,
+    /// Ends with the server. Tests' servers in memory have none.
+    upkeep: OnceLock<Upkeep>,
 }
 
 #[derive(Clone)]
@@ -70,7 +73,9 @@ impl Server {
             charters.push((CloudId::DEFAULT, Charter::contoso(now)));
         }
         let clouds: Vec<CloudId> = charters.iter().map(|(id, _)| *id).collect();
-        blob::purge::recover(&server.env, &clouds).await?;
+        let holder = Chance::system().draw().guid();
+        let upkeep = upkeep::begin(&server.env, &clouds, holder).await?;
+        let _ = server.upkeep.set(upkeep);
         for (id, charter) in charters {
             server.open(Cloud { id, charter, clock: Clock::System, chance: Chance::system() }).await?;
         }
@@ -95,7 +100,7 @@ impl Server {
     }
 
     fn over(env: Arc<Env>) -> Arc<Self> {
-        Arc::new(Server { env, clouds: RwLock::default() })
+        Arc::new(Server { env, clouds: RwLock::default(), upkeep: OnceLock::new() })
     }
 
     /// Opens a cloud: one that the store does not know yet is founded with the charter it comes with,

@@ -128,6 +128,27 @@ impl Up {
         assert!(status == 200 || status == 201, "{status} {answer}");
     }
 
+    /// Makes a virtual machine, and the group that it is in.
+    pub(crate) fn make_machine(&self, token: &str, name: &str) {
+        self.put(token, "", &json!({ "location": "westeurope" }));
+        let machine = json!({
+            "location": "westeurope",
+            "identity": { "type": "SystemAssigned" },
+            "properties": {
+                "hardwareProfile": { "vmSize": "Standard_D2s_v5" },
+                "storageProfile": { "imageReference": {
+                    "publisher": "Canonical", "offer": "0001-com-ubuntu-server-jammy",
+                    "sku": "22_04-lts-gen2", "version": "latest",
+                } },
+                "osProfile": {
+                    "computerName": name, "adminUsername": "azureuser", "adminPassword": "Not-A-Secret-1",
+                },
+                "networkProfile": { "networkInterfaces": [] },
+            },
+        });
+        self.put(token, &format!("/providers/Microsoft.Compute/virtualMachines/{name}"), &machine);
+    }
+
     /// Asks the metadata service at the proxy for a token, with an absolute address, as clients do.
     fn metadata(&self, credentials: Option<&str>) -> String {
         let address = self.run_json()["addresses"]["proxy"].as_str().expect("a proxy").to_owned();
@@ -265,23 +286,7 @@ fn a_virtual_machine_runs_commands_and_lends_its_identity_to_who_has_its_secret(
     let up = Up::start(&["--memory"]);
     let (_, answer) = up.token();
     let token = answer["access_token"].as_str().expect("a token");
-    up.put(token, "", &json!({ "location": "westeurope" }));
-    let machine = json!({
-        "location": "westeurope",
-        "identity": { "type": "SystemAssigned" },
-        "properties": {
-            "hardwareProfile": { "vmSize": "Standard_D2s_v5" },
-            "storageProfile": { "imageReference": {
-                "publisher": "Canonical", "offer": "0001-com-ubuntu-server-jammy",
-                "sku": "22_04-lts-gen2", "version": "latest",
-            } },
-            "osProfile": {
-                "computerName": "myVM", "adminUsername": "azureuser", "adminPassword": "Not-A-Secret-1",
-            },
-            "networkProfile": { "networkInterfaces": [] },
-        },
-    });
-    up.put(token, "/providers/Microsoft.Compute/virtualMachines/myVM", &machine);
+    up.make_machine(token, "myVM");
 
     let mut command =
         zaffre(up.path(), &["vm", "exec", "myVM", "--", "sh", "-c", "cat; echo oops >&2; exit 7"]);

@@ -1,9 +1,11 @@
 //! Two clouds' processes on one PostgreSQL database: one cloud, whichever is asked.
 
-use std::process::Output;
+use std::{fs, path::Path, process::Output, time::Duration};
 
+use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::{postgres, process};
 
@@ -27,12 +29,69 @@ fn two_processes_on_one_database_are_one_cloud_and_outlive_each_other() {
     let mut two = process::Up::start(&words);
     assert_eq!(credentials(&one.home), credentials(&two.home));
     assert_eq!(one.token().0, 200);
-    one.signal(rustix::process::Signal::KILL);
+    one.signal(Signal::KILL);
     assert_eq!(two.token().0, 200, "the other goes on");
     let three = process::Up::start(&words);
     assert_eq!(credentials(&three.home), credentials(&two.home));
-    two.signal(rustix::process::Signal::TERM);
+    two.signal(Signal::TERM);
     assert_eq!(three.token().0, 200);
+}
+
+/// The most that anybody may wait for what a process did that is gone.
+const GONE: Duration = Duration::from_secs(10);
+
+fn runs(home: &Path, vm: &str) -> Result<(), String> {
+    let done = process::run(home, &["vm", "exec", vm, "--", "true"]);
+    if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into_owned()) }
+}
+
+#[test]
+fn what_one_process_did_for_all_another_does_when_it_is_killed() {
+    let Some(cluster) = postgres::shared() else { return };
+    let address = cluster.fresh();
+    let bodies = folder();
+    let content = bodies.path().to_str().expect("text");
+    let words = ["--store", &address, "--content", content, "--guests", "simulated"];
+    let mut one = process::Up::start(&words);
+    let token = one.token().1["access_token"].as_str().expect("a token").to_owned();
+    one.make_machine(&token, "first");
+    runs(one.home.path(), "first").expect("it has the machines");
+
+    let two = process::Up::start(&words);
+    two.make_machine(&token, "second");
+    runs(one.home.path(), "second").expect("what another process is told, this one does");
+    // As a process leaves a body that it did not come to name. Both have looked when they started.
+    let orphan = bodies.path().join("3f").join("3f".repeat(16));
+    fs::create_dir_all(orphan.parent().expect("a folder")).expect("creates");
+    fs::write(&orphan, "nobody's").expect("writes");
+
+    one.signal(Signal::KILL);
+    let since = Instant::now();
+    for vm in ["first", "second"] {
+        runs(two.home.path(), vm).expect("it has the machines now");
+    }
+    assert!(since.elapsed() < GONE, "the machines took {:?}", since.elapsed());
+    while orphan.exists() {
+        assert!(since.elapsed() < GONE, "the sweep took longer");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_process_that_is_stopped_hands_its_duties_over() {
+    let Some(cluster) = postgres::shared() else { return };
+    let address = cluster.fresh();
+    let bodies = folder();
+    let content = bodies.path().to_str().expect("text");
+    let words = ["--store", &address, "--content", content, "--guests", "simulated"];
+    let mut one = process::Up::start(&words);
+    let token = one.token().1["access_token"].as_str().expect("a token").to_owned();
+    one.make_machine(&token, "first");
+    let two = process::Up::start(&words);
+    let refused = runs(two.home.path(), "first").expect_err("another process has it");
+    assert!(refused.contains("run by another process of this cloud"), "{refused}");
+    one.signal(Signal::TERM);
+    runs(two.home.path(), "first").expect("it has the machines now");
 }
 
 #[test]

@@ -72,7 +72,20 @@ impl Fault {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        Fault::Internal.because(error)
+        let fault = match &error {
+            StoreError::Conflict { .. }
+            | StoreError::Closed
+            | StoreError::ReadOnly { .. }
+            | StoreError::Locked { .. }
+            | StoreError::Database { .. }
+            | StoreError::Io { .. } => Fault::Unavailable,
+            StoreError::Newer { .. }
+            | StoreError::Corrupt { .. }
+            | StoreError::TooLarge { .. }
+            | StoreError::Record { .. }
+            | StoreError::NoContent { .. } => Fault::Internal,
+        };
+        fault.because(error)
     }
 }
 

@@ -29,7 +29,7 @@ struct Home {
 
 /// Makes a directory the one for this store's bodies, or sees that it is. `drawn` names it if it has no name yet.
 pub async fn settle(store: &Store, dir: &Path, drawn: Guid) -> Result<(), StoreError> {
-    if store.inner.engine.shared().is_none() {
+    if !store.is_shared() {
         return Ok(());
     }
     let path = dir.to_owned();

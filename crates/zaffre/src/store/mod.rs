@@ -28,7 +28,7 @@
 //! - `engine.rs`: what is asked of an engine; `embedded.rs` keeps the bytes on disk, `memory.rs` in memory,
 //!   `postgres/` in a database that any number of processes share.
 //! - `bodies.rs`: where the bodies of a shared store are.
-//! - `lease.rs`: who does what only one process may do at a time.
+//! - `lease.rs`: who does what only one process may do at a time; `duty.rs` stands for it as long as a process runs.
 //! - `journal.rs`, `sorted.rs`: the engine's files, read without it, for those who must know what of them is whole.
 //! - `content/`: bodies too large to lie beside their record.
 //! - `backup.rs`, `fsck.rs`: all of it to another place and back; all of it read and judged.
@@ -41,6 +41,7 @@ mod blocking;
 pub mod bodies;
 mod commit;
 mod content;
+pub mod duty;
 mod embedded;
 mod engine;
 mod error;
@@ -69,7 +70,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use watch::Watchers;
 
-pub use content::{Content, ContentId, ContentReader, ContentWriter, INLINE_LIMIT, Stored, Swept};
+pub use content::{
+    Content, ContentId, ContentReader, ContentWriter, Holds, INLINE_LIMIT, Stored, Swept, recount,
+};
 pub use error::StoreError;
 pub use key::{Component, Key, KeyBuf, KeyPrefix, KeyReader};
 pub use table::{Raw, Record, Rows, Span, Table};
@@ -267,6 +270,11 @@ impl Store {
             next = cloud.checked_add(1);
         }
         Ok(clouds)
+    }
+
+    /// Whether other processes may commit to the same rows.
+    pub fn is_shared(&self) -> bool {
+        self.inner.engine.shared().is_some()
     }
 
     fn watchers(&self) -> &Watchers {

@@ -80,7 +80,11 @@ pub(super) fn port(extension: &Resource) -> Option<u16> {
 }
 
 pub(super) fn delete(removal: &mut Removal<'_>) -> Result<Gone> {
-    removal.cx.env.follower.wake_after(removal.txn);
+    let vm = removal.resource.id.parent().expect("an extension is inside its machine");
+    // Written as it is: whoever runs the machine may be another process, and hears of rows alone.
+    if let Some(machine) = machine::get(removal.txn, &vm)? {
+        machine::put(removal.cx, removal.txn, &vm, &machine)?;
+    }
     Ok(Gone::Now)
 }
 

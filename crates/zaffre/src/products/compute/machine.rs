@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     host::Share,
     service::Cx,
-    store::{Table, Txn},
+    store::{CloudId, Span, Store, StoreError, Table, Txn, Watch},
 };
 
 const MACHINES: Table<ResourceId, Machine> = Table::new("machines");
@@ -105,6 +105,11 @@ pub(super) fn get(txn: &Txn, vm: &ResourceId) -> Result<Option<Machine>> {
 /// All of them, in the order of their ids.
 pub(super) fn all(txn: &Txn) -> Result<Vec<(ResourceId, Machine)>> {
     Ok(MACHINES.scan(txn, &(), None, usize::MAX)?)
+}
+
+/// Told of every change, whichever process wrote it.
+pub(super) async fn watch(store: &Store, cloud: CloudId) -> Result<Watch<ResourceId>, StoreError> {
+    MACHINES.watch(store, cloud, Span::under(&())).await
 }
 
 /// Writes what should be, and sees to it that somebody follows.

@@ -11,8 +11,8 @@
 //! can be taken its owner's claims are void. That is a lease without a clock and without a commit, for every process
 //! of one machine.
 //!
-//! Nobody says when a commit has named a body; the sweep sees it. A body that is finished and unnamed at two
-//! sweeps is nobody's.
+//! Whoever hears that a commit named a body ends its claim. Where nobody does, since the request was given up while its
+//! commit was under way, the upkeep sees it; a body that is finished and unnamed at two looks is nobody's.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -110,6 +110,11 @@ impl Claims {
             }
         }
         over.into_iter().for_each(|id| mine.end(id));
+    }
+
+    /// Whether anything that is whole waits to be named.
+    pub(super) fn has_finished(&self) -> bool {
+        self.lock().bodies.values().any(|stage| matches!(stage, Stage::Finished(_)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Mine> {

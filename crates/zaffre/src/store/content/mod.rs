@@ -48,8 +48,11 @@ use super::{
     blocking::{joined, run as off_runtime},
 };
 
-pub use self::sweep::Swept;
 pub(super) use self::{refs::REFERENCES, seal::check, sweep::files};
+pub use self::{
+    refs::{Holds, recount},
+    sweep::Swept,
+};
 
 /// Bodies up to this many bytes belong into their record's row (peers.md §C7).
 pub const INLINE_LIMIT: usize = 64 << 10;
@@ -154,6 +157,16 @@ impl Content {
                 off_runtime(move || path.try_exists().map_err(at(&path))).await
             }
         }
+    }
+
+    /// A body that this process wrote is named by a commit: it needs no claim any more.
+    pub async fn named(&self, id: ContentId) -> Result<(), StoreError> {
+        let claims = self.claims.clone();
+        match &self.place {
+            Place::Memory(_) => claims.end(id),
+            Place::Directory(_) => off_runtime(move || Ok(claims.end(id))).await?,
+        }
+        Ok(())
     }
 
     /// Removes a body; one that is not there is no error. Who reads it meanwhile reads on.

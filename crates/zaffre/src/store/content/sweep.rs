@@ -10,7 +10,6 @@ use std::{
     fs, io,
     ops::Range,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use azure::ids::Guid;
@@ -28,33 +27,8 @@ pub struct Swept {
 }
 
 impl Content {
-    /// Removes what a crash left: bodies begun and not finished, and finished ones that are not named, unless a living
-    /// process claims them. Gives how many. Whoever calls this while others write takes care to ask for names
-    /// that are newer than the call; `sweep_unreferenced` does.
-    pub async fn sweep(
-        &self,
-        is_named: impl Fn(ContentId) -> bool + Send + 'static,
-    ) -> Result<usize, StoreError> {
-        match &self.place {
-            Place::Memory(_) => Ok(self.remove_from_memory(is_named)),
-            Place::Directory(dir) => {
-                let (dir, claims) = (dir.clone(), self.claims.clone());
-                let work = move || -> io::Result<usize> {
-                    let found = files(&dir, 0..256)?;
-                    let claimed = claims.living()?;
-                    let left: Vec<_> =
-                        found.into_iter().filter(|it| it.is_left(&claimed, &is_named)).collect();
-                    left.iter().try_for_each(|it| remove_if_there(&it.path))?;
-                    claims.settle(&is_named);
-                    Ok(left.len())
-                };
-                let place = self.describe();
-                off_runtime(move || work().map_err(StoreError::io(place))).await
-            }
-        }
-    }
-
-    /// The same by the references that records hold in any cloud of the store, while others write.
+    /// Removes what a crash left: bodies begun and not finished, and finished ones that no record holds in any cloud of
+    /// the store, unless a living process claims them. Others may write meanwhile.
     pub async fn sweep_unreferenced(&self, store: &Store) -> Result<Swept, StoreError> {
         let mut swept = Swept::default();
         if self.pins.is_pinned() {
@@ -101,15 +75,13 @@ impl Content {
         Ok(swept)
     }
 
-    /// Sweeps now and then, until dropped. What went wrong is given to `report`, and tried again the next time.
-    pub async fn keep_swept(&self, store: &Store, every: Duration, report: impl Fn(StoreError)) {
-        let mut ticks = tokio::time::interval(every);
-        loop {
-            ticks.tick().await;
-            if let Err(error) = self.sweep_unreferenced(store).await {
-                report(error);
-            }
+    /// Ends the claims of this process on what records hold meanwhile, and on what nobody came to name.
+    pub async fn settle_claims(&self, store: &Store) -> Result<(), StoreError> {
+        if self.claims.has_finished() {
+            let named = references(store, 0..256).await?;
+            self.claims.settle(|id| named.contains(&id));
         }
+        Ok(())
     }
 
     fn remove_from_memory(&self, is_kept: impl Fn(ContentId) -> bool) -> usize {

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use azure::ids::Guid;
 use bytes::Bytes;
 
-use crate::store::{CloudId, Content, ContentId, Store, StoreError, Swept};
+use crate::store::{CloudId, Content, ContentId, Holds, Store, StoreError, Swept};
 
 const ID: ContentId = ContentId(Guid([0x3f; 16]));
 const OTHER: ContentId = ContentId(Guid([0x40; 16]));
@@ -165,20 +165,19 @@ fn a_sweep_keeps_what_is_named_and_what_is_not_ours() {
         store(&content, OTHER, &body(10), 10).await;
         fs::write(dir.join("3f").join(format!("{OTHER}.part")), "begun").expect("writes");
         fs::write(dir.join("3f").join("README"), "a user's").expect("writes");
-        assert_eq!(content.sweep(|id| id == ID).await.expect("sweeps"), 0, "this process claims its own");
+        let rows = Store::in_memory();
+        hold(&rows, CLOUDS[0], ID).await;
+        let swept = content.sweep_unreferenced(&rows).await.expect("sweeps");
+        assert_eq!(swept, Swept { unfinished: 0, unnamed: 0 }, "this process claims its own");
         // As after a restart.
         drop(content);
         let content = Content::in_dir(dir).expect("opens");
-        assert_eq!(content.sweep(|id| id == ID).await.expect("sweeps"), 2);
+        let swept = content.sweep_unreferenced(&rows).await.expect("sweeps");
+        assert_eq!(swept, Swept { unfinished: 1, unnamed: 1 });
         let mut left = files(dir);
         left.sort();
         assert_eq!(left, [ID.to_string(), "README".to_owned()]);
         assert_eq!(load(&content, ID, 0..10).await, body(10));
-
-        let memory = Content::in_memory();
-        store(&memory, ID, &body(10), 10).await;
-        store(&memory, OTHER, &body(10), 10).await;
-        assert_eq!(memory.sweep(|id| id == ID).await.expect("sweeps"), 1);
     });
 }
 
@@ -274,6 +273,34 @@ fn a_body_that_is_shared_goes_with_the_last_record_that_holds_it() {
         assert!(release(&store, CLOUDS[0], ID).await);
         let again = store.write(CLOUDS[0], |txn| ID.release(txn)).await;
         assert!(matches!(again, Err(StoreError::Corrupt { .. })));
+    });
+}
+
+#[test]
+fn what_moves_from_record_to_record_within_a_transaction_stays_held() {
+    on_one_blocking_thread(async |_| {
+        let store = Store::in_memory();
+        let settle = async |change: &dyn Fn(&mut Holds)| {
+            let settled = store.write(CLOUDS[0], |txn| {
+                let mut holds = Holds::default();
+                change(&mut holds);
+                holds.settle(txn)
+            });
+            settled.await
+        };
+        let none: &[ContentId] = &[];
+        assert_eq!(settle(&|holds| holds.hold(ID)).await.expect("commits"), none);
+        let moved = settle(&|holds| {
+            holds.hold(ID);
+            holds.hold(ID);
+            holds.release(ID);
+            holds.hold(OTHER);
+        });
+        assert_eq!(moved.await.expect("commits"), none, "a list names it twice, and no block any more");
+        assert_eq!(settle(&|holds| holds.release(ID)).await.expect("commits"), none);
+        assert_eq!(settle(&|holds| holds.release(ID)).await.expect("commits"), [ID]);
+        assert!(matches!(settle(&|holds| holds.release(ID)).await, Err(StoreError::Corrupt { .. })));
+        assert_eq!(settle(&|holds| holds.release(OTHER)).await.expect("commits"), [OTHER]);
     });
 }
 

@@ -4,7 +4,15 @@
 //! again with it, since a guest takes its shares when it is made: what it had in memory is lost, and `zaffre vm exec --help`
 //! says so.
 
-use std::{pin::Pin, process::Stdio, sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use azure::{
     error::{Error, Result},
@@ -29,13 +37,17 @@ use crate::{
 
 /// Longer than any boot takes.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than it takes until this process has the guests of one that is gone.
+const SUCCESSION: Duration = Duration::from_secs(8);
 /// A command's nudges that nobody took yet.
 const NUDGES: usize = 16;
 
 pub(super) struct Commands {
-    store: Store,
-    follower: Follower,
-    machines: Machines,
+    pub(super) store: Store,
+    pub(super) follower: Follower,
+    pub(super) machines: Machines,
+    /// Whether guests are run by this process, and not by another one of the same cloud.
+    pub(super) has_duty: Arc<AtomicBool>,
 }
 
 impl Guests for Commands {
@@ -61,10 +73,6 @@ impl Guests for Commands {
 }
 
 impl Commands {
-    pub(super) fn new(store: Store, follower: Follower, machines: Machines) -> Self {
-        Commands { store, follower, machines }
-    }
-
     /// Sees to it that the machine's next boot has these directories, and that there is one if it has not.
     async fn lend(&self, cloud: CloudId, vm: &ResourceId, shares: &[Share]) -> Result<()> {
         if shares.is_empty() {
@@ -91,7 +99,8 @@ impl Commands {
 
     /// The machine, as soon as its latest boot is up.
     async fn up(&self, cloud: CloudId, vm: &ResourceId) -> Result<Arc<Running>> {
-        let waited = tokio::time::timeout(PATIENCE, async {
+        let patience = if self.has_duty.load(Ordering::Acquire) { PATIENCE } else { SUCCESSION };
+        let waited = tokio::time::timeout(patience, async {
             let mut reports = self.follower.reports();
             loop {
                 let row = self.store.read(cloud, |txn| machine::get(txn, vm)).await?;
@@ -103,7 +112,13 @@ impl Commands {
                 }
             }
         });
-        waited.await.unwrap_or_else(|_| Err(codes::NOT_RUNNING.with([vm.name(), "on its way"])))
+        waited.await.unwrap_or_else(|_| {
+            let where_it_is = match self.has_duty.load(Ordering::Acquire) {
+                true => "on its way",
+                false => "run by another process of this cloud: ask that one",
+            };
+            Err(codes::NOT_RUNNING.with([vm.name(), where_it_is]))
+        })
     }
 
     /// What runs, or why nothing will; none while it is on its way.

@@ -6,6 +6,9 @@
 //!                          └────────── a guest died, a task is done ◀── report: seen, operations' ends
 //! ```
 //!
+//! Where processes share a store, one of them has the duty (`store::duty`) and all guests; the others follow what it writes, so
+//! that whoever waits for a machine is told, and boot the machines themselves when it is gone.
+//!
 //! It compares, and never remembers a request: after a restart of the program, after a guest that died by itself, after ten
 //! changes in a row, the same comparison finds what is to be done. One machine is worked on by one task at a time, so a slow
 //! one holds up nobody else. Whatever runs ends with `Reconciler::stop`, or with the process.
@@ -13,8 +16,10 @@
 //! - `want.rs`: what the rows say there should be.
 //! - `running.rs`: what runs: guests, their doors, or on machines that allow no guests, nothing at all.
 //! - `report.rs`: what is written back.
+//! - `elsewhere.rs`: what other processes of the cloud write about machines.
 //! - `exec.rs`: commands in what runs.
 
+mod elsewhere;
 mod exec;
 mod report;
 mod running;
@@ -25,7 +30,10 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -43,8 +51,9 @@ use tokio::{
 use self::{exec::Commands, running::Running, want::Want};
 use crate::{
     Server,
-    cloud::{Cloud, CloudId},
+    cloud::{Chance, Cloud, CloudId},
     env::LogFormat,
+    store::{duty, lease::Lease},
 };
 
 /// How machines run here.
@@ -97,7 +106,13 @@ impl Reconciler {
         let env = &server.env;
         let machines = Machines::default();
         env.follower.set(true);
-        let commands = Commands::new(env.store.clone(), env.follower.clone(), Arc::clone(&machines));
+        let has_duty = Arc::<AtomicBool>::default();
+        let commands = Commands {
+            store: env.store.clone(),
+            follower: env.follower.clone(),
+            machines: Arc::clone(&machines),
+            has_duty: Arc::clone(&has_duty),
+        };
         // A server has one reconciler, so nobody was there before.
         let _ = env.guests.set(Arc::new(commands));
         let (stop, stopped) = watch::channel(false);
@@ -105,6 +120,7 @@ impl Reconciler {
             server: Arc::clone(server),
             setup,
             machines,
+            has_duty,
             busy: Mutex::default(),
             failures: Mutex::default(),
         };
@@ -123,6 +139,8 @@ struct Follow {
     server: Arc<Server>,
     setup: Setup,
     machines: Machines,
+    /// Whether the guests are this process's.
+    has_duty: Arc<AtomicBool>,
     /// Machines that a task is at work on.
     busy: Mutex<HashSet<Key>>,
     failures: Mutex<HashMap<Key, Failures>>,
@@ -144,19 +162,44 @@ impl Follow {
     async fn run(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         let way = self.way().await;
         let mut tasks = JoinSet::new();
+        let store = &self.server.env.store;
+        let _elsewhere = elsewhere::listen(&self.server).await;
+        let mut duty = duty::stand(store, CloudId::RING, "machines", Chance::system().draw().guid());
         while !*stopped.borrow_and_update() {
-            for cloud in self.server.clouds() {
-                if let Err(error) = self.look(way, &cloud, &mut tasks).await {
-                    self.log(&format!("cannot read what machines there should be: {error:?}"));
-                }
+            match duty.lease() {
+                Some(lease) => self.look_at_all(way, &lease, &mut tasks).await,
+                None => self.end_all(&mut tasks).await,
             }
             tokio::select! {
                 () = self.server.env.follower.woken() => {}
                 Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+                () = duty.changed() => {}
                 _ = stopped.changed() => {}
             }
         }
         self.server.env.follower.set(false);
+        self.end_all(&mut tasks).await;
+        duty.retire().await;
+    }
+
+    async fn look_at_all(self: &Arc<Self>, way: Way, lease: &Arc<Lease>, tasks: &mut JoinSet<()>) {
+        let had_duty = self.has_duty.swap(true, Ordering::AcqRel);
+        for cloud in self.server.clouds() {
+            // From here on, what a predecessor reports late is refused.
+            if !had_duty
+                && let Err(error) = self.server.env.store.write(cloud.id, |txn| lease.check_in_any(txn)).await
+            {
+                self.log(&format!("cannot say that machines are run here now: {error}"));
+            }
+            if let Err(error) = self.look(way, &cloud, lease, tasks).await {
+                self.log(&format!("cannot read what machines there should be: {error:?}"));
+            }
+        }
+    }
+
+    /// Nothing runs here any more: the cloud stops, or another process has the duty.
+    async fn end_all(&self, tasks: &mut JoinSet<()>) {
+        self.has_duty.store(false, Ordering::Release);
         while tasks.join_next().await.is_some() {}
         let running: Vec<_> = lock(&self.machines).drain().map(|(_, it)| it).collect();
         running.into_iter().for_each(|it| {
@@ -188,6 +231,7 @@ impl Follow {
         self: &Arc<Self>,
         way: Way,
         cloud: &Arc<Cloud>,
+        lease: &Arc<Lease>,
         tasks: &mut JoinSet<()>,
     ) -> Result<(), Error> {
         let wanted = self.server.env.store.read(cloud.id, want::all).await?;
@@ -203,8 +247,10 @@ impl Follow {
             if want.is_met_by(present.as_deref()) || self.has_given_up(&key, &want) {
                 continue;
             }
-            let cloud = Arc::clone(cloud);
-            self.begin(tasks, key, |this| async move { this.converge(way, &cloud, want, present).await });
+            let (cloud, lease) = (Arc::clone(cloud), Arc::clone(lease));
+            let work =
+                |this: Arc<Self>| async move { this.converge(way, &cloud, &lease, want, present).await };
+            self.begin(tasks, key, work);
         }
         Ok(())
     }
@@ -232,14 +278,25 @@ impl Follow {
         self.server.env.follower.report();
     }
 
-    async fn converge(&self, way: Way, cloud: &Arc<Cloud>, want: Want, present: Option<Arc<Running>>) {
+    async fn converge(
+        &self,
+        way: Way,
+        cloud: &Arc<Cloud>,
+        lease: &Lease,
+        want: Want,
+        present: Option<Arc<Running>>,
+    ) {
         let key = (cloud.id, want.vm.clone());
         let outcome = self.follow(way, &key, &want, present).await;
         if let Err(problem) = &outcome {
             self.log(&format!("`{}` does not run: {problem}", want.vm));
         }
         let (report, now) = (&report::Report { want: &want, outcome: &outcome }, cloud.clock.now());
-        if let Err(error) = self.server.env.store.write(cloud.id, |txn| report.write(txn, now)).await {
+        let written = self.server.env.store.write(cloud.id, |txn| {
+            // The machine runs elsewhere by now, and this is no news of it.
+            if lease.check_in_any(txn)? { report.write(txn, now) } else { Ok(()) }
+        });
+        if let Err(error) = written.await {
             self.log(&format!("cannot write what became of `{}`: {error:?}", want.vm));
         }
         self.server.env.follower.report();

@@ -22,7 +22,7 @@ use super::{
     op::Op,
     purge,
     range::Asked,
-    records::{BLOBS, Blob, CONTAINERS, ContentHeaders, Forgotten, Metadata, Place, UNCOMMITTED},
+    records::{BLOBS, Blob, Bodies, CONTAINERS, ContentHeaders, Metadata, Place, UNCOMMITTED},
     upload::{self, Received},
 };
 use crate::{
@@ -69,19 +69,20 @@ async fn commit(cx: &Cx, op: &Op, container: Guid, received: &Received, new: &Ne
     let now = cx.cloud.clock.now();
     let written = cx
         .write(|txn| {
-            let mut forgotten = Forgotten::default();
-            let stamp = replace(txn, op, container, now, new, &mut forgotten)?;
-            received.keep(txn, container)?;
-            Ok((stamp, forgotten.files))
+            let mut bodies = Bodies::default();
+            received.keep(txn, container, &mut bodies)?;
+            let stamp = replace(txn, op, container, now, new, &mut bodies)?;
+            Ok((stamp, bodies.settle(txn)?))
         })
         .await;
     match written {
         Ok((stamp, files)) => {
+            received.is_named(cx).await;
             purge::remove_behind(&cx.env, files);
             Ok(stamp)
         }
         Err(error) => {
-            received.give_up(cx).await;
+            received.give_up(cx, &error).await;
             Err(error)
         }
     }
@@ -95,7 +96,7 @@ pub(super) fn replace(
     container: Guid,
     now: Timestamp,
     new: &New,
-    forgotten: &mut Forgotten,
+    bodies: &mut Bodies,
 ) -> Result<Stamp> {
     still_there(txn, op, container)?;
     let key = key(op, container);
@@ -103,9 +104,9 @@ pub(super) fn replace(
     let before = current.as_ref().map(Blob::stamp);
     op.conditions.judge_write(before, Write::Create)?;
     if let Some(current) = &current {
-        forgotten.forget(txn, container, current.body)?;
+        bodies.forget(txn, container, current.body)?;
     }
-    drop_uncommitted(txn, &key, forgotten)?;
+    drop_uncommitted(txn, &key, bodies)?;
     let stamp = Stamp::next(now, before);
     let blob = Blob {
         etag: stamp.etag,
@@ -120,13 +121,9 @@ pub(super) fn replace(
     Ok(stamp)
 }
 
-fn drop_uncommitted(
-    txn: &mut Txn,
-    key: &(Guid, String),
-    forgotten: &mut Forgotten,
-) -> Result<(), StoreError> {
+fn drop_uncommitted(txn: &mut Txn, key: &(Guid, String), bodies: &mut Bodies) -> Result<(), StoreError> {
     for (block_key, block) in UNCOMMITTED.scan(txn, &(key.0, key.1.as_str()), None, usize::MAX)? {
-        forgotten.forget(txn, key.0, block.body)?;
+        bodies.forget(txn, key.0, block.body)?;
         UNCOMMITTED.delete(txn, &block_key)?;
     }
     Ok(())
@@ -260,12 +257,12 @@ pub(super) async fn delete(cx: &Cx, op: &Op, found: &Found) -> Result<Reply> {
     let files = cx
         .write(|txn| {
             let blob = current(txn, op, container)?;
-            let mut forgotten = Forgotten::default();
-            forgotten.forget(txn, container, blob.body)?;
+            let mut bodies = Bodies::default();
+            bodies.forget(txn, container, blob.body)?;
             let key = key(op, container);
-            drop_uncommitted(txn, &key, &mut forgotten)?;
+            drop_uncommitted(txn, &key, &mut bodies)?;
             BLOBS.delete(txn, &key)?;
-            Ok(forgotten.files)
+            Ok(bodies.settle(txn)?)
         })
         .await?;
     purge::remove_behind(&cx.env, files);

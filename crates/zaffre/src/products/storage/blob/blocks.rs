@@ -19,13 +19,13 @@ use super::{
     containers, headers,
     op::Op,
     purge,
-    records::{BLOBS, BLOCK_LISTS, Blob, Block, ContentHeaders, Forgotten, Metadata, Place, UNCOMMITTED},
+    records::{BLOBS, BLOCK_LISTS, Blob, Block, Bodies, ContentHeaders, Metadata, Place, UNCOMMITTED},
     upload,
     xml::Xml,
 };
 use crate::{
     service::{Body, Cx, Reply},
-    store::{ContentId, Txn},
+    store::Txn,
 };
 
 const MAX_COMMITTED: usize = 50_000;
@@ -49,14 +49,19 @@ pub(super) async fn put(
     let block = Block { id: id.to_owned(), length: received.length, body: received.body };
     let written = cx
         .write(|txn| {
-            received.keep(txn, container)?;
-            wait(txn, op, container, &block)
+            let mut bodies = Bodies::default();
+            received.keep(txn, container, &mut bodies)?;
+            wait(txn, op, container, &block, &mut bodies)?;
+            Ok(bodies.settle(txn)?)
         })
         .await;
     let files = match written {
-        Ok(files) => files,
+        Ok(files) => {
+            received.is_named(cx).await;
+            files
+        }
         Err(error) => {
-            received.give_up(cx).await;
+            received.give_up(cx, &error).await;
             return Err(error);
         }
     };
@@ -70,7 +75,7 @@ pub(super) async fn put(
 }
 
 /// Puts a block among those that wait, in the place of one of the same id.
-fn wait(txn: &mut Txn, op: &Op, container: Guid, block: &Block) -> Result<Vec<ContentId>> {
+fn wait(txn: &mut Txn, op: &Op, container: Guid, block: &Block, bodies: &mut Bodies) -> Result<()> {
     blobs::still_there(txn, op, container)?;
     let name = op.address.blob().unwrap_or_default();
     if let Some((_, other)) = UNCOMMITTED.scan(txn, &(container, name), None, 1)?.first()
@@ -80,12 +85,10 @@ fn wait(txn: &mut Txn, op: &Op, container: Guid, block: &Block) -> Result<Vec<Co
         return Err(codes::INVALID_BLOB_OR_BLOCK.bare());
     }
     let key = (container, name.to_owned(), block.id.clone());
-    let mut forgotten = Forgotten::default();
     if let Some(before) = UNCOMMITTED.get(txn, &key)? {
-        forgotten.forget(txn, container, before.body)?;
+        bodies.forget(txn, container, before.body)?;
     }
-    UNCOMMITTED.put(txn, &key, block)?;
-    Ok(forgotten.files)
+    Ok(UNCOMMITTED.put(txn, &key, block)?)
 }
 
 /// Where a list says a block is to be looked for.
@@ -122,12 +125,13 @@ pub(super) async fn put_list(
             let body = if blocks.is_empty() { Place::Empty } else { Place::Blocks(list) };
             let length = blocks.iter().map(|block| block.length).sum();
             let new = New { length, body, headers: headers.clone(), metadata: metadata.clone() };
-            let mut forgotten = Forgotten::but(blocks.iter().map(|block| block.body));
-            let stamp = blobs::replace(txn, op, container, now, &new, &mut forgotten)?;
+            let mut bodies = Bodies::default();
+            blocks.iter().for_each(|block| bodies.name(block.body));
+            let stamp = blobs::replace(txn, op, container, now, &new, &mut bodies)?;
             if !blocks.is_empty() {
                 BLOCK_LISTS.put(txn, &(container, list), &blocks)?;
             }
-            Ok((stamp, forgotten.files))
+            Ok((stamp, bodies.settle(txn)?))
         })
         .await?;
     purge::remove_behind(&cx.env, files);

@@ -7,6 +7,7 @@
 //! blob_block_lists   (id, list)                the committed blocks of a blob made of several
 //! blob_uncommitted   (id, name, block)         a block that no list has named yet
 //! blob_purges        id                        a container that is gone, whose rows are not yet
+//! blob_files_counted 0                         that all of the above count the files they name
 //! ```
 //!
 //! A container's rows hang on an id of its own, not on its name: deleting it takes one row away, at once and
@@ -14,13 +15,13 @@
 //! page (`purge.rs`). A record is small whatever the blob's size, and its body lies elsewhere, so that a listing
 //! reads records alone.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use azure::{ids::Guid, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::conditions::Stamp;
-use crate::store::{ContentId, Raw, StoreError, Table, Txn};
+use crate::store::{ContentId, Holds, Raw, Span, StoreError, Table, Txn, recount};
 
 pub(super) const CONTAINERS: Table<(String, String), Container> = Table::new("blob_containers");
 pub(super) const BLOBS: Table<(Guid, String), Blob> = Table::new("blobs");
@@ -28,6 +29,7 @@ pub(super) const BODIES: Table<(Guid, Guid), Raw> = Table::new("blob_bodies");
 pub(super) const BLOCK_LISTS: Table<(Guid, Guid), Vec<Block>> = Table::new("blob_block_lists");
 pub(super) const UNCOMMITTED: Table<(Guid, String, String), Block> = Table::new("blob_uncommitted");
 pub(super) const PURGES: Table<Guid, ()> = Table::new("blob_purges");
+pub(super) const COUNTED: Table<u64, ()> = Table::new("blob_files_counted");
 
 /// Names and values, in the order they came.
 pub(crate) type Metadata = Vec<(String, String)>;
@@ -187,30 +189,31 @@ impl Blob {
     }
 }
 
-/// What a transaction forgets: the rows go with it, the files once it has committed.
+/// The bodies that a transaction's records come to name and cease to. Rows of bodies go with it; files are counted, and
+/// the last mention of one says that it is to be removed once all this has committed. What is named is said first.
 #[derive(Default)]
-pub(super) struct Forgotten {
-    /// Bodies that something else goes on naming.
-    kept: HashSet<Place>,
-    /// Files that no record names any more.
-    pub(super) files: Vec<ContentId>,
+pub(super) struct Bodies {
+    named: HashSet<Place>,
+    files: Holds,
 }
 
-impl Forgotten {
-    /// Nothing yet, and never these.
-    pub(super) fn but(kept: impl IntoIterator<Item = Place>) -> Self {
-        Forgotten { kept: kept.into_iter().collect(), files: Vec::new() }
+impl Bodies {
+    /// A record names this body.
+    pub(super) fn name(&mut self, body: Place) {
+        self.named.insert(body);
+        if let Place::File(id) = body {
+            self.files.hold(id);
+        }
     }
 
+    /// A record that named this body is gone, or names another.
     pub(super) fn forget(&mut self, txn: &mut Txn, container: Guid, body: Place) -> Result<(), StoreError> {
-        if self.kept.contains(&body) {
-            return Ok(());
-        }
         match body {
             Place::Empty => Ok(()),
+            Place::Row(_) if self.named.contains(&body) => Ok(()),
             Place::Row(piece) => BODIES.delete(txn, &(container, piece)),
             Place::File(id) => {
-                self.files.push(id);
+                self.files.release(id);
                 Ok(())
             }
             Place::Blocks(list) => {
@@ -220,4 +223,33 @@ impl Forgotten {
             }
         }
     }
+
+    /// Writes the counts. Gives the files that no record names any more.
+    pub(super) fn settle(self, txn: &mut Txn) -> Result<Vec<ContentId>, StoreError> {
+        self.files.settle(txn)
+    }
+}
+
+/// Counts the files of a cloud that an earlier version wrote, which counted none. Once done, it is never done again.
+pub(super) fn count_files(txn: &mut Txn) -> Result<(), StoreError> {
+    if COUNTED.exists(txn, &0)? {
+        return Ok(());
+    }
+    let mut named = BTreeMap::new();
+    let mut see = |place: Place| {
+        if let Place::File(id) = place {
+            *named.entry(id).or_default() += 1;
+        }
+    };
+    for row in BLOBS.rows(txn, Span::under(&())) {
+        see(row?.1.body);
+    }
+    for row in BLOCK_LISTS.rows(txn, Span::under(&())) {
+        row?.1.iter().for_each(|block| see(block.body));
+    }
+    for row in UNCOMMITTED.rows(txn, Span::under(&())) {
+        see(row?.1.body);
+    }
+    recount(txn, &named)?;
+    COUNTED.put(txn, &0, &())
 }

@@ -6,6 +6,7 @@ mod bodies;
 mod client;
 mod conditions;
 mod containers;
+mod files;
 mod listing;
 mod oddities;
 mod refusals;

@@ -3,20 +3,23 @@
 //! Nothing is named yet when this is done. An upload that is dropped, because the body was cut short or its
 //! checksum was wrong, leaves nothing; one whose transaction fails is to be given up.
 
-use azure::{error::Result, text};
+use azure::{
+    error::{Error, Result},
+    ids::Guid,
+    text,
+};
 use bytes::{Bytes, BytesMut};
 
 use super::{
     ask::Upload,
     checksum::{Running, Sums},
     codes,
-    records::{BODIES, Place},
+    records::{BODIES, Bodies, Place},
 };
 use crate::{
-    service::{Body, Cx},
+    service::{Body, Cx, Fault},
     store::{ContentId, ContentWriter, INLINE_LIMIT, Raw, StoreError, Txn},
 };
-use azure::ids::Guid;
 
 /// A body that has come in whole, and that no record names yet.
 pub(super) struct Received {
@@ -99,18 +102,30 @@ fn joined(mut pieces: Vec<Bytes>) -> Bytes {
 }
 
 impl Received {
-    /// Puts what lies in a row into its row.
-    pub(super) fn keep(&self, txn: &mut Txn, container: Guid) -> Result<(), StoreError> {
+    /// Puts what lies in a row into its row, and counts it as named.
+    pub(super) fn keep(&self, txn: &mut Txn, container: Guid, bodies: &mut Bodies) -> Result<(), StoreError> {
+        bodies.name(self.body);
         match self.body {
             Place::Row(piece) => BODIES.put(txn, &(container, piece), &Raw(self.inline.clone())),
             Place::Empty | Place::File(_) | Place::Blocks(_) => Ok(()),
         }
     }
 
-    /// Removes the file that no record came to name.
-    pub(super) async fn give_up(&self, cx: &Cx) {
+    /// A record names it now, and that is committed.
+    pub(super) async fn is_named(&self, cx: &Cx) {
         if let Place::File(id) = self.body {
-            // Should this fail, the sweep at the next start finds it.
+            // A claim too many only delays a sweep.
+            let _ = cx.env.content.named(id).await;
+        }
+    }
+
+    /// Removes the file that no record came to name, since the write was refused. One that failed may be found to have
+    /// happened: its file is left to the sweep, which will know.
+    pub(super) async fn give_up(&self, cx: &Cx, error: &Error) {
+        if let Place::File(id) = self.body
+            && Fault::of(error.row).is_none()
+        {
+            // Should this fail, a sweep finds it.
             let _ = cx.env.content.remove(id).await;
         }
     }

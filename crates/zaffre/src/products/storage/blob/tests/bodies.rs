@@ -23,7 +23,7 @@ fn sizes() -> [usize; 5] {
     [0, 1, 1024, 64 << 10, (64 << 10) + 1]
 }
 
-fn bytes(length: usize) -> Bytes {
+pub(super) fn bytes(length: usize) -> Bytes {
     (0..length).map(|index| (index % 251) as u8).collect::<Vec<u8>>().into()
 }
 
@@ -192,12 +192,12 @@ async fn readers_of_a_blob_that_keeps_being_replaced_get_one_of_its_bodies_whole
     writing.await.expect("writes");
 }
 
-async fn put_block(client: &Client, id: &str, body: Bytes) -> Answer {
+pub(super) async fn put_block(client: &Client, id: &str, body: Bytes) -> Answer {
     let target = format!("/con/a?comp=block&blockid={}", text::percent_encode(&text::base64(id)));
     client.send("PUT", &target, &[], body).await
 }
 
-async fn put_list(client: &Client, items: &[(&str, &str)]) -> Answer {
+pub(super) async fn put_list(client: &Client, items: &[(&str, &str)]) -> Answer {
     let items: String =
         items.iter().map(|(kind, id)| format!("<{kind}>{}</{kind}>", text::base64(id))).collect();
     client.send("PUT", "/con/a?comp=blocklist", &[], format!("<BlockList>{items}</BlockList>")).await
@@ -256,71 +256,4 @@ async fn a_put_over_waiting_blocks_drops_them() {
     client.put("/con/a", "whole").await;
     assert_eq!(put_list(&client, &[("Latest", "b1")]).await.code(), "InvalidBlockList");
     assert_eq!(client.get("/con/a").await.text(), "whole");
-}
-
-#[tokio::test]
-async fn files_of_what_is_overwritten_or_deleted_are_removed() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let content = Content::in_dir(dir.path()).expect("a directory");
-    let settings = Settings { log: LogFormat::Off, ..Settings::default() };
-    let server = Server::start(Store::in_memory(), content, settings).await.expect("starts");
-    let client = Client::over(server);
-    client.make_container("con").await;
-    let files = || walk(dir.path());
-    client.put("/con/a", bytes(100_000)).await;
-    assert_eq!(files(), 1);
-    client.put("/con/a", bytes(200_000)).await;
-    put_block(&client, "b1", bytes(70_000)).await;
-    eventually(|| files() == 2).await;
-    client.send("DELETE", "/con/a", &[], "").await;
-    eventually(|| files() == 0).await;
-    client.put("/con/b", bytes(100_000)).await;
-    client.send("DELETE", "/con?restype=container", &[], "").await;
-    eventually(|| files() == 0).await;
-}
-
-#[tokio::test]
-async fn a_start_sweeps_what_no_record_names_and_serves_what_one_does() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let settings = Settings { log: LogFormat::Off, ..Settings::default() };
-    let content = dir.path().join("content");
-    let open = async || {
-        let store = Store::open(&dir.path().join("store")).expect("opens");
-        let content = Content::in_dir(&content).expect("a directory");
-        Server::start(store, content, settings.clone()).await.expect("starts")
-    };
-    let server = open().await;
-    let client = Client::over(server.clone());
-    client.make_container("con").await;
-    client.put("/con/a", bytes(100_000)).await;
-    put_block(&client, "b1", bytes(80_000)).await;
-    put_list(&client, &[("Latest", "b1")]).await;
-    client.put("/con/b", bytes(90_000)).await;
-    let id = crate::store::ContentId(azure::ids::Guid([7; 16]));
-    let mut orphan = server.env.content.create(id).await.expect("creates");
-    orphan.write(bytes(10)).await.expect("writes");
-    orphan.finish().await.expect("finishes");
-    eventually(|| walk(&content) == 3).await;
-    drop((client, server));
-    let again = Client::over(open().await);
-    assert_eq!(walk(&content), 2, "the orphan is gone");
-    assert_eq!(again.get("/con/a").await.body, bytes(80_000));
-    assert_eq!(again.get("/con/b").await.body, bytes(90_000));
-}
-
-/// How many bodies there are; what is being written is claimed in a folder of its own.
-fn walk(dir: &std::path::Path) -> usize {
-    let folders = std::fs::read_dir(dir).expect("a directory").map(|it| it.expect("an entry").path());
-    let of_bodies = folders.filter(|folder| !folder.ends_with("claims"));
-    of_bodies.map(|folder| std::fs::read_dir(folder).expect("a directory").count()).sum()
-}
-
-/// Waits for what is cleared up behind the answer.
-async fn eventually(holds: impl Fn() -> bool) {
-    let waiting = async {
-        while !holds() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(20), waiting).await.expect("comes to hold");
 }
