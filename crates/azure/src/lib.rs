@@ -15,5 +15,6 @@ pub mod principal;
 pub mod rbac;
 pub mod roles;
 pub mod shared_key;
+pub mod template;
 pub mod text;
 pub mod time;
