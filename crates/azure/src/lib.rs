@@ -1,6 +1,7 @@
 //! Azure's rules, and nothing else.
 pub mod action;
 pub mod api_version;
+pub mod cidr;
 pub mod conditions;
 pub mod cosmos_key;
 pub mod cosmos_roles;

@@ -38,7 +38,7 @@ use serde_json::{Map, Value};
 use crate::{
     access::{Permit, Why},
     cloud::Draw,
-    resources::Resource,
+    resources::{self, Resource},
     service::Cx,
     store::Txn,
 };
@@ -226,10 +226,23 @@ pub struct Removal<'a> {
     pub txn: &'a mut Txn,
     pub draw: &'a mut Draw,
     pub resource: &'a Resource,
+    /// What the request deletes: the resource, its parent or its group.
+    pub whole: &'a ResourceId,
+    /// Other resources that go along, by the option that the resource was made with.
+    pub also: &'a mut Vec<ResourceId>,
     /// The request's query; empty where the resource goes because its parent or its group goes.
     pub query: &'a [(String, String)],
     /// The operation by which the end can be followed, for a removal that is `Later`.
     pub operation: Guid,
+}
+
+impl Removal<'_> {
+    /// What uses a resource and stays: it stands in the way.
+    pub fn users_left(&self, used: &ResourceId) -> Result<Vec<ResourceId>> {
+        let mut users = resources::links::users(self.txn, used)?;
+        users.retain(|user| !self.whole.holds(user));
+        Ok(users)
+    }
 }
 
 /// Whether it is gone.

@@ -81,11 +81,17 @@ fn delete_row(
         operations::finish(txn, running, Status::Canceled, cx.now)?;
     }
     operations::begin(txn, &operation)?;
+    let mut also = Vec::new();
     for inside in resources::within(txn, &resource.id, None, usize::MAX)?.into_iter().rev() {
-        take(cx, txn, draw, &types.of(&inside.id)?, inside, &[])?;
+        take(cx, txn, draw, &types.of(&inside.id)?, inside, (write.id, &[], &mut also))?;
     }
     let resource = Resource { operation: Some(operation.id), ..resource };
-    take(cx, txn, draw, write.of, resource, write.query)?;
+    take(cx, txn, draw, write.of, resource, (write.id, write.query, &mut also))?;
+    while let Some(next) = also.pop() {
+        if let Some(next) = resources::get(txn, &next)? {
+            take(cx, txn, draw, &types.of(&next.id)?, next, (write.id, &[], &mut also))?;
+        }
+    }
     Ok(gone(operation.id))
 }
 
@@ -96,13 +102,13 @@ fn take(
     draw: &mut Draw,
     of: &Type,
     mut resource: Resource,
-    query: &[(String, String)],
+    (whole, query, also): (&ResourceId, &[(String, String)], &mut Vec<ResourceId>),
 ) -> Result<()> {
     let operation = match resource.operation.filter(|_| resource.state != State::Deleting) {
         Some(operation) => operation,
         None => draw.guid(),
     };
-    let mut removal = Removal { cx, txn, draw, resource: &resource, query, operation };
+    let mut removal = Removal { cx, txn, draw, resource: &resource, whole, also, query, operation };
     let gone = (of.kind.delete)(&mut removal)?;
     if gone == Gone::Now && (!of.is_group() || is_empty(txn, &resource.id)?) {
         return removal::complete(txn, &resource, cx.now);

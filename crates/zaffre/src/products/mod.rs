@@ -7,6 +7,7 @@ pub mod authorization;
 pub mod compute;
 pub mod cosmos;
 pub mod managed_identity;
+pub mod network;
 pub mod storage;
 
 use crate::arm::kind::Provider;
@@ -17,5 +18,6 @@ pub static PROVIDERS: &[&Provider] = &[
     &compute::PROVIDER,
     &cosmos::account::PROVIDER,
     &managed_identity::PROVIDER,
+    &network::PROVIDER,
     &storage::PROVIDER,
 ];

@@ -7,6 +7,7 @@
 //! - `rows.rs`: the rows, and the index by type that lists read.
 //! - `names.rs`: names that are unique in the cloud, as hosts are: `acct.blob.core.windows.net`.
 //! - `identity.rs`: principals that are born and die with their resource; who uses which identity.
+//! - `links.rs`: who uses what.
 //! - `locks.rs`: what keeps them from being changed or deleted.
 //! - `operations.rs`: work that outlives its request, and what its polls are told.
 //! - `tags.rs`: those of a subscription too, which is no row.
@@ -17,6 +18,7 @@
 //! subscriptions and tenants are the cloud's charter.
 
 pub mod identity;
+pub mod links;
 pub mod locks;
 pub mod names;
 pub mod operations;

@@ -13,6 +13,8 @@ pub enum Space {
     Storage,
     /// `{name}.documents.azure.com`.
     Cosmos,
+    /// `{label}.{location}.cloudapp.azure.com`, whole.
+    CloudApp,
 }
 
 impl Space {
@@ -20,6 +22,7 @@ impl Space {
         match self {
             Space::Storage => "storage",
             Space::Cosmos => "cosmos",
+            Space::CloudApp => "cloudapp",
         }
     }
 }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     arm::kind::{Change, Gone, Removal, Wait},
     cloud::Draw,
-    resources::{self, Resource, State},
+    resources::{self, Resource, State, links},
     service::Cx,
 };
 
@@ -56,7 +56,20 @@ pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
         None => change.draw.guid(),
     };
     order(properties, vm_id);
+    let interfaces = interfaces(properties);
+    let before = change.current.map(|it| self::interfaces(&it.properties)).unwrap_or_default();
+    links::relink(change.txn, &change.next.id, &before, &interfaces)?;
     desire(change, vm_id)
+}
+
+/// The network interfaces that the document names.
+fn interfaces(properties: &Map<String, Value>) -> Vec<ResourceId> {
+    entries(properties).filter_map(|it| ResourceId::parse(it["id"].as_str()?).ok()).collect()
+}
+
+fn entries(properties: &Map<String, Value>) -> impl Iterator<Item = &Value> {
+    let profile = properties.get("networkProfile");
+    profile.and_then(|it| it["networkInterfaces"].as_array()).into_iter().flatten()
 }
 
 /// Drops what is null, at any depth.
@@ -308,7 +321,18 @@ pub(super) fn delete(removal: &mut Removal<'_>) -> Result<Gone> {
         }
     }
     machine::delete(removal.cx, removal.txn, &removal.resource.id)?;
+    let_interfaces_go(removal)?;
     Ok(Gone::Now)
+}
+
+/// Interfaces are free again, and those that were to go with the machine go.
+fn let_interfaces_go(removal: &mut Removal<'_>) -> Result<()> {
+    let properties = &removal.resource.properties;
+    links::relink(removal.txn, &removal.resource.id, &interfaces(properties), &[])?;
+    let goes = |it: &&Value| it["properties"]["deleteOption"] == "Delete";
+    let gone = entries(properties).filter(goes);
+    removal.also.extend(gone.filter_map(|it| ResourceId::parse(it["id"].as_str()?).ok()));
+    Ok(())
 }
 
 /// Waits a moment for what a write began.
