@@ -2,11 +2,8 @@
 //!
 //! A range compares by what it holds. Its text is kept by whoever wrote it; here is its meaning.
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    str::FromStr,
-};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{fmt, str::FromStr};
 
 /// An address, and how many of its leading bits the range's addresses share.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
