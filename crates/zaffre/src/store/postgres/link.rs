@@ -4,17 +4,22 @@ use std::{
     fmt, io,
     net::{TcpStream, ToSocketAddrs as _},
     os::unix::net::UnixStream,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
 use tokio_postgres::{
-    Client, Config, Error, NoTls, Statement,
-    config::Host,
+    Client, Config, Error, Statement,
+    config::{Host, SslMode},
     error::{DbError, SqlState},
 };
 
-use super::wire::{self, Broken, Protocol, Wire};
+use super::{
+    tls::{self, Handshake},
+    wire::{self, Broken, Protocol, Wire},
+};
 use crate::store::StoreError;
 
 /// How long an answer may take before the connection counts as lost. Longer than the server lets a silent
@@ -69,7 +74,12 @@ impl From<Broken> for Trouble {
 }
 
 fn said(error: Error) -> Trouble {
-    let Some(refusal) = error.as_db_error() else { return Trouble::Lost(error.to_string()) };
+    let Some(refusal) = error.as_db_error() else {
+        return match tls::refusal(&error) {
+            Some(why) => Trouble::Fatal(StoreError::database("TLS to the database", why)),
+            None => Trouble::Lost(error.to_string()),
+        };
+    };
     let code = refusal.code();
     match code {
         &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED => Trouble::Again,
@@ -101,6 +111,8 @@ impl From<StoreError> for Trouble {
 /// Where the server is, and who asks.
 pub(super) struct Target {
     config: Config,
+    /// For connections that are to be encrypted.
+    tls: Arc<ClientConfig>,
     /// Without the password.
     name: String,
 }
@@ -108,7 +120,11 @@ pub(super) struct Target {
 impl Target {
     pub(super) fn parse(url: &str) -> std::result::Result<Self, StoreError> {
         let wrong = |why: String| StoreError::database("the store's address", why);
+        let (url, wish) = tls::Wish::take(url)?;
         let mut config: Config = url.parse().map_err(|error: Error| wrong(error.to_string()))?;
+        if config.get_ssl_mode() != SslMode::Require {
+            config.ssl_mode(SslMode::Disable);
+        }
         if config.get_hosts().is_empty() {
             return Err(wrong("it names no host".to_owned()));
         }
@@ -116,21 +132,36 @@ impl Target {
             config.application_name("zaffre");
         }
         let name = config.get_hosts().iter().map(shown).collect::<Vec<_>>().join(",");
-        Ok(Target { config, name })
+        Ok(Target { config, tls: wish.config()?, name })
     }
 
     /// The first host that takes a connection.
-    fn connect(&self) -> io::Result<Wire> {
+    fn connect(&self) -> io::Result<(Wire, &Host)> {
         let ports = self.config.get_ports();
         let mut refusal = None;
         for (index, host) in self.config.get_hosts().iter().enumerate() {
             let port = *ports.get(index).or(ports.first()).unwrap_or(&5432);
             match reach(host, port) {
-                Ok(wire) => return Ok(wire),
+                Ok(wire) => return Ok((wire, host)),
                 Err(error) => refusal = Some(error),
             }
         }
         Err(refusal.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
+    }
+
+    /// How to speak with a host, and as whom it is to prove itself where that is encrypted.
+    fn manners(&self, host: &Host) -> std::result::Result<(Config, Handshake), StoreError> {
+        let mut config = self.config.clone();
+        let name = match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(_) => {
+                config.ssl_mode(SslMode::Disable);
+                "localhost".to_owned()
+            }
+        };
+        let name = ServerName::try_from(name)
+            .map_err(|error| StoreError::database("the store's address", error.to_string()))?;
+        Ok((config, Handshake { config: self.tls.clone(), name }))
     }
 }
 
@@ -170,8 +201,9 @@ pub(super) struct Link {
 impl Link {
     /// A connection that can run any SQL, and has prepared none.
     pub(super) fn open_bare(target: &Target) -> Result<Self> {
-        let wire = target.connect().map_err(|error| Trouble::Lost(error.to_string()))?;
-        let made = wire::drive(&wire, None, target.config.connect_raw(wire.clone(), NoTls));
+        let (wire, host) = target.connect().map_err(|error| Trouble::Lost(error.to_string()))?;
+        let (config, handshake) = target.manners(host)?;
+        let made = wire::drive(&wire, None, config.connect_raw(wire.clone(), handshake));
         let (client, protocol) = made?;
         let mut link = Link { client, protocol, wire, statements: None };
         for setting in SETTINGS {

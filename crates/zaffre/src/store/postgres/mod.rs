@@ -10,7 +10,7 @@
 //! - `snapshot.rs`: what a closure reads.
 //! - `turn.rs`: commits, one process after another, each with all that waits in it.
 //! - `link.rs`: connections and every statement there is.
-//! - `wire.rs`: how a thread waits for an answer.
+//! - `wire.rs`: how a thread waits for an answer; `tls.rs`: what encrypts it.
 //!
 //! What is right here does not depend on the database's isolation of writers, nor on anything that PostgreSQL alone
 //! has: the program runs on what CockroachDB and YugabyteDB document as well. Why commits take turns, and what that
@@ -20,6 +20,7 @@ mod link;
 mod long;
 mod schema;
 mod snapshot;
+mod tls;
 mod turn;
 mod wire;
 

@@ -27,7 +27,9 @@ use std::{
 
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_postgres::{Connection, Error, tls::NoTlsStream};
+use tokio_postgres::{Connection, Error};
+
+use super::tls::Encrypted;
 
 const READ_BYTES: usize = 16 << 10;
 
@@ -123,7 +125,7 @@ impl AsyncWrite for Wire {
 }
 
 /// What moves the protocol forward beside the requests themselves.
-pub(super) type Protocol = Connection<Wire, NoTlsStream>;
+pub(super) type Protocol = Connection<Wire, Encrypted>;
 
 /// Why a conversation ended early.
 pub(super) enum Broken {

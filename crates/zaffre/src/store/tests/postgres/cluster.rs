@@ -26,9 +26,10 @@ const SCRIPT: &str = r#"
 trap '' HUP INT
 run() { if [ "$(id -u)" = 0 ]; then exec setpriv --reuid "$user" --regid "$user" --clear-groups "$@"; else exec "$@"; fi; }
 bin=$1 folder=$2 user=$3
+shift 3
 (run "$bin/initdb" -D "$folder/data" -U zaffre -A trust -E UTF8 --locale C --no-sync) >"$folder/initdb.log" 2>&1 || {
     echo "initdb failed:" $(tail -n 3 "$folder/initdb.log"); exit 1; }
-run "$bin/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c max_connections=300 >"$folder/log" 2>&1 &
+run "$bin/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c max_connections=300 "$@" >"$folder/log" 2>&1 &
 server=$!
 for try in $(seq 300); do
     "$bin/pg_isready" -q -h "$folder" && break
@@ -44,6 +45,7 @@ rm -rf "$folder"
 
 pub(crate) struct Cluster {
     pub(crate) folder: PathBuf,
+    port: u16,
     /// Its standard input is what keeps it running.
     _shell: Child,
     schemas: AtomicUsize,
@@ -55,21 +57,32 @@ pub(crate) struct Cluster {
 /// Where PostgreSQL is not installed.
 pub(crate) fn shared() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    let is_wanted = || std::env::var(CHOICE).as_deref() != Ok("skip");
-    CLUSTER.get_or_init(|| is_wanted().then(Cluster::start)).as_ref()
+    CLUSTER.get_or_init(|| is_wanted().then(|| Cluster::start(5432, |_| Vec::new()))).as_ref()
+}
+
+/// Whether PostgreSQL is to be tested at all.
+pub(crate) fn is_wanted() -> bool {
+    std::env::var(CHOICE).as_deref() != Ok("skip")
 }
 
 impl Cluster {
-    fn start() -> Cluster {
+    /// A cluster whose sockets are called by this port, with what else the server is told once its folder is there.
+    pub(crate) fn start(port: u16, settings: impl FnOnce(&Path) -> Vec<String>) -> Cluster {
         let programs = programs().unwrap_or_else(|| {
             panic!("no PostgreSQL here: install the package `postgresql`, or set {CHOICE}=skip")
         });
         let folder = tempfile::Builder::new().prefix("zaffre-pg-").tempdir().expect("a folder").keep();
+        let settings = settings(&folder);
+        for path in fs::read_dir(&folder).expect("lists").map(|it| it.expect("an entry").path()) {
+            let _ = chown(path, Some(NOBODY), Some(NOBODY));
+        }
         let _ = chown(&folder, Some(NOBODY), Some(NOBODY));
         let mut shell = Command::new("bash")
             .args(["-c", SCRIPT, "cluster"])
             .args([&programs, &folder])
             .arg(NOBODY.to_string())
+            .args(settings.iter().flat_map(|setting| ["-c", setting]))
+            .env("PGPORT", port.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -79,7 +92,7 @@ impl Cluster {
         let stdout = shell.stdout.take().expect("was asked for");
         BufReader::new(stdout).read_line(&mut said).expect("speaks");
         assert_eq!(said, "ready\n", "the cluster starts");
-        Cluster { folder, _shell: shell, schemas: AtomicUsize::new(0) }
+        Cluster { folder, port, _shell: shell, schemas: AtomicUsize::new(0) }
     }
 
     /// The address of a schema that nothing is in yet.
@@ -104,7 +117,7 @@ impl Cluster {
         let run = Command::new(psql)
             .args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-U", "zaffre", "-h"])
             .arg(&self.folder)
-            .args(["-d", database, "-c", sql])
+            .args(["-d", database, "-c", sql, "-p", &self.port.to_string()])
             .output()
             .expect("psql starts");
         assert!(run.status.success(), "{sql}: {}", String::from_utf8_lossy(&run.stderr));

@@ -6,6 +6,7 @@ mod lost;
 mod proxy;
 mod schema;
 mod several;
+mod tls;
 
 use crate::store::Store;
 
