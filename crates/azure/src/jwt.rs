@@ -24,6 +24,7 @@ use crate::text::{base64url, base64url_decode};
 pub mod assertion;
 pub mod check;
 pub mod claims;
+pub mod jwks;
 
 /// The one algorithm Entra ID signs with.
 pub const RS256: &str = "RS256";

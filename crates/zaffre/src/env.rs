@@ -1,10 +1,14 @@
 //! The only doors to the world: store, content, guests, keys, settings.
 
 use std::{
+    future::Future,
     path::PathBuf,
+    pin::Pin,
     sync::{Arc, OnceLock},
     time::Duration,
 };
+
+use azure::jwt::jwks::PublicKey;
 
 use crate::{
     access::{Decisions, Holdings},
@@ -28,11 +32,17 @@ pub struct Env {
     pub tokens: Tokens,
     /// Where the cloud listens, once it does.
     pub running: OnceLock<Running>,
+    /// How an issuer on this machine is asked for its keys.
+    pub issuers: OnceLock<FetchKeys>,
     /// Whoever runs the guests; nobody where machines are rows alone.
     pub guests: OnceLock<Arc<dyn Guests>>,
     /// Whoever makes guests follow what is written about machines.
     pub follower: Follower,
 }
+
+/// An issuer's keys, or why there are none, in words for the log.
+pub type FetchedKeys = Pin<Box<dyn Future<Output = Result<Vec<PublicKey>, String>> + Send>>;
+pub type FetchKeys = fn(issuer: String) -> FetchedKeys;
 
 /// What the command line settled.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +75,7 @@ impl Env {
             holdings: Holdings::default(),
             tokens: Tokens::default(),
             running: OnceLock::new(),
+            issuers: OnceLock::new(),
             guests: OnceLock::new(),
             follower: Follower::default(),
         })

@@ -1,10 +1,22 @@
 //! Signing, verifying, comparing: the cryptography, and nothing of what is signed.
 //!
 //! What claims mean, and which bytes a signature covers, is the `azure` crate's. Here is one ring of
-//! RSA keys a store: the newest signs, all verify, each known by the thumbprint of its certificate
+//! RSA keys a store: one signs, all verify, each known by the thumbprint of its certificate
 //! (`kid` and `x5t` alike, entra.md §1.1).
+//!
+//! ```text
+//! rotate ── a new row, the others retired ── committed ─┬─ this process reads the ring again
+//!                                                       └─ so does every other that watches the rows
+//! ```
+//!
+//! A key that was retired stays for as long as anything that it signed can live. Other processes on the same
+//! database hear of a rotation within a tenth of a second; until then they sign with the old key, which
+//! is why it stays a while longer than a token lives.
 
-use std::sync::{Arc, RwLock};
+use std::{
+    sync::{Arc, RwLock},
+    time::Duration,
+};
 
 use aws_lc_rs::{
     constant_time, digest,
@@ -18,17 +30,25 @@ use azure::{text, time::Timestamp};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use serde::{Deserialize, Serialize};
 
-use crate::store::{CloudId, Store, Table};
+use crate::{
+    env::Env,
+    store::{CloudId, Span, Store, StoreError, Table},
+};
 
-/// The ring as it is stored, oldest first.
+/// The ring as it is stored.
 const SIGNING_KEYS: Table<String, StoredKey> = Table::new("signing_keys");
 const CERTIFICATE_YEARS: u64 = 5;
+/// For how long a key stays that signs no longer: a managed identity's token lives for a day, and an hour is for
+/// clocks and processes that differ.
+pub(crate) const STAYS: Duration = Duration::from_secs(25 * 3600);
 
 #[derive(Clone, Serialize, Deserialize)]
 struct StoredKey {
     pkcs8: String,
     certificate: String,
     created: Timestamp,
+    #[serde(default)]
+    retired: Option<Timestamp>,
 }
 
 /// One RSA key with its self-signed certificate.
@@ -39,8 +59,10 @@ pub struct SigningKey {
     /// Big-endian modulus and exponent, for the JWKS.
     pub modulus: Vec<u8>,
     pub exponent: Vec<u8>,
+    pub created: Timestamp,
+    /// Since when it signs no longer.
+    pub retired: Option<Timestamp>,
     pair: KeyPair,
-    created: Timestamp,
 }
 
 /// Why no key can be had.
@@ -54,6 +76,12 @@ impl std::fmt::Display for KeyError {
 }
 
 impl std::error::Error for KeyError {}
+
+impl From<StoreError> for KeyError {
+    fn from(error: StoreError) -> Self {
+        KeyError(error.to_string())
+    }
+}
 
 impl SigningKey {
     /// Makes a key of 2048 bits; about a tenth of a second of one core.
@@ -72,9 +100,19 @@ impl SigningKey {
             certificate,
             modulus: pair.public_key().modulus().big_endian_without_leading_zero().to_vec(),
             exponent: pair.public_key().exponent().big_endian_without_leading_zero().to_vec(),
-            pair,
             created,
+            retired: None,
+            pair,
         })
+    }
+
+    /// When it leaves; never while it signs.
+    pub fn leaves(&self) -> Option<Timestamp> {
+        self.retired.map(|at| at.plus(STAYS))
+    }
+
+    fn is_there(&self, now: Timestamp) -> bool {
+        self.leaves().is_none_or(|at| now < at)
     }
 
     /// RS256 over the signing input.
@@ -101,6 +139,7 @@ impl SigningKey {
             pkcs8: text::base64(pkcs8.as_ref()),
             certificate: text::base64(&self.certificate),
             created: self.created,
+            retired: self.retired,
         })
     }
 
@@ -108,7 +147,8 @@ impl SigningKey {
         let bytes = |text: &str| {
             text::base64_decode(text).ok_or_else(|| KeyError("a stored key is not base64".into()))
         };
-        Self::from_parts(&bytes(&stored.pkcs8)?, bytes(&stored.certificate)?, stored.created)
+        let key = Self::from_parts(&bytes(&stored.pkcs8)?, bytes(&stored.certificate)?, stored.created)?;
+        Ok(SigningKey { retired: stored.retired, ..key })
     }
 }
 
@@ -130,7 +170,7 @@ fn self_signed(pkcs8: &[u8], now: Timestamp) -> Result<Vec<u8>, KeyError> {
     Ok(certificate.der().to_vec())
 }
 
-/// The keys of a store, newest last.
+/// The keys of a store: those that were retired, oldest first, and last the one that signs.
 pub struct Keyring {
     keys: RwLock<Vec<Arc<SigningKey>>>,
 }
@@ -141,26 +181,63 @@ impl Keyring {
     }
 
     /// The store's ring; a store that has none gets its first key.
-    pub async fn open(
-        store: &Store,
-        now: Timestamp,
-    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let stored = store.read(CloudId::RING, |txn| SIGNING_KEYS.scan(txn, &(), None, usize::MAX)).await?;
-        if stored.is_empty() {
+    pub async fn open(store: &Store, now: Timestamp) -> Result<Self, KeyError> {
+        let keys = stored(store).await?;
+        if keys.is_empty() {
             return Self::begin(store, now).await;
         }
-        let mut keys =
-            stored.iter().map(|(_, key)| SigningKey::restored(key)).collect::<Result<Vec<_>, _>>()?;
-        keys.sort_by_key(|key| key.created);
-        Ok(Keyring { keys: RwLock::new(keys.into_iter().map(Arc::new).collect()) })
+        Ok(Keyring { keys: RwLock::new(keys) })
     }
 
-    async fn begin(store: &Store, now: Timestamp) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let key = tokio::task::spawn_blocking(move || SigningKey::generate(now)).await??;
-        let stored = key.stored()?;
-        let kid = key.kid.clone();
-        store.write(CloudId::RING, |txn| SIGNING_KEYS.put(txn, &kid, &stored)).await?;
-        Ok(Self::shared(Arc::new(key)))
+    async fn begin(store: &Store, now: Timestamp) -> Result<Self, KeyError> {
+        let key = generated(now).await?;
+        let row = key.stored()?;
+        // Of several processes that begin at once, one makes the key.
+        let write = store.write(CloudId::RING, |txn| {
+            let is_first = SIGNING_KEYS.scan(txn, &(), None, 1)?.is_empty();
+            if is_first {
+                SIGNING_KEYS.put(txn, &key.kid, &row)?;
+            }
+            Ok::<_, StoreError>(())
+        });
+        write.await?;
+        Ok(Keyring { keys: RwLock::new(stored(store).await?) })
+    }
+
+    /// A new key signs from now on; those before it verify until nothing that they signed can live. Gives the
+    /// new key.
+    pub async fn rotate(&self, store: &Store, now: Timestamp) -> Result<Arc<SigningKey>, KeyError> {
+        let key = generated(now).await?;
+        let new = key.stored()?;
+        // A ring that came from elsewhere, as a test's, has keys without rows.
+        let known = self
+            .all()
+            .iter()
+            .map(|key| Ok((key.kid.clone(), key.stored()?)))
+            .collect::<Result<Vec<_>, KeyError>>()?;
+        let write = store.write(CloudId::RING, |txn| {
+            let rows = SIGNING_KEYS.scan(txn, &(), None, usize::MAX)?;
+            let unwritten = known.iter().filter(|(kid, _)| !rows.iter().any(|(row, _)| row == kid)).cloned();
+            for (kid, row) in rows.iter().cloned().chain(unwritten.collect::<Vec<_>>()) {
+                let retired = row.retired.unwrap_or(now);
+                match now < retired.plus(STAYS) {
+                    true => SIGNING_KEYS.put(txn, &kid, &StoredKey { retired: Some(retired), ..row })?,
+                    false => SIGNING_KEYS.delete(txn, &kid)?,
+                }
+            }
+            SIGNING_KEYS.put(txn, &key.kid, &new)
+        });
+        write.await?;
+        self.read_again(store).await?;
+        Ok(self.signer())
+    }
+
+    async fn read_again(&self, store: &Store) -> Result<(), KeyError> {
+        let keys = stored(store).await?;
+        if !keys.is_empty() {
+            *self.keys.write().expect("no holder of this lock panics") = keys;
+        }
+        Ok(())
     }
 
     /// The key that signs today.
@@ -177,6 +254,39 @@ impl Keyring {
     pub fn all(&self) -> Vec<Arc<SigningKey>> {
         self.keys.read().expect("no holder of this lock panics").clone()
     }
+
+    /// Those by which a token can still be verified.
+    pub fn current(&self, now: Timestamp) -> Vec<Arc<SigningKey>> {
+        self.all().into_iter().filter(|key| key.is_there(now)).collect()
+    }
+}
+
+/// Reads the ring again whenever its rows change, in whatever process, for as long as there is a store.
+pub(crate) async fn follow(env: &Arc<Env>) -> Result<(), StoreError> {
+    let mut watch = SIGNING_KEYS.watch(&env.store, CloudId::RING, Span::under(&())).await?;
+    // What was committed between the first reading and the watch.
+    let _ = env.keys.read_again(&env.store).await;
+    let env = Arc::downgrade(env);
+    tokio::spawn(async move {
+        while watch.next().await.is_ok() {
+            let Some(env) = env.upgrade() else { return };
+            // A store that cannot be read says so to everybody; the next change is another try.
+            let _ = env.keys.read_again(&env.store).await;
+        }
+    });
+    Ok(())
+}
+
+async fn generated(now: Timestamp) -> Result<SigningKey, KeyError> {
+    tokio::task::spawn_blocking(move || SigningKey::generate(now)).await.map_err(failed("make a key"))?
+}
+
+/// The stored ring, the key that signs last.
+async fn stored(store: &Store) -> Result<Vec<Arc<SigningKey>>, KeyError> {
+    let rows = store.read(CloudId::RING, |txn| SIGNING_KEYS.scan(txn, &(), None, usize::MAX)).await?;
+    let mut keys = rows.iter().map(|(_, row)| SigningKey::restored(row)).collect::<Result<Vec<_>, _>>()?;
+    keys.sort_by_key(|key| (key.retired.is_none(), key.created));
+    Ok(keys.into_iter().map(Arc::new).collect())
 }
 
 /// HMAC-SHA256, for Shared Key, SAS and Cosmos's master keys.
@@ -216,5 +326,29 @@ mod tests {
         let again = Keyring::open(&store, now).await.expect("restores");
         assert_eq!(first.signer().kid, again.signer().kid);
         assert!(again.signer().verifies(b"x", &first.signer().sign(b"x")));
+    }
+
+    #[tokio::test]
+    async fn a_retired_key_verifies_until_nothing_that_it_signed_can_live() {
+        let store = Store::in_memory();
+        let now = Timestamp::from_seconds(1_795_302_174);
+        let ring = Keyring::open(&store, now).await.expect("begins");
+        let first = ring.signer();
+        let second = ring.rotate(&store, now).await.expect("rotates");
+        assert_ne!(first.kid, second.kid);
+        assert_eq!(ring.signer().kid, second.kid);
+        assert_eq!(ring.find(&first.kid).and_then(|key| key.retired), Some(now));
+        let kids = |ring: &Keyring, at: Timestamp| -> Vec<String> {
+            ring.current(at).iter().map(|key| key.kid.clone()).collect()
+        };
+        let last = now.plus(STAYS);
+        assert_eq!(kids(&ring, last.minus(Duration::from_secs(1))), [first.kid.clone(), second.kid.clone()]);
+        assert_eq!(kids(&ring, last), std::slice::from_ref(&second.kid));
+        let again = Keyring::open(&store, last).await.expect("restores");
+        assert_eq!(again.signer().kid, second.kid, "after a restart, too");
+        let third = ring.rotate(&store, last).await.expect("rotates");
+        assert!(ring.find(&first.kid).is_none(), "the next rotation sweeps");
+        assert_eq!(ring.all().last().map(|key| key.kid.clone()), Some(third.kid.clone()));
+        assert!(ring.find(&second.kid).is_some());
     }
 }

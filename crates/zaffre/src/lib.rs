@@ -68,6 +68,7 @@ impl Server {
         let now = Clock::System.now();
         let keys = Keyring::open(&store, now).await?;
         let server = Server::over(Env::new(store, content, keys, settings));
+        keys::follow(&server.env).await?;
         let mut charters = founding::charters(&server.env.store).await?;
         if charters.iter().all(|(id, _)| *id != CloudId::DEFAULT) {
             charters.push((CloudId::DEFAULT, Charter::contoso(now)));
@@ -100,6 +101,7 @@ impl Server {
     }
 
     fn over(env: Arc<Env>) -> Arc<Self> {
+        env.issuers.get_or_init(|| front::issuers::fetch);
         Arc::new(Server { env, clouds: RwLock::default(), upkeep: OnceLock::new() })
     }
 

@@ -5,11 +5,12 @@ use std::{path::Path, sync::Arc};
 use zaffre::{
     Server,
     cloud::CloudId,
+    door::Door,
     env::{LogFormat, Settings},
     store::{Content, Store},
 };
 
-use crate::world::{Auth, Protocol, World};
+use crate::world::{Ask, Auth, ENTRA, Protocol, World};
 
 async fn start(folder: &Path) -> Arc<Server> {
     let store = Store::open(&folder.join("store")).expect("opens");
@@ -48,4 +49,29 @@ async fn after_a_restart_everything_is_there_and_old_tokens_still_verify() {
     let refused = after.ask(&after.arm("GET", &after.group("?api-version=2024-11-01")).by(machine)).await;
     assert_eq!((refused.status, refused.code(Protocol::Arm).as_str()), (403, "AuthorizationFailed"));
     assert_eq!(after.ask(&after.metadata(identity)).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotated_key_signs_after_a_restart_and_the_one_before_it_still_verifies() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = start(folder.path()).await;
+    let before = World::furnished(Arc::clone(&server), CloudId::DEFAULT, "one").await;
+    let old = before.arm.clone();
+    let first = server.env.keys.signer().kid.clone();
+    let second = server.env.keys.rotate(&server.env.store, before.cloud.clock.now()).await.expect("rotates");
+    assert_ne!(second.kid, first);
+    server.env.store.close().await.expect("closes");
+    drop((before, server));
+
+    let server = start(folder.path()).await;
+    assert_eq!(server.env.keys.signer().kid, second.kid);
+    let after = World::found(Arc::clone(&server), CloudId::DEFAULT).await;
+    let ask = after.arm("GET", &after.group("?api-version=2024-11-01")).by(old);
+    assert_eq!(after.ask(&ask).await.status, 200);
+    let jwks =
+        Ask::new(Protocol::Entra, Door::named(CloudId::DEFAULT), ENTRA, "GET", "/common/discovery/v2.0/keys");
+    let jwks = after.ask(&jwks).await.json();
+    let kids: Vec<&str> =
+        jwks["keys"].as_array().expect("a list").iter().filter_map(|key| key["kid"].as_str()).collect();
+    assert_eq!(kids, [first.as_str(), second.kid.as_str()]);
 }

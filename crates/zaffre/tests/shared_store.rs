@@ -95,6 +95,27 @@ fn a_process_that_is_stopped_hands_its_duties_over() {
 }
 
 #[test]
+fn a_key_that_one_process_rotates_signs_in_the_other_too() {
+    let Some(cluster) = postgres::shared() else { return };
+    let address = cluster.fresh();
+    let bodies = folder();
+    let words = ["--store", &address, "--content", bodies.path().to_str().expect("text")];
+    let (one, two) = (process::Up::start(&words), process::Up::start(&words));
+    let keys = |up: &process::Up, verb: &str| {
+        let out = process::run(up.home.path(), &["keys", verb]);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).expect("text")
+    };
+    assert_eq!(keys(&one, "list"), keys(&two, "list"));
+    let rotated = keys(&one, "rotate");
+    assert_eq!(rotated.lines().count(), 2, "{rotated}");
+    // The other hears of it within a tenth of a second; each look takes a while.
+    let is_heard = (0..1000).any(|_| keys(&two, "list") == rotated);
+    assert!(is_heard, "{}", keys(&two, "list"));
+    assert_eq!((one.token().0, two.token().0), (200, 200));
+}
+
+#[test]
 fn a_process_that_keeps_bodies_elsewhere_is_refused() {
     let Some(cluster) = postgres::shared() else { return };
     let address = cluster.fresh();

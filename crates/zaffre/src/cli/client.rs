@@ -25,15 +25,15 @@ impl<'h> Client<'h> {
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Value, StartError> {
-        self.json(Method::GET, path).await
+        self.json(Method::GET, path, Bytes::new()).await
     }
 
     pub(super) async fn post(&self, path: &str) -> Result<Value, StartError> {
-        self.json(Method::POST, path).await
+        self.json(Method::POST, path, Bytes::new()).await
     }
 
-    async fn json(&self, method: Method, path: &str) -> Result<Value, StartError> {
-        let response = self.send(Request::builder().method(method).uri(path), Bytes::new()).await?;
+    pub(super) async fn json(&self, method: Method, path: &str, body: Bytes) -> Result<Value, StartError> {
+        let response = self.send(Request::builder().method(method).uri(path), body).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         if status.is_success() {

@@ -10,9 +10,11 @@ mod credentials;
 mod down;
 mod env;
 mod explain;
+mod federation;
 mod fsck;
 mod guests;
 mod home;
+mod keys;
 mod status;
 mod store;
 mod tour;
@@ -71,6 +73,12 @@ enum Command {
     /// Look at how rows are kept
     #[command(subcommand)]
     Store(store::Verb),
+    /// List the keys that tokens are signed with, or begin a new one
+    #[command(subcommand)]
+    Keys(keys::Verb),
+    /// Say whose tokens federated credentials may name
+    #[command(subcommand)]
+    Federation(federation::Verb),
 }
 
 /// Runs the command that was typed.
@@ -97,6 +105,8 @@ fn run(command: Command, home: &Home) -> Outcome {
         Command::Restore(args) => asking(backup::restore(args, home)),
         Command::Fsck(args) => fsck::run(&args, home),
         Command::Store(verb) => asking(store::run(verb, home)),
+        Command::Keys(verb) => asking(keys::run(verb, home)),
+        Command::Federation(verb) => asking(federation::run(verb, home)),
     }
 }
 

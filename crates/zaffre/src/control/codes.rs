@@ -19,6 +19,8 @@ pub(super) static NO_PROXY: Row = row(
 );
 pub(super) static BAD_COMMAND: Row = row("BadCommand", 400, "the command cannot be read: {0}");
 pub(super) static BAD_BACKUP: Row = row("BadBackup", 400, "the backup cannot be begun: {0}");
+pub(super) static BAD_ISSUER: Row = row("BadIssuer", 400, "the issuer cannot be believed: {0}");
+pub(super) static NO_SUCH_ISSUER: Row = row("IssuerNotFound", 404, "no keys of `{0}` were given");
 pub(super) static UPKEEP_FAILED: Row = row("UpkeepFailed", 500, "{0}");
 pub(super) static NO_GUESTS: Row =
     row("NoGuests", 501, "this cloud runs no guests, so nothing can be run in `{0}`");

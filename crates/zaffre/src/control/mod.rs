@@ -9,6 +9,11 @@
 //! POST /vms/{name or id}/exec       runs a command in one; answers 101 and goes on in frames (`exec`)
 //! POST /store/backup                writes everything as it is now into a directory
 //! GET  /store/stats                 how many rows there are, and how they are kept
+//! GET  /keys                        the keys that tokens are signed with
+//! POST /keys/rotate                 a new key signs; the old ones verify until what they signed is over
+//! GET  /federation                  the issuers whose keys were given
+//! PUT  /federation?issuer=NAME      believes an issuer's tokens by the set of keys in the body
+//! DELETE /federation?issuer=NAME    forgets its keys
 //! POST /store/compact               gives back the room that old versions take
 //! POST /shutdown                    ends the cloud, as Ctrl-C does
 //! ```
@@ -18,7 +23,9 @@
 
 mod codes;
 mod exec;
+mod federation;
 pub mod frames;
+mod keys;
 mod run;
 pub(crate) mod upkeep;
 mod variables;
@@ -52,6 +59,11 @@ pub(crate) enum Op {
     Backup,
     Stats,
     Compact,
+    Keys,
+    RotateKeys,
+    Issuers,
+    Trust { issuer: String },
+    Forget { issuer: String },
     Shutdown,
 }
 
@@ -68,8 +80,17 @@ static ROUTES: &[Route] = &[
     Route(Method::POST, "/store/backup", |_, _| Op::Backup),
     Route(Method::GET, "/store/stats", |_, _| Op::Stats),
     Route(Method::POST, "/store/compact", |_, _| Op::Compact),
+    Route(Method::GET, "/keys", |_, _| Op::Keys),
+    Route(Method::POST, "/keys/rotate", |_, _| Op::RotateKeys),
+    Route(Method::GET, "/federation", |_, _| Op::Issuers),
+    Route(Method::PUT, "/federation", |parts, _| Op::Trust { issuer: issuer(parts) }),
+    Route(Method::DELETE, "/federation", |parts, _| Op::Forget { issuer: issuer(parts) }),
     Route(Method::POST, "/shutdown", |_, _| Op::Shutdown),
 ];
+
+fn issuer(parts: &Parts) -> String {
+    parts.query("issuer").unwrap_or_default().to_owned()
+}
 
 /// What `{}` stands for in the path; empty where the pattern has none.
 fn filled(pattern: &str, path: &str) -> Option<String> {
@@ -129,6 +150,11 @@ impl Service for Control {
             Op::Backup => upkeep::write_backup(cx, body).await,
             Op::Stats => upkeep::stats(cx).await,
             Op::Compact => upkeep::compact(cx).await,
+            Op::Keys => Ok(keys::list(cx)),
+            Op::RotateKeys => keys::rotate(cx).await,
+            Op::Issuers => federation::list(cx).await,
+            Op::Trust { issuer } => federation::trust(cx, &issuer, body).await,
+            Op::Forget { issuer } => federation::forget(cx, &issuer).await,
             Op::Shutdown => {
                 running(cx)?.stop();
                 Ok(Reply::json(202, &json!({ "status": "Stopping" })))
@@ -152,6 +178,11 @@ impl Service for Control {
             Op::Backup => "backup",
             Op::Stats => "stats",
             Op::Compact => "compact",
+            Op::Keys => "listKeys",
+            Op::RotateKeys => "rotateKeys",
+            Op::Issuers => "listIssuers",
+            Op::Trust { .. } => "trustIssuer",
+            Op::Forget { .. } => "forgetIssuer",
             Op::Shutdown => "shutdown",
         }
         .to_owned()

@@ -7,6 +7,8 @@
 //!                     identities too)   └── verify: the one place where they are believed
 //! ```
 //!
+//! Issuers elsewhere whose tokens a federated credential may name are in `federation`.
+//!
 //! An application is what proves itself with a secret; its service principal is what roles are given
 //! to. A managed identity has a service principal and no application, and nothing to prove itself
 //! with: only IMDS asks for its tokens. Services ask here and print what they get in the words of
@@ -17,6 +19,7 @@
 
 pub mod applications;
 pub(crate) mod bounded;
+pub mod federation;
 pub mod founding;
 pub mod groups;
 pub mod links;

@@ -1,8 +1,8 @@
 //! The client: which application asks, and by what proof.
 //!
 //! A secret in the form or in a Basic header; an assertion that the application's certificate signed; a
-//! token of this very token service about somebody whom the application, or a user-assigned identity,
-//! takes for its own. Keys of other issuers are not fetched: nothing here opens a connection.
+//! token of another issuer about somebody whom the application, or a user-assigned identity, takes for
+//! its own (`federation`).
 
 use aws_lc_rs::{
     digest,
@@ -13,35 +13,34 @@ use azure::{
     ids::ClientId,
     jwt::{
         assertion::{Algorithm, Assertion},
-        check::Fault as Claim,
-        claims::{self, Credential},
+        claims::Credential,
+        jwks::PublicKey,
     },
     text,
 };
-use serde_json::Value;
 
-use super::{codes, form::Form, token::TokenRequest};
+use super::{codes, federation, form::Form, token::TokenRequest};
 use crate::{
     directory::{
-        Application, ServicePrincipal, TokenFault,
+        Application,
         applications::{self, KeyCredential, SecretFault},
-        service_principals, verify,
+        service_principals,
     },
-    keys, resources,
+    keys,
     service::Cx,
     store::Txn,
 };
 
 const BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// How far a client's clock may be off; five minutes, as Entra's libraries allow (unverified).
-const SKEW: i64 = 300;
-const FEDERATED: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials";
+pub(super) const SKEW: i64 = 300;
 
 /// What the client showed.
 pub(super) enum Proof<'r> {
     None,
     Secret(&'r str),
-    Assertion(&'r str),
+    /// With the keys of its issuer, where a federated credential names that.
+    Assertion(&'r str, Vec<PublicKey>),
 }
 
 /// A client that proved itself, or that has nothing to prove.
@@ -52,8 +51,23 @@ pub(super) struct Client {
     pub(super) application: Option<Application>,
 }
 
+/// The client's id and its proof, with whatever is needed to judge it.
+pub(super) async fn shown<'r>(
+    cx: &Cx,
+    request: &'r TokenRequest,
+    form: &'r Form,
+) -> Result<(&'r str, Proof<'r>)> {
+    match read(request, form)? {
+        (client, Proof::Assertion(token, _)) => {
+            let keys = federation::keys(cx, client, token).await?;
+            Ok((client, Proof::Assertion(token, keys)))
+        }
+        other => Ok(other),
+    }
+}
+
 /// The client's id and its proof, from the one place where they are.
-pub(super) fn shown<'r>(request: &'r TokenRequest, form: &'r Form) -> Result<(&'r str, Proof<'r>)> {
+fn read<'r>(request: &'r TokenRequest, form: &'r Form) -> Result<(&'r str, Proof<'r>)> {
     if let Some((client, secret)) = &request.basic {
         let is_twice = form.get("client_secret").is_some();
         let is_other = form.get("client_id").is_some_and(|it| !it.eq_ignore_ascii_case(client));
@@ -67,7 +81,7 @@ pub(super) fn shown<'r>(request: &'r TokenRequest, form: &'r Form) -> Result<(&'
         (Some(_), Some(_)) => Err((&codes::MALFORMED).into()),
         (Some(secret), None) => Ok((client, Proof::Secret(secret))),
         (None, Some(assertion)) => match form.required("client_assertion_type")? {
-            BEARER => Ok((client, Proof::Assertion(assertion))),
+            BEARER => Ok((client, Proof::Assertion(assertion, Vec::new()))),
             _ => Err((&codes::MALFORMED).into()),
         },
         (None, None) => Ok((client, Proof::None)),
@@ -80,7 +94,11 @@ pub(super) fn admit(cx: &Cx, txn: &Txn, (client, proof): (&str, &Proof<'_>)) -> 
     let id: ClientId = client.parse().map_err(|_| unknown())?;
     let Some(application) = applications::get(txn, id)? else {
         return match (service_principals::of_application(txn, id)?, proof) {
-            (Some(identity), Proof::Assertion(assertion)) => managed(cx, txn, &identity, assertion),
+            (Some(identity), Proof::Assertion(token, keys)) => {
+                federation::identity(cx, txn, &identity, (token, keys))?;
+                let credential = Credential::Certificate;
+                Ok(Client { id: identity.app_id, credential, application: None })
+            }
             _ => Err(unknown()),
         };
     };
@@ -90,7 +108,7 @@ pub(super) fn admit(cx: &Cx, txn: &Txn, (client, proof): (&str, &Proof<'_>)) -> 
             return Err((&codes::PUBLIC_WITH_SECRET).into());
         }
         Proof::Secret(secret) => by_secret(cx, &application, secret)?,
-        Proof::Assertion(assertion) => by_assertion(cx, &application, assertion)?,
+        Proof::Assertion(token, keys) => by_assertion(cx, &application, token, keys)?,
     };
     Ok(Client { id, credential, application: Some(application) })
 }
@@ -104,28 +122,23 @@ fn by_secret(cx: &Cx, application: &Application, secret: &str) -> Result<Credent
     Ok(Credential::Secret)
 }
 
-fn parsed(assertion: &str) -> Result<Assertion<'_>> {
+pub(super) fn parsed(assertion: &str) -> Result<Assertion<'_>> {
     Assertion::parse(assertion).map_err(|why| Error::from(&codes::BAD_ASSERTION).because(why))
 }
 
-fn by_assertion(cx: &Cx, application: &Application, token: &str) -> Result<Credential> {
+fn by_assertion(cx: &Cx, application: &Application, token: &str, keys: &[PublicKey]) -> Result<Credential> {
     let assertion = parsed(token)?;
-    let id = application.client_id.to_string();
-    if assertion.text("iss").is_some_and(|it| it.eq_ignore_ascii_case(&id)) {
+    if is_by(&assertion, application.client_id) {
         by_certificate(cx, application, &assertion)?;
     } else {
-        let believed: Vec<Trust<'_>> = application
-            .federated
-            .iter()
-            .map(|it| Trust {
-                issuer: &it.issuer,
-                subject: &it.subject,
-                audiences: it.audiences.iter().map(String::as_str).collect(),
-            })
-            .collect();
-        by_other_issuer(cx, &believed, token, &assertion)?;
+        federation::application(cx, application, (token, keys), &assertion)?;
     }
     Ok(Credential::Certificate)
+}
+
+/// Whether the client itself issued it.
+pub(super) fn is_by(assertion: &Assertion<'_>, client: ClientId) -> bool {
+    assertion.text("iss").is_some_and(|it| it.eq_ignore_ascii_case(&client.to_string()))
 }
 
 /// Signed by one of the application's certificates, about itself, for this token service, in time.
@@ -183,75 +196,4 @@ fn is_own_audience(cx: &Cx, audience: &str) -> bool {
     let Some((tenant, endpoint)) = rest.and_then(|it| it.split_once('/')) else { return false };
     let is_tenant = tenant.parse() == Ok(charter.tenant) || tenant.eq_ignore_ascii_case(&charter.domain);
     is_tenant && ["oauth2/v2.0/token", "oauth2/token", "v2.0", ""].contains(&endpoint)
-}
-
-/// One federated credential.
-struct Trust<'a> {
-    issuer: &'a str,
-    subject: &'a str,
-    audiences: Vec<&'a str>,
-}
-
-/// A token of another issuer, which the credentials name to the letter: issuer, then subject, then
-/// audience, compared with case (entra.md §3.1).
-fn by_other_issuer(cx: &Cx, believed: &[Trust<'_>], token: &str, assertion: &Assertion<'_>) -> Result<()> {
-    let of = |name: &str| assertion.text(name).unwrap_or_default();
-    let (issuer, subject, audience) = (of("iss"), of("sub"), assertion.audience().unwrap_or_default());
-    let tenant = cx.cloud.charter.tenant;
-    let own = [claims::issuer(tenant), format!("https://login.microsoftonline.com/{tenant}/v2.0")];
-    // This token service goes by both of its issuers' names.
-    let is_own = own.iter().any(|it| it == issuer);
-    let same_issuer =
-        |it: &&Trust<'_>| it.issuer == issuer || (is_own && own.iter().any(|own| own == it.issuer));
-    let of_issuer: Vec<_> = believed.iter().filter(same_issuer).collect();
-    if of_issuer.is_empty() {
-        return Err(codes::NO_FEDERATED_ISSUER.with([issuer]));
-    }
-    let of_subject: Vec<_> = of_issuer.into_iter().filter(|it| it.subject == subject).collect();
-    if of_subject.is_empty() {
-        return Err(codes::NO_FEDERATED_SUBJECT.with([subject]));
-    }
-    if !of_subject.iter().any(|it| it.audiences.contains(&audience)) {
-        return Err(codes::NO_FEDERATED_AUDIENCE.with([audience]));
-    }
-    if !is_own {
-        let error = Error::from(&codes::ISSUER_KEYS_UNKNOWN);
-        return Err(error.because(format!("NotImplemented: keys of the issuer `{issuer}` are not fetched")));
-    }
-    // The one verification: of another cloud's token too, whose tenant may be the same.
-    verify::verify(cx, token, &[audience.to_owned()]).map(drop).map_err(|fault| {
-        let refusal = match &fault {
-            TokenFault::Claims(Claim::Expired { .. } | Claim::NotYetValid { .. }) => {
-                &codes::ASSERTION_OUT_OF_TIME
-            }
-            TokenFault::Malformed(_)
-            | TokenFault::UnknownKey
-            | TokenFault::BadSignature
-            | TokenFault::Claims(_) => &codes::BAD_ASSERTION,
-        };
-        Error::from(refusal).because(fault)
-    })
-}
-
-/// A user-assigned identity, by the federated credentials that are its resources.
-fn managed(cx: &Cx, txn: &Txn, identity: &ServicePrincipal, token: &str) -> Result<Client> {
-    let assertion = parsed(token)?;
-    let rows = match &identity.resource_id {
-        Some(resource) => resources::of_type(txn, FEDERATED, resource, None, 20)?,
-        None => Vec::new(),
-    };
-    let believed: Vec<Trust<'_>> = rows
-        .iter()
-        .map(|it| Trust {
-            issuer: it.text("issuer").unwrap_or_default(),
-            subject: it.text("subject").unwrap_or_default(),
-            audiences: it
-                .property("audiences")
-                .and_then(Value::as_array)
-                .map(|all| all.iter().filter_map(Value::as_str).collect())
-                .unwrap_or_default(),
-        })
-        .collect();
-    by_other_issuer(cx, &believed, token, &assertion)?;
-    Ok(Client { id: identity.app_id, credential: Credential::Certificate, application: None })
 }

@@ -119,7 +119,7 @@ pub(super) fn configuration(cx: &Cx, tenant: Tenant, version: Version) -> Reply 
 /// The ring's public keys, oldest first: a token signed before a rotation goes on verifying.
 pub(super) fn keys(cx: &Cx, tenant: Tenant, version: Version) -> Reply {
     let issuer = issuer(cx, tenant, Version::V2);
-    let keys = cx.env.keys.all().into_iter().map(|key| {
+    let keys = cx.env.keys.current(cx.now).into_iter().map(|key| {
         let mut entry = json!({
             "kty": "RSA",
             "use": "sig",

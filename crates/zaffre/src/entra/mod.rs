@@ -4,7 +4,7 @@
 //! routes      which operation a path is, and which tenant its first segment names
 //! discovery   the documents by which clients find everything else
 //! token       the token endpoints; form: their parameters; scopes: what is asked for
-//! client      which application asks, and by what proof
+//! client      which application asks, and by what proof; federation: by a token of another issuer
 //! users       the grants behind which a person stands; on_behalf_of: the one that passes a person on
 //! sign_in     the pages that a person sees
 //! codes       every refusal, with its AADSTS number
@@ -13,12 +13,12 @@
 //! Whatever name and port a client came by, the documents name `login.microsoftonline.com`: clients
 //! keep them for a day, so an address that ends with this process must not be in them (az-cli.md §2).
 //!
-//! Not done, and refused by name: SAML assertions, single sign-out; assertions of issuers
-//! other than this token service, whose keys would have to be fetched.
+//! Not done, and refused by name: SAML assertions, single sign-out.
 
 mod client;
 mod codes;
 mod discovery;
+mod federation;
 mod form;
 mod on_behalf_of;
 mod routes;

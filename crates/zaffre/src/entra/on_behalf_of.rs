@@ -30,7 +30,7 @@ pub(super) async fn answer(cx: &Cx, request: &TokenRequest, form: &Form) -> Resu
     if matches!(request.tenant, Tenant::Common | Tenant::Consumers) {
         return Err((&codes::NOT_OVER_CONSUMERS).into());
     }
-    let shown = client::shown(request, form)?;
+    let shown = client::shown(cx, request, form).await?;
     let token = form.required("assertion")?;
     let scopes = users::wanted(form, request.version)?;
     let client = cx.read(|txn| client::admit(cx, txn, (shown.0, &shown.1))).await?;

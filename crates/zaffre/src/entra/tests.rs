@@ -28,8 +28,10 @@ use crate::{
     service::{Body, Cx, reply::ReplyBody},
 };
 
+mod federation;
 mod grants;
 mod on_behalf_of;
+mod rotation;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_302_174);
 const TOKEN: &str = "/contoso.onmicrosoft.com/oauth2/v2.0/token";

@@ -102,7 +102,7 @@ fn unsupported(grant: &str) -> Error {
 }
 
 async fn client_credentials(cx: &Cx, request: &TokenRequest, form: &Form) -> Result<Reply> {
-    let (client, proof) = client::shown(request, form)?;
+    let (client, proof) = client::shown(cx, request, form).await?;
     if matches!(proof, Proof::None) {
         return Err((&codes::NO_SECRET).into());
     }

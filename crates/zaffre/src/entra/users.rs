@@ -84,7 +84,7 @@ pub(super) async fn password(cx: &Cx, request: &TokenRequest, form: &Form) -> Re
     if matches!(request.tenant, Tenant::Common | Tenant::Consumers) {
         return Err((&codes::NOT_OVER_CONSUMERS).into());
     }
-    let shown = client::shown(request, form)?;
+    let shown = client::shown(cx, request, form).await?;
     let (name, secret) = (form.required("username")?, form.required("password")?);
     let scopes = wanted(form, request.version)?;
     let client = cx.read(|txn| admit(cx, txn, (shown.0, &shown.1))).await?;
@@ -95,7 +95,7 @@ pub(super) async fn password(cx: &Cx, request: &TokenRequest, form: &Form) -> Re
 }
 
 pub(super) async fn refresh(cx: &Cx, request: &TokenRequest, form: &Form) -> Result<Reply> {
-    let shown = client::shown(request, form)?;
+    let shown = client::shown(cx, request, form).await?;
     let token = form.required("refresh_token")?;
     let scopes = scopes::wanted(form, request.version).unwrap_or_else(|| "openid offline_access".to_owned());
     let read = |txn: &Txn| {
@@ -119,7 +119,7 @@ pub(super) async fn refresh(cx: &Cx, request: &TokenRequest, form: &Form) -> Res
 }
 
 pub(super) async fn authorization_code(cx: &Cx, request: &TokenRequest, form: &Form) -> Result<Reply> {
-    let shown = client::shown(request, form)?;
+    let shown = client::shown(cx, request, form).await?;
     let (secret, redirect_uri) = (form.required("code")?, form.required("redirect_uri")?);
     let verifier = form.get("code_verifier");
     let redeemed = cx
@@ -158,7 +158,7 @@ pub(super) async fn authorization_code(cx: &Cx, request: &TokenRequest, form: &F
 }
 
 pub(super) async fn device_code(cx: &Cx, request: &TokenRequest, form: &Form) -> Result<Reply> {
-    let shown = client::shown(request, form)?;
+    let shown = client::shown(cx, request, form).await?;
     let secret = match form.get("device_code") {
         Some(secret) => secret,
         None => form.required("code")?,

@@ -10,6 +10,7 @@ pub mod connection;
 mod dns;
 mod elsewhere;
 pub mod guest_doors;
+pub(crate) mod issuers;
 pub mod listen;
 pub mod log;
 mod proxy;
