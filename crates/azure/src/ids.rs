@@ -9,7 +9,7 @@
 //! '--------- scope of an extension -------''----- the last /providers/ and what follows -------'
 //! ```
 
-use std::{fmt, hash::Hash, hash::Hasher, str::FromStr};
+use std::{fmt, hash::Hash, hash::Hasher, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -136,11 +136,12 @@ guid_types! {
 
 /// Where in Azure something is: a resource, a group, a subscription, or the root `/`.
 ///
-/// Compares, hashes and sorts without regard to ASCII case; prints as it came.
+/// Compares, hashes and sorts without regard to ASCII case; prints as it came. Clones share their text: every
+/// request passes its ids from hand to hand.
 #[derive(Clone)]
 pub struct ResourceId {
-    text: String,
-    key: String,
+    text: Arc<str>,
+    key: Arc<str>,
 }
 
 /// Why a path is not an id.
@@ -176,7 +177,7 @@ const SEGMENTS_OF_AN_ACCOUNT: usize = 8;
 impl ResourceId {
     /// The root scope `/`.
     pub fn root() -> Self {
-        ResourceId { text: String::new(), key: String::new() }
+        Self::from_clean(String::new())
     }
 
     /// Reads an id from decoded text. Doubled and trailing slashes are dropped (arm.md §1).
@@ -200,7 +201,9 @@ impl ResourceId {
     }
 
     fn from_clean(text: String) -> Self {
-        let key = text.to_ascii_lowercase();
+        let text: Arc<str> = text.into();
+        let has_capitals = text.bytes().any(|byte| byte.is_ascii_uppercase());
+        let key = if has_capitals { text.to_ascii_lowercase().into() } else { Arc::clone(&text) };
         ResourceId { text, key }
     }
 
@@ -356,7 +359,7 @@ impl ResourceId {
 
     /// Whether the other is this or lies within it, segment by segment: `rg` does not hold `rg2`.
     pub fn holds(&self, other: &ResourceId) -> bool {
-        other.key.strip_prefix(self.key.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        other.key.strip_prefix(&*self.key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// The same id with other casing, such as a kind's own style or what the resource was made with.

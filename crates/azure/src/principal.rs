@@ -1,6 +1,6 @@
-//! Who asks: a principal of a directory, with the groups it is in.
+//! Who asks: a principal of a directory.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -67,7 +67,7 @@ impl FromStr for PrincipalKind {
     }
 }
 
-/// A principal whose token was believed.
+/// A principal whose token was believed. The groups it is in are the directory's to know (`rbac::Who`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     pub object_id: ObjectId,
@@ -75,17 +75,8 @@ pub struct Principal {
     pub kind: PrincipalKind,
     /// The application it is, or by which the user signed in.
     pub app_id: Option<ClientId>,
-    /// The groups it is in, those within groups too.
-    pub groups: Vec<ObjectId>,
     /// What messages call it: a user's principal name, an application's client id.
-    pub name: Option<String>,
-}
-
-impl Principal {
-    /// The ids an assignment may name to reach this principal: its own, then its groups'.
-    pub fn ids(&self) -> impl Iterator<Item = ObjectId> {
-        std::iter::once(self.object_id).chain(self.groups.iter().copied())
-    }
+    pub name: Option<Arc<str>>,
 }
 
 #[cfg(test)]

@@ -13,22 +13,26 @@
 //! `dataActions` for management. Cosmos's own roles live in a policy of their own, one an account,
 //! made of `sqlRoleAssignments`; never put both kinds in one policy.
 //!
+//! A scope holds what its path begins, and a management group also what the `Hierarchy` puts below it.
+//!
 //! A `Recorder` hears what became of every assignment. `Silent` hears nothing, and then only the
-//! assignments that could matter are looked at: those of the principal's ids at the target's own
-//! prefixes. `Reasons` hears of all of them. The decision is the same.
+//! assignments that could matter are looked at: those at the target's own prefixes, and at the management
+//! groups above it. `Reasons` hears of all of them. The decision is the same.
 //!
 //! An assignment, and a permission object, may carry a condition (`conditions`). What carries one
 //! grants only when it is true for the action; a deny assignment's permission that carries one
 //! denies unless it is false. Where a service says that the body will tell more
 //! (`Attributes::partial`), what is still unknown does not refuse yet.
 
+mod hierarchy;
+
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
+pub use self::hierarchy::{Hierarchy, MAX_DEPTH, group, group_of};
 use crate::{
     action::Action,
     conditions::{Attributes, Condition, Truth},
     ids::{Guid, ObjectId, ResourceId},
-    principal::Principal,
     roles::{Permission, RoleDefinition, any_match},
 };
 
@@ -49,6 +53,8 @@ pub struct Access {
     /// Any one of these suffices.
     pub any: Cow<'static, [Action]>,
     pub on: ResourceId,
+    /// Whether leave at any place within `on` suffices too, as for reading a Cosmos account (rbac.md §6).
+    pub or_within: bool,
     pub plane: Plane,
     /// What conditions may look at.
     pub attributes: Attributes,
@@ -56,7 +62,36 @@ pub struct Access {
 
 impl Access {
     pub fn to(action: Action, on: ResourceId, plane: Plane) -> Self {
-        Access { any: vec![action].into(), on, plane, attributes: Attributes::none() }
+        Access::any(vec![action], on, plane)
+    }
+
+    /// To do one of these, where nothing is known that conditions may look at.
+    pub fn any(any: impl Into<Cow<'static, [Action]>>, on: ResourceId, plane: Plane) -> Self {
+        Access { any: any.into(), on, or_within: false, plane, attributes: Attributes::none() }
+    }
+}
+
+/// The ids by which an assignment reaches a principal: its own, and those of the groups it is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who {
+    /// In order.
+    ids: Vec<ObjectId>,
+}
+
+impl Who {
+    pub fn new(own: ObjectId, groups: impl IntoIterator<Item = ObjectId>) -> Self {
+        let mut ids: Vec<_> = std::iter::once(own).chain(groups).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        Who { ids }
+    }
+
+    pub fn is(&self, id: ObjectId) -> bool {
+        self.ids.binary_search(&id).is_ok()
+    }
+
+    pub fn ids(&self) -> &[ObjectId] {
+        &self.ids
     }
 }
 
@@ -86,22 +121,22 @@ pub struct DenyAssignment {
 /// The id by which a deny assignment names all principals (`SystemDefined`).
 pub const EVERYONE: ObjectId = ObjectId(Guid([0; 16]));
 
-/// Everything that was assigned, with an index by principal and scope.
+/// Everything that was assigned, with an index by scope.
 #[derive(Debug, Default)]
 pub struct Policy {
     assignments: Vec<Assignment>,
     denies: Vec<DenyAssignment>,
-    places: HashMap<ObjectId, HashMap<String, Vec<usize>>>,
+    hierarchy: Arc<Hierarchy>,
+    places: HashMap<String, Vec<usize>>,
 }
 
 impl Policy {
-    pub fn new(assignments: Vec<Assignment>, denies: Vec<DenyAssignment>) -> Self {
-        let mut places: HashMap<ObjectId, HashMap<String, Vec<usize>>> = HashMap::new();
+    pub fn new(assignments: Vec<Assignment>, denies: Vec<DenyAssignment>, hierarchy: Arc<Hierarchy>) -> Self {
+        let mut places: HashMap<String, Vec<usize>> = HashMap::new();
         for (at, assignment) in assignments.iter().enumerate() {
-            let scope = assignment.scope.key().to_owned();
-            places.entry(assignment.principal).or_default().entry(scope).or_default().push(at);
+            places.entry(assignment.scope.key().to_owned()).or_default().push(at);
         }
-        Policy { assignments, denies, places }
+        Policy { assignments, denies, hierarchy, places }
     }
 
     pub fn assignments(&self) -> &[Assignment] {
@@ -112,18 +147,10 @@ impl Policy {
         &self.denies
     }
 
-    /// The assignments of the principal's ids at the target or above it, in the policy's order.
-    fn near(&self, who: &Principal, on: &ResourceId) -> Vec<usize> {
-        let mut found: Vec<usize> = who
-            .ids()
-            .filter_map(|id| self.places.get(&id))
-            .flat_map(|scopes| prefixes(on.key()).filter_map(|prefix| scopes.get(prefix)))
-            .flatten()
-            .copied()
-            .collect();
-        found.sort_unstable();
-        found.dedup();
-        found
+    /// Where the assignments at the target or above it stand in the policy; in no order.
+    fn near<'p>(&'p self, on: &'p ResourceId) -> impl Iterator<Item = usize> + 'p {
+        let above = self.hierarchy.above(on).map(ResourceId::key);
+        prefixes(on.key()).chain(above).filter_map(|scope| self.places.get(scope)).flatten().copied()
     }
 }
 
@@ -133,17 +160,17 @@ fn prefixes(key: &str) -> impl Iterator<Item = &str> {
 }
 
 /// What came out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision<'p> {
     /// This assignment allows it.
-    Allowed { by: ResourceId },
+    Allowed { by: &'p ResourceId },
     /// This deny assignment forbids it.
-    Denied { by: ResourceId },
+    Denied { by: &'p ResourceId },
     /// Nothing allows it.
     NotGranted,
 }
 
-impl Decision {
+impl Decision<'_> {
     pub fn allowed(&self) -> bool {
         matches!(self, Decision::Allowed { .. })
     }
@@ -209,53 +236,56 @@ impl Recorder for Reasons {
     }
 }
 
-/// Decides. Where several assignments allow it, the first in the policy is named.
-pub fn evaluate<R: Recorder>(
-    policy: &Policy,
-    who: &Principal,
+/// Decides. Where several assignments allow it, the first in the policy is named. An allowed answer that
+/// nobody listens to allocates nothing.
+pub fn evaluate<'p, R: Recorder>(
+    policy: &'p Policy,
+    who: &Who,
     access: &Access,
     recorder: &mut R,
-) -> Decision {
-    let mut denied = None;
-    let mut left: Vec<&Action> = Vec::with_capacity(access.any.len());
-    for action in access.any.iter() {
-        match policy.denies.iter().find(|deny| forbids(deny, who, access, action)) {
-            Some(deny) => denied = denied.or(Some(deny)),
-            None => left.push(action),
-        }
-    }
-    let by = first_allowing(policy, who, access, &left, recorder);
-    match (by, denied) {
-        (Some(by), _) => Decision::Allowed { by: by.id.clone() },
-        (None, Some(deny)) if left.is_empty() => Decision::Denied { by: deny.id.clone() },
+) -> Decision<'p> {
+    let deny = |action: &Action| policy.denies.iter().find(|deny| forbids(deny, policy, who, access, action));
+    let denied = access.any.iter().find_map(deny);
+    let left: Cow<'_, [Action]> = match denied {
+        None => Cow::Borrowed(&access.any),
+        Some(_) => access.any.iter().filter(|action| deny(action).is_none()).cloned().collect(),
+    };
+    match (first_allowing(policy, who, access, &left, recorder), denied) {
+        (Some(by), _) => Decision::Allowed { by: &by.id },
+        (None, Some(deny)) if left.is_empty() => Decision::Denied { by: &deny.id },
         (None, _) => Decision::NotGranted,
     }
 }
 
 fn first_allowing<'p, R: Recorder>(
     policy: &'p Policy,
-    who: &Principal,
+    who: &Who,
     access: &Access,
-    left: &[&Action],
+    left: &[Action],
     recorder: &mut R,
 ) -> Option<&'p Assignment> {
-    let mut weigh = |assignment: &'p Assignment| {
-        let verdict = judge(assignment, who, access, left);
+    let mut first: Option<usize> = None;
+    let mut weigh = |at: usize| {
+        let assignment = &policy.assignments[at];
+        let verdict = judge(assignment, policy, who, access, left);
         recorder.record(assignment, verdict);
-        (verdict == Verdict::Allows).then_some(assignment)
+        if verdict == Verdict::Allows && first.is_none_or(|first| at < first) {
+            first = Some(at);
+        }
     };
-    if R::LISTENS {
-        let allowing: Vec<_> = policy.assignments.iter().filter_map(weigh).collect();
-        return allowing.first().copied();
+    if R::LISTENS || access.or_within {
+        (0..policy.assignments.len()).for_each(&mut weigh);
+    } else {
+        policy.near(&access.on).for_each(&mut weigh);
     }
-    policy.near(who, &access.on).into_iter().find_map(|at| weigh(&policy.assignments[at]))
+    first.map(|at| &policy.assignments[at])
 }
 
-fn judge(assignment: &Assignment, who: &Principal, access: &Access, left: &[&Action]) -> Verdict {
-    if !who.ids().any(|id| id == assignment.principal) {
+fn judge(assignment: &Assignment, policy: &Policy, who: &Who, access: &Access, left: &[Action]) -> Verdict {
+    if !who.is(assignment.principal) {
         return Verdict::OtherPrincipal;
     }
-    if !holds(&assignment.scope, &access.on, access.plane) {
+    if !reaches(&assignment.scope, policy, access) {
         return Verdict::ScopeDoesNotHold;
     }
     let mut verdict = None;
@@ -282,13 +312,14 @@ fn hindrance(condition: &Condition, action: &Action, access: &Access) -> Option<
     }
 }
 
-/// Whether the scope is the target or above it. Names of databases and containers differ by case in
-/// Cosmos DB, so there everything below the account is compared as it came.
-fn holds(scope: &ResourceId, target: &ResourceId, plane: Plane) -> bool {
-    match plane {
-        Plane::Cosmos => scope.holds_to_the_letter(target),
-        Plane::Control | Plane::Data => scope.holds(target),
-    }
+/// Whether the scope is the target or above it, or within it where that suffices. Names of databases and
+/// containers differ by case in Cosmos DB, so there everything below the account is compared as it came.
+fn reaches(scope: &ResourceId, policy: &Policy, access: &Access) -> bool {
+    let holds = |outer: &ResourceId, inner: &ResourceId| match access.plane {
+        Plane::Cosmos => outer.holds_to_the_letter(inner),
+        Plane::Control | Plane::Data => policy.hierarchy.holds(outer, inner),
+    };
+    holds(scope, &access.on) || (access.or_within && holds(&access.on, scope))
 }
 
 fn grants(permission: &Permission, action: &Action, plane: Plane) -> bool {
@@ -298,7 +329,7 @@ fn grants(permission: &Permission, action: &Action, plane: Plane) -> bool {
     }
 }
 
-fn why_not(permissions: &[Permission], plane: Plane, left: &[&Action]) -> Verdict {
+fn why_not(permissions: &[Permission], plane: Plane, left: &[Action]) -> Verdict {
     let any = |test: &dyn Fn(&Permission, &Action) -> bool| {
         permissions.iter().any(|permission| left.iter().any(|action| test(permission, action)))
     };
@@ -315,16 +346,15 @@ fn why_not(permissions: &[Permission], plane: Plane, left: &[&Action]) -> Verdic
     }
 }
 
-fn forbids(deny: &DenyAssignment, who: &Principal, access: &Access, action: &Action) -> bool {
-    let names = |list: &[ObjectId]| list.contains(&EVERYONE) || who.ids().any(|id| list.contains(&id));
+fn forbids(deny: &DenyAssignment, policy: &Policy, who: &Who, access: &Access, action: &Action) -> bool {
     let is_here = if deny.does_not_apply_to_child_scopes {
         deny.scope == access.on
     } else {
-        deny.scope.holds(&access.on)
+        policy.hierarchy.holds(&deny.scope, &access.on)
     };
     is_here
-        && names(&deny.principals)
-        && !who.ids().any(|id| deny.excluded_principals.contains(&id))
+        && deny.principals.iter().any(|id| *id == EVERYONE || who.is(*id))
+        && !deny.excluded_principals.iter().any(|id| who.is(*id))
         && deny.permissions.iter().any(|permission| {
             let spares = |it: &Condition| it.ask(action, &access.attributes) == Truth::False;
             grants(permission, action, access.plane) && !permission.condition.as_ref().is_some_and(spares)

@@ -6,6 +6,8 @@
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
+use crate::time::Timestamp;
+
 /// Where an attribute is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
@@ -49,6 +51,7 @@ pub struct Attributes {
     /// `Blob.List`; none or one.
     suboperation: Vec<String>,
     is_partial: bool,
+    now: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +63,7 @@ struct Attribute {
 
 impl Attributes {
     pub const fn none() -> Self {
-        Attributes { known: Vec::new(), suboperation: Vec::new(), is_partial: false }
+        Attributes { known: Vec::new(), suboperation: Vec::new(), is_partial: false, now: None }
     }
 
     /// The same and one more; one that is there already gets one value more.
@@ -91,6 +94,11 @@ impl Attributes {
         Attributes { suboperation: vec![name.into()], ..self }
     }
 
+    /// The same at a time: `@Environment[UtcNow]`, which is printed only for the condition that looks at it.
+    pub fn at(self, now: Timestamp) -> Self {
+        Attributes { now: Some(now), ..self }
+    }
+
     /// The same, of an attempt of which the body will tell more: what is unknown does not refuse it
     /// yet. Whoever says so asks again when the body has been read.
     pub fn partial(self) -> Self {
@@ -106,14 +114,17 @@ impl Attributes {
     }
 
     /// What is known of an attribute; `None` where nothing is.
-    pub(super) fn values(&self, name: &Name) -> Option<&[String]> {
+    pub(super) fn values(&self, name: &Name) -> Option<Cow<'_, [String]>> {
         // The old spelling of `SubOperationMatches`: an attempt without a suboperation is known to
         // have none.
         if name.source == Source::Request && name.text.eq_ignore_ascii_case("subOperation") {
-            return Some(&self.suboperation);
+            return Some(Cow::Borrowed(&self.suboperation));
+        }
+        if name.source == Source::Environment && name.text.eq_ignore_ascii_case("UtcNow") {
+            return self.now.map(|now| Cow::Owned(vec![now.iso()]));
         }
         let known = self.known.iter().find(|it| it.source == name.source && name.is(&it.name))?;
-        Some(&known.values)
+        Some(Cow::Borrowed(&known.values))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Asking an expression: three-valued logic, as one match.
 
+use std::borrow::Cow;
+
 use super::{Attributes, Expression, Operand, Truth, operators::Quantifier};
 use crate::action::Action;
 
@@ -24,16 +26,16 @@ pub(super) fn ask(expression: &Expression, action: &Action, attributes: &Attribu
             let (Some(left), Some(right)) = (left.values(attributes), right.values(attributes)) else {
                 return Truth::Unknown;
             };
-            across(*quantifier, left, right, |left, right| operator.compare(left, right).into())
+            across(*quantifier, &left, &right, |left, right| operator.compare(left, right).into())
         }
     }
 }
 
 impl Operand {
-    fn values<'a>(&'a self, attributes: &'a Attributes) -> Option<&'a [String]> {
+    fn values<'a>(&'a self, attributes: &'a Attributes) -> Option<Cow<'a, [String]>> {
         match self {
             Operand::Attribute(name) => attributes.values(name),
-            Operand::Values(values) => Some(values),
+            Operand::Values(values) => Some(Cow::Borrowed(values)),
         }
     }
 }

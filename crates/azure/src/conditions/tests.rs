@@ -1,7 +1,7 @@
 use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
 
 use super::*;
-use crate::roles;
+use crate::{roles, time::Timestamp};
 
 const READ: &str = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read";
 
@@ -19,7 +19,7 @@ fn ask(text: &str) -> Truth {
         .request("prefix", "public/")
         .request("id", "4BAD4D9E-2a13-4888-94bb-c8432f6f3040")
         .request("versionId", "2022-06-01T00:00:00.0000000Z")
-        .with(Source::Environment, "UtcNow", "2026-11-21T23:02:54.1234567Z")
+        .at(Timestamp::parse_iso("2026-11-21T23:02:54.1234567Z").expect("a time"))
         .suboperation("Blob.List");
     Condition::from(text).ask(&Action::of(READ), &attributes)
 }

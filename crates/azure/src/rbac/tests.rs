@@ -1,5 +1,5 @@
 use super::*;
-use crate::{ids::TenantId, principal::PrincipalKind, roles};
+use crate::roles;
 
 const GROUP: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg";
 const READ_VM: &str = "Microsoft.Compute/virtualMachines/read";
@@ -13,15 +13,12 @@ fn object(number: u8) -> ObjectId {
     ObjectId(Guid([number; 16]))
 }
 
-fn who(number: u8, groups: &[u8]) -> Principal {
-    Principal {
-        object_id: object(number),
-        tenant: TenantId(Guid::default()),
-        kind: PrincipalKind::ServicePrincipal,
-        app_id: None,
-        groups: groups.iter().copied().map(object).collect(),
-        name: None,
-    }
+fn who(number: u8, groups: &[u8]) -> Who {
+    Who::new(object(number), groups.iter().copied().map(object))
+}
+
+fn policy(assignments: Vec<Assignment>, denies: Vec<DenyAssignment>) -> Policy {
+    Policy::new(assignments, denies, Arc::default())
 }
 
 fn assign(role: &str, principal: u8, scope: &str) -> Assignment {
@@ -38,7 +35,7 @@ fn ask(action: &str, on: &str, plane: Plane) -> Access {
     Access::to(Action::from(action), id(on), plane)
 }
 
-fn verdicts(policy: &Policy, who: &Principal, access: &Access) -> (bool, Vec<Verdict>) {
+fn verdicts(policy: &Policy, who: &Who, access: &Access) -> (bool, Vec<Verdict>) {
     let mut reasons = Reasons::default();
     let decision = evaluate(policy, who, access, &mut reasons);
     (decision.allowed(), reasons.0.into_iter().map(|reason| reason.verdict).collect())
@@ -87,7 +84,7 @@ fn each_assignment_has_its_reason() {
             Verdict::NoActionMatches,
         ),
     ] {
-        let policy = Policy::new(vec![assign(role, principal, scope)], vec![]);
+        let policy = policy(vec![assign(role, principal, scope)], vec![]);
         let (allowed, verdicts) = verdicts(&policy, &who(1, &[9]), &ask(action, &on, plane));
         assert_eq!(verdicts, [verdict], "{role} for {principal} at {scope}: {action} on {on}");
         assert_eq!(allowed, verdict == Verdict::Allows);
@@ -102,7 +99,7 @@ fn nothing_assigned_is_nothing_allowed() {
 
 #[test]
 fn one_of_the_actions_suffices() {
-    let policy = Policy::new(vec![assign("Reader", 1, GROUP)], vec![]);
+    let policy = policy(vec![assign("Reader", 1, GROUP)], vec![]);
     let any = ["Microsoft.Compute/virtualMachines/write", READ_VM].map(Action::from).to_vec();
     let access = Access { any: any.into(), ..ask("x", GROUP, Plane::Control) };
     assert!(evaluate(&policy, &who(1, &[]), &access, &mut Silent).allowed());
@@ -123,10 +120,10 @@ fn what_carries_a_condition_grants_only_when_it_is_true() {
     ] {
         let assignment =
             Assignment { condition: condition.map(Condition::from), ..assign("Reader", 1, GROUP) };
-        let policy = Policy::new(vec![assignment], vec![]);
+        let policy = policy(vec![assignment], vec![]);
         assert_eq!(verdicts(&policy, &who(1, &[]), &access).1, [verdict], "{condition:?}");
     }
-    let policy = Policy::new(vec![assign("Key Vault Data Access Administrator", 1, GROUP)], vec![]);
+    let policy = policy(vec![assign("Key Vault Data Access Administrator", 1, GROUP)], vec![]);
     let access = ask("Microsoft.Authorization/roleAssignments/write", GROUP, Plane::Control);
     assert_eq!(verdicts(&policy, &who(1, &[]), &access).1, [Verdict::ConditionNotMet]);
 }
@@ -136,8 +133,9 @@ fn what_one_role_takes_away_another_may_grant() {
     let assignments = vec![assign("Contributor", 1, GROUP), assign("User Access Administrator", 1, GROUP)];
     let access = ask("Microsoft.Authorization/roleAssignments/write", GROUP, Plane::Control);
     let second = assignments[1].id.clone();
-    let decision = evaluate(&Policy::new(assignments, vec![]), &who(1, &[]), &access, &mut Silent);
-    assert_eq!(decision, Decision::Allowed { by: second });
+    let policy = policy(assignments, vec![]);
+    let decision = evaluate(&policy, &who(1, &[]), &access, &mut Silent);
+    assert_eq!(decision, Decision::Allowed { by: &second });
 }
 
 #[test]
@@ -165,9 +163,10 @@ fn a_deny_assignment_wins_unless_it_excludes_or_lies_elsewhere() {
         ("elsewhere", DenyAssignment { scope: id("/subscriptions/x"), ..deny.clone() }, true),
         ("other actions", DenyAssignment { permissions: vec![], ..deny.clone() }, true),
     ] {
-        let policy = Policy::new(vec![assign("Owner", 1, "/")], vec![deny]);
+        let policy = policy(vec![assign("Owner", 1, "/")], vec![deny]);
         let decision = evaluate(&policy, &who(1, &[9]), &ask(READ_VM, &vm, Plane::Control), &mut Silent);
-        let denied = Decision::Denied { by: id("/deny") };
+        let by = id("/deny");
+        let denied = Decision::Denied { by: &by };
         assert_eq!((decision.allowed(), decision == denied), (allowed, !allowed), "{what}");
     }
 }
@@ -192,7 +191,8 @@ fn databases_of_cosmos_differ_by_case_and_accounts_do_not() {
             ..assign("Reader", 1, &format!("{}{scope}", account.to_uppercase()))
         };
         let access = ask(read, &format!("{account}{on}"), Plane::Cosmos);
-        let decision = evaluate(&Policy::new(vec![assignment], vec![]), &who(1, &[]), &access, &mut Silent);
+        let policy = policy(vec![assignment], vec![]);
+        let decision = evaluate(&policy, &who(1, &[]), &access, &mut Silent);
         assert_eq!(decision.allowed(), allowed, "{scope} on {on}");
     }
 }

@@ -1,9 +1,21 @@
 //! The last thousand decisions, for the log and for `zaffre explain`.
+//!
+//! Every request leaves one, and nearly all of them are never read: a decision is kept as the values it was
+//! made of, and put into words by whoever reads it. Each has its own place, so that two requests seldom wait
+//! for one another.
 
-use std::{collections::VecDeque, sync::Mutex};
+use std::{
+    array,
+    borrow::Cow,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use azure::{
-    ids::Guid,
+    action::Action,
+    ids::{Guid, ResourceId},
     rbac::{Access, Reason, Verdict},
     time::Timestamp,
 };
@@ -27,17 +39,21 @@ pub struct Decided {
     pub reasons: Vec<String>,
 }
 
-impl Decided {
-    pub(super) fn allowed(cx: &Cx, caller: &Caller, access: &Access) -> Self {
-        Decided {
-            at: cx.now,
-            request_id: cx.request_id,
-            caller: caller.to_string(),
-            actions: access.any.iter().map(|action| action.as_str().to_owned()).collect(),
-            scope: access.on.to_string(),
-            allowed: true,
-            reasons: Vec::new(),
-        }
+/// The same, as it was made.
+pub(super) struct Made {
+    at: Timestamp,
+    request_id: Guid,
+    caller: Caller,
+    any: Cow<'static, [Action]>,
+    on: ResourceId,
+    /// Why not, where the answer was no.
+    refused: Option<Vec<String>>,
+}
+
+impl Made {
+    pub(super) fn allowed(cx: &Cx, caller: &Caller, access: Access) -> Self {
+        let Access { any, on, .. } = access;
+        Made { at: cx.now, request_id: cx.request_id, caller: caller.clone(), any, on, refused: None }
     }
 
     pub(super) fn refused(
@@ -53,7 +69,19 @@ impl Decided {
             ([], None) => vec!["no role assignment of this caller, or of its groups, was found".to_owned()],
             (reasons, None) => reasons.iter().map(in_words).collect(),
         };
-        Decided { allowed: false, reasons, ..Self::allowed(cx, caller, access) }
+        Made { refused: Some(reasons), ..Self::allowed(cx, caller, access.clone()) }
+    }
+
+    fn in_words(&self) -> Decided {
+        Decided {
+            at: self.at,
+            request_id: self.request_id,
+            caller: self.caller.to_string(),
+            actions: self.any.iter().map(|action| action.as_str().to_owned()).collect(),
+            scope: self.on.to_string(),
+            allowed: self.refused.is_none(),
+            reasons: self.refused.clone().unwrap_or_default(),
+        }
     }
 }
 
@@ -71,30 +99,49 @@ fn in_words(reason: &Reason) -> String {
     format!("'{}' at {} {why}", reason.role, reason.scope)
 }
 
-#[derive(Default)]
+/// A ring: the newest takes the place of the oldest.
 pub struct Decisions {
-    ring: Mutex<VecDeque<Decided>>,
+    places: Box<[Mutex<Option<Made>>; KEPT]>,
+    /// How many there were; the next one's place follows from it.
+    made: AtomicUsize,
+}
+
+impl Default for Decisions {
+    fn default() -> Self {
+        Decisions { places: Box::new(array::from_fn(|_| Mutex::new(None))), made: AtomicUsize::new(0) }
+    }
 }
 
 impl Decisions {
-    pub(super) fn push(&self, decided: Decided) {
-        let mut ring = self.ring.lock().expect("no holder of this lock panics");
-        if ring.len() == KEPT {
-            ring.pop_front();
-        }
-        ring.push_back(decided);
+    pub(super) fn push(&self, made: Made) {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let before = self.place(number).replace(made);
+        // It is dropped when nobody waits for its place any more.
+        drop(before);
     }
 
     /// Newest first.
     pub fn latest(&self) -> Vec<Decided> {
-        self.ring.lock().expect("no holder of this lock panics").iter().rev().cloned().collect()
+        self.newest(KEPT).filter_map(|number| self.place(number).as_ref().map(Made::in_words)).collect()
     }
 
     /// The reasons of a request's refusal, in one line.
     pub fn refusal_of(&self, request_id: Guid) -> Option<String> {
-        let ring = self.ring.lock().expect("no holder of this lock panics");
-        let decided = ring.iter().rev().take(64).find(|it| it.request_id == request_id && !it.allowed)?;
-        let asked = decided.actions.join(" or ");
-        Some(format!("{asked} on {}: {}", decided.scope, decided.reasons.join("; ")))
+        self.newest(64).find_map(|number| {
+            let place = self.place(number);
+            let made = place.as_ref().filter(|it| it.request_id == request_id)?;
+            let reasons = made.refused.as_ref()?.join("; ");
+            let asked: Vec<&str> = made.any.iter().map(Action::as_str).collect();
+            Some(format!("{} on {}: {reasons}", asked.join(" or "), made.on))
+        })
+    }
+
+    fn newest(&self, count: usize) -> impl Iterator<Item = usize> {
+        let made = self.made.load(Ordering::Relaxed);
+        (made.saturating_sub(count)..made).rev()
+    }
+
+    fn place(&self, number: usize) -> std::sync::MutexGuard<'_, Option<Made>> {
+        self.places[number % KEPT].lock().expect("no holder of this lock panics")
     }
 }

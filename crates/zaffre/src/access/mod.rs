@@ -20,12 +20,12 @@ pub mod sql_roles;
 
 use azure::{
     action::Action,
-    conditions::Source,
     error::Result,
     ids::ResourceId,
     rbac::{Access, Decision, Plane, Reason, Reasons, Silent},
 };
 
+use self::decisions::Made;
 pub use self::{
     caller::Caller,
     decisions::{Decided, Decisions},
@@ -90,38 +90,61 @@ pub fn authorize(
 
 /// The first of the demands that is not met, with the reasons.
 fn first_denied(cx: &Cx, txn: &Txn, caller: &Caller, all: Vec<Access>) -> Result<Option<Why>> {
+    if caller.is_anonymous() && !all.is_empty() {
+        return Ok(Some(Why::Anonymous));
+    }
     for mut access in all {
-        access.attributes = access.attributes.with(Source::Environment, "UtcNow", cx.now.iso());
-        if caller.is_anonymous() {
-            return Ok(Some(Why::Anonymous));
-        }
-        if !may(cx, txn, caller, &access)? {
-            let (decision, reasons) = explain(cx, txn, caller, &access)?;
-            let by = match decision {
-                Decision::Denied { by } => denials::get(txn, &by)?.map(Box::new),
-                Decision::Allowed { .. } | Decision::NotGranted => None,
-            };
-            cx.env.decisions.push(Decided::refused(cx, caller, &access, (&reasons, by.as_deref())));
+        access.attributes = access.attributes.at(cx.now);
+        if !decide(cx, txn, caller, &access)? {
+            let Explained { denied_by, reasons } = explain(cx, txn, caller, &access)?;
+            let by = denied_by.map(|id| denials::get(txn, &id)).transpose()?.flatten().map(Box::new);
+            cx.env.decisions.push(Made::refused(cx, caller, &access, (&reasons, by.as_deref())));
             return Ok(Some(Why::Denied { access: Box::new(access), reasons, by }));
         }
-        cx.env.decisions.push(Decided::allowed(cx, caller, &access));
+        cx.env.decisions.push(Made::allowed(cx, caller, access));
     }
     Ok(None)
 }
 
 /// Whether the caller may; lists ask it of every row that they might show.
-pub fn may(cx: &Cx, txn: &Txn, caller: &Caller, access: &Access) -> Result<bool> {
+pub fn may(cx: &Cx, txn: &Txn, caller: &Caller, access: Access) -> Result<bool> {
+    decide(cx, txn, caller, &Access { attributes: access.attributes.at(cx.now), ..access })
+}
+
+fn decide(cx: &Cx, txn: &Txn, caller: &Caller, access: &Access) -> Result<bool> {
     match caller::by_key(caller, access) {
         Some(allowed) => Ok(allowed),
-        None => Ok(policy::evaluate(cx, txn, caller, access, &mut Silent)?.allowed()),
+        None => Ok(policy::holding(cx, txn, caller)?
+            .is_some_and(|holding| holding.decide(access, &mut Silent).allowed())),
     }
 }
 
-/// The decision with the evaluator's reasons, gathered by asking again and listening.
-pub fn explain(cx: &Cx, txn: &Txn, caller: &Caller, access: &Access) -> Result<(Decision, Vec<Reason>)> {
+/// Whether the caller was given any role of Azure's at the scope, above it or within it: what it takes to be
+/// shown that a subscription is there.
+pub fn has_any_role_near(cx: &Cx, txn: &Txn, caller: &Caller, on: &ResourceId) -> Result<bool> {
+    match policy::holding(cx, txn, caller)? {
+        Some(holding) => Ok(holding.has_any_near(on)),
+        None => Ok(matches!(caller, Caller::Operator)),
+    }
+}
+
+/// Why the answer is what it is.
+#[derive(Debug, Default, PartialEq)]
+struct Explained {
+    /// The deny assignment that forbids it, where one does.
+    denied_by: Option<ResourceId>,
+    reasons: Vec<Reason>,
+}
+
+/// The evaluator's reasons, gathered by asking again and listening.
+fn explain(cx: &Cx, txn: &Txn, caller: &Caller, access: &Access) -> Result<Explained> {
+    let Some(holding) = policy::holding(cx, txn, caller)? else { return Ok(Explained::default()) };
     let mut reasons = Reasons::default();
-    let decision = policy::evaluate(cx, txn, caller, access, &mut reasons)?;
-    Ok((decision, reasons.0))
+    let denied_by = match holding.decide(access, &mut reasons) {
+        Decision::Denied { by } => Some(by.clone()),
+        Decision::Allowed { .. } | Decision::NotGranted => None,
+    };
+    Ok(Explained { denied_by, reasons: reasons.0 })
 }
 
 #[cfg(test)]

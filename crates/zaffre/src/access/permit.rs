@@ -16,8 +16,8 @@ use crate::{service::cx::Cx, store::Txn};
 /// Leave to do what was demanded.
 pub struct Permit {
     caller: Caller,
-    /// Set while a demand is announced that only the body can name.
-    outstanding: Arc<AtomicBool>,
+    /// Where a demand was announced that only the body can name: set until it is put.
+    outstanding: Option<Arc<AtomicBool>>,
 }
 
 /// The answer no.
@@ -42,11 +42,11 @@ pub enum Why {
 }
 
 /// Tells, once the permit is spent, whether its announced demand was ever put.
-pub struct Asked(Arc<AtomicBool>);
+pub struct Asked(Option<Arc<AtomicBool>>);
 
 impl Permit {
     pub(super) fn new(caller: Caller, later: bool) -> Self {
-        Permit { caller, outstanding: Arc::new(AtomicBool::new(later)) }
+        Permit { caller, outstanding: later.then(|| Arc::new(AtomicBool::new(true))) }
     }
 
     pub fn caller(&self) -> &Caller {
@@ -56,7 +56,9 @@ impl Permit {
     /// Demands what the body, or what is stored by now, has shown to be needed: in the same
     /// transaction as the change it allows. No demands at all also count as having asked.
     pub fn also(&self, cx: &Cx, txn: &Txn, all: Vec<Access>) -> Result<Result<(), Refusal>> {
-        self.outstanding.store(false, Ordering::Release);
+        if let Some(outstanding) = &self.outstanding {
+            outstanding.store(false, Ordering::Release);
+        }
         Ok(match first_denied(cx, txn, &self.caller, all)? {
             Some(why) => Err(Refusal { caller: self.caller.clone(), why }),
             None => Ok(()),
@@ -64,12 +66,12 @@ impl Permit {
     }
 
     pub fn watch(&self) -> Asked {
-        Asked(Arc::clone(&self.outstanding))
+        Asked(self.outstanding.clone())
     }
 }
 
 impl Asked {
     pub fn is_outstanding(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.as_ref().is_some_and(|outstanding| outstanding.load(Ordering::Acquire))
     }
 }

@@ -4,45 +4,52 @@ use std::sync::Arc;
 
 use azure::{
     error::Result,
-    ids::ObjectId,
+    ids::{ObjectId, ResourceId},
     principal::Principal,
-    rbac::{self, Access, Decision, Plane, Policy, Recorder},
+    rbac::{self, Access, Decision, Hierarchy, Plane, Policy, Recorder, Who},
+    time::Timestamp,
 };
 
 use super::{Caller, assignments, denials, derived::Derived, propagation, sql_roles};
-use crate::{directory::groups, service::Cx, store::Txn};
+use crate::{cloud::CloudId, directory::groups, service::Cx, store::Txn};
 
 /// What callers were seen to hold, each with its groups. Nothing in it decides anything that the
 /// store would not.
 #[derive(Default)]
-pub struct Holdings(Derived<(crate::cloud::CloudId, ObjectId), Holding>);
+pub struct Holdings(Derived<(CloudId, ObjectId), Holding>);
 
 /// What is stored about a caller.
-struct Holding {
-    groups: Vec<ObjectId>,
+pub(super) struct Holding {
+    who: Who,
     policy: Policy,
+    /// Cosmos's own roles, in all accounts.
+    cosmos: Policy,
+    hierarchy: Arc<Hierarchy>,
 }
 
-/// Runs the evaluator over what is stored about the caller; a caller who is no principal has nothing.
-pub(super) fn evaluate(
-    cx: &Cx,
-    txn: &Txn,
-    caller: &Caller,
-    access: &Access,
-    recorder: &mut impl Recorder,
-) -> Result<Decision> {
-    let Some(who) = caller.principal() else { return Ok(Decision::NotGranted) };
-    let holding = holding(cx, txn, who)?;
-    let who = Principal { groups: holding.groups.clone(), ..who.clone() };
-    if access.plane == Plane::Cosmos {
-        let policy = Policy::new(sql_roles::evaluable(txn, &access.on.account())?, Vec::new());
-        return Ok(rbac::evaluate(&policy, &who, access, recorder));
+impl Holding {
+    /// Runs the evaluator over it.
+    pub(super) fn decide(&self, access: &Access, recorder: &mut impl Recorder) -> Decision<'_> {
+        let policy = match access.plane {
+            Plane::Cosmos => &self.cosmos,
+            Plane::Control | Plane::Data => &self.policy,
+        };
+        rbac::evaluate(policy, &self.who, access, recorder)
     }
-    Ok(rbac::evaluate(&holding.policy, &who, access, recorder))
+
+    pub(super) fn has_any_near(&self, on: &ResourceId) -> bool {
+        let near = |scope: &ResourceId| self.hierarchy.holds(scope, on) || self.hierarchy.holds(on, scope);
+        self.policy.assignments().iter().any(|it| near(&it.scope))
+    }
+}
+
+/// What is stored about the caller; nothing about one who is no principal.
+pub(super) fn holding(cx: &Cx, txn: &Txn, caller: &Caller) -> Result<Option<Arc<Holding>>> {
+    caller.principal().map(|who| of(cx, txn, who)).transpose()
 }
 
 /// While a change is on its way, nobody's holdings stand still: they are gathered each time.
-fn holding(cx: &Cx, txn: &Txn, who: &Principal) -> Result<Arc<Holding>> {
+fn of(cx: &Cx, txn: &Txn, who: &Principal) -> Result<Arc<Holding>> {
     let since = propagation::unseen_since(cx);
     if let Some(since) = since
         && propagation::is_under_way(txn, since)?
@@ -52,19 +59,24 @@ fn holding(cx: &Cx, txn: &Txn, who: &Principal) -> Result<Arc<Holding>> {
     cx.env.holdings.0.get(txn, (cx.cloud.id, who.object_id), || gather(txn, who, None))
 }
 
-fn gather(txn: &Txn, who: &Principal, since: Option<azure::time::Timestamp>) -> Result<Holding> {
-    let groups = groups::of(txn, who.object_id)?;
-    let ids: Vec<ObjectId> = std::iter::once(who.object_id).chain(groups.iter().copied()).collect();
+fn gather(txn: &Txn, who: &Principal, since: Option<Timestamp>) -> Result<Holding> {
+    let who = Who::new(who.object_id, groups::of(txn, who.object_id)?);
     let mut stored = Vec::new();
-    for id in &ids {
+    let mut cosmos = Vec::new();
+    for id in who.ids() {
         stored.extend(assignments::of(txn, *id)?);
+        cosmos.extend(sql_roles::evaluable(txn, *id)?);
     }
     if let Some(since) = since {
-        propagation::rewind(txn, since, &ids, &mut stored)?;
+        propagation::rewind(txn, since, who.ids(), &mut stored)?;
     }
     let mut all = Vec::with_capacity(stored.len());
     for assignment in stored {
         all.extend(assignments::evaluable(txn, assignment)?);
     }
-    Ok(Holding { groups, policy: Policy::new(all, denials::concerning(txn, &ids)?) })
+    let denies = denials::concerning(txn, who.ids())?;
+    let hierarchy = Arc::new(Hierarchy::default());
+    let policy = Policy::new(all, denies, Arc::clone(&hierarchy));
+    let cosmos = Policy::new(cosmos, Vec::new(), Arc::clone(&hierarchy));
+    Ok(Holding { who, policy, cosmos, hierarchy })
 }

@@ -8,9 +8,12 @@ use azure::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::derived;
 use crate::store::{Table, Txn};
 
 const ASSIGNMENTS: Table<(ResourceId, Guid), SqlRoleAssignment> = Table::new("sql_role_assignments");
+/// Principal, account, name.
+const BY_PRINCIPAL: Table<(ObjectId, ResourceId, Guid), ()> = Table::new("sql_role_assignments_of");
 const DEFINITIONS: Table<(ResourceId, Guid), RoleDefinition> = Table::new("sql_role_definitions");
 
 /// A Cosmos role given to a principal somewhere in an account.
@@ -40,15 +43,19 @@ pub fn assignment(txn: &Txn, account: &ResourceId, name: Guid) -> Result<Option<
     Ok(ASSIGNMENTS.get(txn, &(account.clone(), name))?)
 }
 
+/// Creates or replaces.
 pub fn put_assignment(txn: &mut Txn, assignment: &SqlRoleAssignment) -> Result<()> {
+    delete_assignment(txn, &assignment.account, assignment.name)?;
+    BY_PRINCIPAL.put(txn, &(assignment.principal, assignment.account.clone(), assignment.name), &())?;
     Ok(ASSIGNMENTS.put(txn, &(assignment.account.clone(), assignment.name), assignment)?)
 }
 
 pub fn delete_assignment(txn: &mut Txn, account: &ResourceId, name: Guid) -> Result<bool> {
-    let key = (account.clone(), name);
-    let was_there = ASSIGNMENTS.exists(txn, &key)?;
-    ASSIGNMENTS.delete(txn, &key)?;
-    Ok(was_there)
+    derived::changed(txn)?;
+    let Some(was) = assignment(txn, account, name)? else { return Ok(false) };
+    BY_PRINCIPAL.delete(txn, &(was.principal, account.clone(), name))?;
+    ASSIGNMENTS.delete(txn, &(account.clone(), name))?;
+    Ok(true)
 }
 
 /// The account's own definitions; the built-in ones are part of the program.
@@ -70,10 +77,12 @@ pub fn definition(
 }
 
 pub fn put_definition(txn: &mut Txn, account: &ResourceId, definition: &RoleDefinition) -> Result<()> {
+    derived::changed(txn)?;
     Ok(DEFINITIONS.put(txn, &(account.clone(), definition.id), definition)?)
 }
 
 pub fn delete_definition(txn: &mut Txn, account: &ResourceId, role: Guid) -> Result<bool> {
+    derived::changed(txn)?;
     let key = (account.clone(), role);
     let was_there = DEFINITIONS.exists(txn, &key)?;
     DEFINITIONS.delete(txn, &key)?;
@@ -91,12 +100,13 @@ pub fn forget(txn: &mut Txn, account: &ResourceId) -> Result<()> {
     Ok(())
 }
 
-/// What the evaluator reads for a request below the account.
-pub(super) fn evaluable(txn: &Txn, account: &ResourceId) -> Result<Vec<Assignment>> {
+/// What the evaluator reads of one principal's, in all accounts.
+pub(super) fn evaluable(txn: &Txn, principal: ObjectId) -> Result<Vec<Assignment>> {
     let mut all = Vec::new();
-    for stored in assignments(txn, account)? {
-        if let Some(role) = definition(txn, account, stored.role)? {
-            let (id, scope, principal) = (stored.id(), stored.scope, stored.principal);
+    for ((_, account, name), ()) in BY_PRINCIPAL.scan(txn, &(principal,), None, usize::MAX)? {
+        let Some(stored) = assignment(txn, &account, name)? else { continue };
+        if let Some(role) = definition(txn, &account, stored.role)? {
+            let (id, scope) = (stored.id(), stored.scope);
             all.push(Assignment { id, scope, principal, role, condition: None });
         }
     }

@@ -83,7 +83,7 @@ fn names_of(caller: &Caller) -> (String, String) {
     match caller.principal() {
         Some(principal) => {
             let object_id = principal.object_id.to_string();
-            (principal.name.clone().unwrap_or_else(|| object_id.clone()), object_id)
+            (principal.name.as_deref().unwrap_or(&object_id).to_owned(), object_id)
         }
         None => (caller.to_string(), caller.to_string()),
     }

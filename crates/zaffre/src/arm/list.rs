@@ -116,7 +116,7 @@ impl Sight<'_> {
                 self.cx,
                 self.txn,
                 self.caller,
-                &Access::to(Action::from(action.as_str()), on.clone(), Plane::Control),
+                Access::to(Action::from(action.as_str()), on.clone(), Plane::Control),
             )
         };
         if !self.at_scope.contains_key(&action) {

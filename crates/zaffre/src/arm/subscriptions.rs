@@ -14,12 +14,7 @@ use super::{
     service::Asked,
     types::Types,
 };
-use crate::{
-    access::{Caller, assignments},
-    cloud::Charter,
-    resources::tags,
-    store::Txn,
-};
+use crate::{access, cloud::Charter, resources::tags, store::Txn};
 
 pub(super) fn tenants(_: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
     let charter = &call.cx.cloud.charter;
@@ -38,7 +33,7 @@ pub(super) fn tenants(_: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
 
 pub(super) fn list(_: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
     let charter = &call.cx.cloud.charter;
-    let visible = sees(call.txn, call.permit.caller(), charter)?;
+    let visible = sees(call)?;
     let value: Vec<Value> =
         visible.then(|| document(call.txn, charter)).into_iter().collect::<Result<_>>()?;
     let count = json!({ "type": "Total", "value": value.len() });
@@ -53,23 +48,16 @@ pub(super) fn get(_: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
 fn visible<'c>(call: &Call<'c, &Txn>) -> Result<&'c Charter> {
     let charter = &call.cx.cloud.charter;
     let is_named = call.parameter("subscription").parse() == Ok(charter.subscription);
-    if is_named && sees(call.txn, call.permit.caller(), charter)? {
+    if is_named && sees(call)? {
         return Ok(charter);
     }
     Err(codes::SUBSCRIPTION_NOT_FOUND.with([call.parameter("subscription")]))
 }
 
 /// Whether the caller has any role at the subscription, above it or below it (arm.md §9).
-pub(super) fn sees(txn: &Txn, caller: &Caller, charter: &Charter) -> Result<bool> {
-    let Some(who) = caller.principal() else { return Ok(matches!(caller, Caller::Operator)) };
-    let subscription = ResourceId::subscription_scope(charter.subscription);
-    for id in who.ids() {
-        let near = |scope: &ResourceId| scope.holds(&subscription) || subscription.holds(scope);
-        if assignments::of(txn, id)?.iter().any(|it| near(&it.scope)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+fn sees(call: &Call<'_, &Txn>) -> Result<bool> {
+    let subscription = ResourceId::subscription_scope(call.cx.cloud.charter.subscription);
+    access::has_any_role_near(call.cx, call.txn, call.permit.caller(), &subscription)
 }
 
 fn document(txn: &Txn, charter: &Charter) -> Result<Value> {

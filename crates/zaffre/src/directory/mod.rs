@@ -103,8 +103,7 @@ impl Found {
             tenant: charter.tenant,
             kind: self.kind(),
             app_id,
-            groups: Vec::new(),
-            name: Some(name),
+            name: Some(name.into()),
         }
     }
 }

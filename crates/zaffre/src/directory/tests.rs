@@ -261,7 +261,7 @@ async fn both_founders_are_owners_of_the_subscription_and_nobody_else_is() {
         let may = cx.read(|txn| {
             let id = who.parse().expect("a guid");
             let Some(principal) = principal_of(txn, &cx.cloud.charter, id)? else { return Ok(false) };
-            access::may(&cx, txn, &Caller::Principal(principal), &delete)
+            access::may(&cx, txn, &Caller::Principal(principal), delete.clone())
         });
         assert_eq!(may.await.expect("reads"), allowed, "{who}");
     }

@@ -88,8 +88,7 @@ fn principal(believed: Believed) -> Principal {
         tenant: believed.tenant,
         kind,
         app_id: believed.app_id,
-        groups: Vec::new(),
-        name,
+        name: name.map(Into::into),
     }
 }
 

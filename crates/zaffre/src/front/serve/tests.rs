@@ -43,7 +43,6 @@ impl Service for Toy {
                 tenant: cx.cloud.charter.tenant,
                 kind: PrincipalKind::User,
                 app_id: None,
-                groups: Vec::new(),
                 name: None,
             }),
             None => Caller::Anonymous,

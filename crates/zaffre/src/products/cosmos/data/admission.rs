@@ -9,10 +9,9 @@
 use std::time::Duration;
 
 use azure::{
-    conditions::Attributes,
     cosmos_key::{self, Authorization, Request},
     error::{Error, Result},
-    ids::{ObjectId, ResourceId},
+    ids::ResourceId,
     jwt::check::Fault,
     rbac::{Access, Plane},
     time::Timestamp,
@@ -23,11 +22,10 @@ use super::{
     operations::{self, Needs},
 };
 use crate::{
-    access::{Why, sql_roles},
+    access::Why,
     directory::{TokenFault, resources, verify},
     products::cosmos::codes,
     service::{Caller, Cx, Parts, Refusal, Requirement},
-    store::Txn,
 };
 
 /// By how much a signature's date may differ from ours.
@@ -110,49 +108,21 @@ fn refused_token(fault: TokenFault) -> Error {
     }
 }
 
-/// Who may read metadata where, for the operation that needs it on any scope.
-pub(super) fn readers(txn: &Txn, op: &Op, account: &Account) -> Result<Vec<(ObjectId, ResourceId)>> {
-    let mut readers = Vec::new();
-    if !is_account_read(op) {
-        return Ok(readers);
-    }
-    for assignment in sql_roles::assignments(txn, &account.id)? {
-        let role = sql_roles::definition(txn, &account.id, assignment.role)?;
-        let grants = role.is_some_and(|role| {
-            let mut permissions = role.permissions.iter();
-            permissions.any(|it| it.grants_data_action(&operations::READ_METADATA[0]))
-        });
-        if grants {
-            readers.push((assignment.principal, assignment.scope));
-        }
-    }
-    Ok(readers)
-}
-
 fn is_account_read(op: &Op) -> bool {
     op.target.segments.is_empty()
 }
 
-pub(super) fn requires(op: &Op, found: &Found, caller: &Caller) -> Requirement {
+pub(super) fn requires(op: &Op, found: &Found) -> Requirement {
     let any = match op.row.needs {
         Needs::Metadata => &operations::READ_METADATA[..],
         Needs::Data(actions) => actions,
         Needs::KeyToRead => &operations::KEY_TO_READ[..],
         Needs::KeyToWrite => &operations::KEY_TO_WRITE[..],
     };
-    let on = match anywhere(found, caller).filter(|_| is_account_read(op)) {
-        Some(scope) => scope.clone(),
-        None => op.target.scope(&found.account, found.database.as_ref(), found.collection.as_ref()),
-    };
-    let access = Access { any: any.into(), on, plane: Plane::Cosmos, attributes: Attributes::none() };
+    let on = op.target.scope(&found.account, found.database.as_ref(), found.collection.as_ref());
+    // The account is read by whoever may read metadata on any scope in it.
+    let access = Access { or_within: is_account_read(op), ..Access::any(any, on, Plane::Cosmos) };
     Requirement::Access { all: vec![access], later: false }
-}
-
-/// A scope on which the caller may read metadata.
-fn anywhere<'f>(found: &'f Found, caller: &Caller) -> Option<&'f ResourceId> {
-    let who = caller.principal()?;
-    let mut readers = found.readers.iter();
-    readers.find(|(reader, _)| who.ids().any(|id| id == *reader)).map(|(_, scope)| scope)
 }
 
 pub(super) fn refuse(op: &Op, found: &Found, refusal: &Refusal) -> Error {

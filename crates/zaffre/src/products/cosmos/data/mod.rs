@@ -24,11 +24,7 @@ mod ranges;
 mod target;
 mod throughput;
 
-use azure::{
-    error::{Error, Result, Row},
-    ids::ObjectId,
-    ids::ResourceId,
-};
+use azure::error::{Error, Result, Row};
 use bytes::Bytes;
 
 use self::{
@@ -63,9 +59,6 @@ pub struct Found {
     account: Account,
     database: Option<Database>,
     collection: Option<Collection>,
-    /// Who may read metadata somewhere in the account, and where. Only asked for when the account itself is
-    /// read, which needs it on any scope at all.
-    readers: Vec<(ObjectId, ResourceId)>,
 }
 
 impl Service for Cosmos {
@@ -83,16 +76,15 @@ impl Service for Cosmos {
         let account = op.target.account(cx, txn)?;
         let database = op.target.database(txn, &account)?;
         let collection = op.target.collection(txn, &account, database.as_ref())?;
-        let readers = admission::readers(txn, op, &account)?;
-        Ok(Found { account, database, collection, readers })
+        Ok(Found { account, database, collection })
     }
 
     fn authenticate(&self, cx: &Cx, op: &Op, found: &Found, parts: &Parts) -> Result<Caller> {
         admission::authenticate(cx, op, &found.account, parts)
     }
 
-    fn requires(&self, _cx: &Cx, op: &Op, found: &Found, caller: &Caller) -> Requirement {
-        admission::requires(op, found, caller)
+    fn requires(&self, _cx: &Cx, op: &Op, found: &Found, _caller: &Caller) -> Requirement {
+        admission::requires(op, found)
     }
 
     fn refuse(&self, _cx: &Cx, op: &Op, found: &Found, refusal: &Refusal) -> Error {

@@ -100,7 +100,7 @@ impl Service for BlobService {
         }
         let on = scope(op, found);
         let attributes = attributes::of(op);
-        let access = Access { any: op.row.any.into(), on, plane: op.row.plane, attributes };
+        let access = Access { attributes, ..Access::any(op.row.any, on, op.row.plane) };
         Requirement::Access { all: vec![access], later: false }
     }
 
