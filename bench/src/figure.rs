@@ -18,6 +18,12 @@ impl Round {
         let operations = operations as f64;
         Round { value: operations / took.as_secs_f64(), cpu_us: cpu.as_secs_f64() * 1e6 / operations }
     }
+
+    /// The same of what is judged by its microseconds an operation.
+    pub(crate) fn each(operations: u64, took: Duration, cpu: Duration) -> Self {
+        let rate = Round::rate(operations, took, cpu);
+        Round { value: 1e6 / rate.value, ..rate }
+    }
 }
 
 pub(crate) enum Target {

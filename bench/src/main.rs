@@ -10,6 +10,7 @@
 #[path = "../../crates/zaffre/src/store/tests/postgres/cluster.rs"]
 mod cluster;
 mod figure;
+mod identity;
 mod raw_log;
 mod store;
 mod store_postgres;
@@ -28,8 +29,11 @@ struct Bench {
     run: fn() -> Outcome<Vec<Figure>>,
 }
 
-const BENCHES: &[Bench] =
-    &[Bench { name: "store", run: store::run }, Bench { name: "store-postgres", run: store_postgres::run }];
+const BENCHES: &[Bench] = &[
+    Bench { name: "identity", run: identity::run },
+    Bench { name: "store", run: store::run },
+    Bench { name: "store-postgres", run: store_postgres::run },
+];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
