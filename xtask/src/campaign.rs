@@ -69,6 +69,13 @@ const CAMPAIGNS: &[Campaign] = &[
         test: &["--test", "main", "oracle::both_evaluators_agree_and_listening_changes_nothing"],
         amount: Amount { option: "--cases", variable: "ZAFFRE_CAMPAIGN_CASES", default: 1_000_000 },
     },
+    Campaign {
+        name: "attack",
+        says: "attack a furnished cloud in every way that has a row; fewer rows than N are a failure too",
+        package: "zaffre",
+        test: &["--test", "main", "attacks::every_attack_is_refused_in_azures_words"],
+        amount: Amount { option: "--attacks", variable: "ZAFFRE_CAMPAIGN_ATTACKS", default: 500 },
+    },
 ];
 
 pub(crate) fn run(words: &[String]) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! The integration tests, one binary: a module a kind of test.
 
+mod attacks;
 mod bad_input;
 mod faults;
 mod guest_doors;
