@@ -2,9 +2,11 @@
 pub mod action;
 pub mod api_version;
 pub mod cidr;
+pub mod cms;
 pub mod conditions;
 pub mod cosmos_key;
 pub mod cosmos_roles;
+pub mod der;
 pub mod error;
 pub mod identity;
 pub mod ids;

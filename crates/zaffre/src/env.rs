@@ -14,7 +14,9 @@ use crate::{
     access::{Decisions, Holdings},
     control::Running,
     directory::Tokens,
+    front::ca::Authority,
     host::{Follower, Guests},
+    imds::Memory,
     keys::Keyring,
     store::{Content, Store},
 };
@@ -30,6 +32,10 @@ pub struct Env {
     pub holdings: Holdings,
     /// Tokens that were signed or verified before.
     pub tokens: Tokens,
+    /// What machines asked lately, and what they are.
+    pub metadata: Memory,
+    /// Who certifies the keys of this machine's servers and documents.
+    pub authority: OnceLock<Arc<Authority>>,
     /// Where the cloud listens, once it does.
     pub running: OnceLock<Running>,
     /// How an issuer on this machine is asked for its keys.
@@ -52,8 +58,20 @@ pub struct Settings {
     /// Whether hosts that are not Azure's are refused by the proxy too.
     pub offline: bool,
     pub log: LogFormat,
+    /// Whose limits on how often may be asked are kept.
+    pub limits: Limits,
     /// For how long role assignments that were changed are still what they were.
     pub role_propagation: Duration,
+}
+
+/// How often may be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Limits {
+    /// As often as anybody likes.
+    #[default]
+    Off,
+    /// As often as Azure takes it; beyond that, 429.
+    Platform,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +92,8 @@ impl Env {
             decisions: Decisions::default(),
             holdings: Holdings::default(),
             tokens: Tokens::default(),
+            metadata: Memory::default(),
+            authority: OnceLock::new(),
             running: OnceLock::new(),
             issuers: OnceLock::new(),
             guests: OnceLock::new(),

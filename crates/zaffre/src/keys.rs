@@ -86,9 +86,20 @@ impl From<StoreError> for KeyError {
 impl SigningKey {
     /// Makes a key of 2048 bits; about a tenth of a second of one core.
     pub fn generate(now: Timestamp) -> Result<Self, KeyError> {
+        Self::generate_certified(now, |key| self_signed(key, now))
+    }
+
+    /// Makes a key whose certificate, DER, somebody else makes.
+    pub fn generate_certified(
+        now: Timestamp,
+        certify: impl FnOnce(&rcgen::KeyPair) -> Result<Vec<u8>, rcgen::Error>,
+    ) -> Result<Self, KeyError> {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(failed("make a key"))?;
         let pkcs8 = pair.as_der().map_err(failed("encode a key"))?;
-        let certificate = self_signed(pkcs8.as_ref(), now)?;
+        let der = PrivatePkcs8KeyDer::from(pkcs8.as_ref().to_vec());
+        let public = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&der, &rcgen::PKCS_RSA_SHA256)
+            .map_err(failed("read a key for its certificate"))?;
+        let certificate = certify(&public).map_err(failed("sign a certificate"))?;
         Self::from_parts(pkcs8.as_ref(), certificate, now)
     }
 
@@ -156,18 +167,14 @@ fn failed<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> KeyErro
     move |error| KeyError(format!("cannot {what}: {error}"))
 }
 
-fn self_signed(pkcs8: &[u8], now: Timestamp) -> Result<Vec<u8>, KeyError> {
-    let der = PrivatePkcs8KeyDer::from(pkcs8.to_vec());
-    let key = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&der, &rcgen::PKCS_RSA_SHA256)
-        .map_err(failed("read a key for its certificate"))?;
+fn self_signed(key: &rcgen::KeyPair, now: Timestamp) -> Result<Vec<u8>, rcgen::Error> {
     let mut params = rcgen::CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(rcgen::DnType::CommonName, "zaffre token signing");
     let year = i32::try_from(now.civil().year).unwrap_or(2026);
     params.not_before = rcgen::date_time_ymd(year, 1, 1);
     params.not_after = rcgen::date_time_ymd(year + CERTIFICATE_YEARS as i32, 1, 1);
-    let certificate = params.self_signed(&key).map_err(failed("sign a certificate"))?;
-    Ok(certificate.der().to_vec())
+    Ok(params.self_signed(key)?.der().to_vec())
 }
 
 /// The keys of a store: those that were retired, oldest first, and last the one that signs.

@@ -39,6 +39,7 @@ use crate::{
     directory::{Credentials, founding},
     door::Door,
     env::{Env, LogFormat, Settings},
+    front::ca::Authority,
     keys::{Keyring, SigningKey},
     service::{Body, reply::ReplyBody},
     store::{Content, Store, Txn},
@@ -89,6 +90,9 @@ impl Server {
         let settings = Settings { log: LogFormat::Off, ..Settings::default() };
         let env =
             Env::new(Store::in_memory(), Content::in_memory(), Keyring::shared(test_key(now)), settings);
+        let authority =
+            Authority::in_memory(|| Clock::System.now()).expect("this machine makes certificates");
+        let _ = env.authority.set(Arc::new(authority));
         let server = Server::over(env);
         let cloud = Cloud {
             id: CloudId::DEFAULT,

@@ -395,3 +395,41 @@ async fn a_simulated_machine_is_done_at_once_and_its_commands_run_here() {
     assert_eq!(view["statuses"][1]["code"], "PowerState/running");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_wants_to_be_told_of_its_end_lives_until_it_says_that_it_knows() {
+    let world = World::new(Way::Simulated).await;
+    let notice = json!({ "terminateNotificationProfile": { "enable": true, "notBeforeTimeout": "PT10M" } });
+    let body = json!({ "location": "westeurope", "properties": { "scheduledEventsProfile": notice } });
+    let (status, made) = world.vm("PUT", "vm", "", body).await;
+    assert_eq!(status, 201, "{made:#}");
+    let vm: ResourceId = made["id"].as_str().expect("an id").parse().expect("an id");
+    let door = Door::metadata(
+        CloudId::DEFAULT,
+        vm,
+        made["properties"]["vmId"].as_str().expect("a vmId").parse().expect("a guid"),
+    );
+    let events = async |method: &str, body: String| {
+        let request = Request::builder()
+            .method(method)
+            .uri("/metadata/scheduledevents?api-version=2020-07-01")
+            .header("host", "169.254.169.254")
+            .header("metadata", "true")
+            .body(Body::from(body));
+        let response = world.server.send(door.clone(), request.expect("a request")).await;
+        let bytes = response.into_body().collect().await.expect("a body").to_bytes();
+        serde_json::from_slice(&bytes).unwrap_or(Value::Null)
+    };
+    assert_eq!(world.vm("DELETE", "vm", "", Value::Null).await.0, 202);
+    assert_eq!(world.vm("GET", "vm", "", Value::Null).await.1["properties"]["provisioningState"], "Deleting");
+    let told = events("GET", String::new()).await;
+    let event = &told["Events"][0];
+    assert_eq!((&event["EventType"], &event["EventStatus"]), (&json!("Terminate"), &json!("Scheduled")));
+
+    let mut reports = world.server.env.follower.reports();
+    events("POST", json!({ "StartRequests": [{ "EventId": event["EventId"] }] }).to_string()).await;
+    while world.vm("GET", "vm", "", Value::Null).await.0 != 404 {
+        reports.changed().await.expect("the reconciler is there");
+    }
+    world.end().await;
+}

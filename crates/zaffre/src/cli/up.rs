@@ -26,7 +26,7 @@ use crate::{
     Server, StartError,
     cloud::{Chance, Clock},
     control::{Run, Running},
-    env::{LogFormat, Settings},
+    env::{Limits as Kept, LogFormat, Settings},
     front::{
         ca::Authority,
         connection::{Front, Limits},
@@ -58,12 +58,30 @@ pub(super) struct Args {
     /// How virtual machines run
     #[arg(long, value_enum, default_value = "auto", env = "ZAFFRE_GUESTS")]
     guests: Guests,
+    /// Whose limits on how often may be asked are kept: nobody's, or Azure's, which answers 429 beyond them
+    #[arg(long, value_enum, default_value = "off", env = "ZAFFRE_LIMITS")]
+    limits: KeptLimits,
     /// For how long changes of role assignments are not seen yet, as on the platform
     #[arg(long, value_name = "SECONDS", default_value = "0", env = "ZAFFRE_ROLE_PROPAGATION")]
     role_propagation: u64,
     /// How requests are logged, on standard error
     #[arg(long, value_enum, default_value = "text", env = "ZAFFRE_LOG")]
     log: Log,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum KeptLimits {
+    Off,
+    Platform,
+}
+
+impl From<KeptLimits> for Kept {
+    fn from(limits: KeptLimits) -> Self {
+        match limits {
+            KeptLimits::Off => Kept::Off,
+            KeptLimits::Platform => Kept::Platform,
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -96,6 +114,8 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
     let mut ends = Ends::catch()?;
     let place = Place::of(args, home)?;
     let (server, authority) = tokio::try_join!(server(args, home), authority(&place.folder))?;
+    // Nobody has set one before: the server is ours.
+    let _ = server.env.authority.set(Arc::clone(&authority));
     let (front, closer) = Front::new(Arc::clone(&server), Arc::clone(&authority), Limits::default())?;
     let machines = guests::follow(&front, &authority, args.guests, guest::OWN_PROGRAM.into());
     let open = listen::open(&front, &args.ports).await?;
@@ -136,6 +156,7 @@ async fn server(args: &Args, home: &Home) -> Result<Arc<Server>, StartError> {
         data: (!args.memory).then(|| data.clone()),
         offline: args.offline,
         log: args.log.into(),
+        limits: args.limits.into(),
         role_propagation: Duration::from_secs(args.role_propagation),
     };
     let (store, content) = match args.memory {

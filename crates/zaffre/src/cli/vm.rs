@@ -41,6 +41,20 @@ pub(super) enum Verb {
     List,
     /// Run a command in one
     Exec(Exec),
+    /// Announce a scheduled event to one, as the platform does, and then do it
+    Event(Event),
+}
+
+#[derive(clap::Args)]
+pub(super) struct Event {
+    /// The machine's name, or its resource id
+    name: String,
+    /// Freeze, Reboot, Redeploy, Preempt or Terminate
+    #[arg(value_name = "TYPE")]
+    event: String,
+    /// When it begins, unless the machine lets it begin before [default: as much notice as Azure gives]
+    #[arg(long = "in", value_name = "SECONDS")]
+    notice: Option<u64>,
 }
 
 #[derive(clap::Args)]
@@ -63,6 +77,7 @@ pub(super) async fn run(verb: Verb, home: &Home) -> Outcome {
     match verb {
         Verb::List => list(home).await,
         Verb::Exec(args) => exec(args, home).await,
+        Verb::Event(args) => event(args, home).await,
     }
 }
 
@@ -78,6 +93,15 @@ fn shared(text: &str) -> Result<Share, String> {
     } else {
         Ok(Share { path, read_only })
     }
+}
+
+async fn event(args: Event, home: &Home) -> Outcome {
+    let notice = args.notice.map(|seconds| format!("&in={seconds}")).unwrap_or_default();
+    let path = format!("/vms/{}/event?type={}{notice}", escaped(&args.name), escaped(&args.event));
+    let told = Client::find(home)?.post(&path).await?;
+    let text = |name: &str| told[name].as_str().unwrap_or("-").to_owned();
+    say(&format!("{} {} not before {}\n", text("id"), text("type"), text("notBefore")))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn list(home: &Home) -> Outcome {

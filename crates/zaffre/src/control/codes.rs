@@ -18,6 +18,12 @@ pub(super) static NO_PROXY: Row = row(
     "the proxy is off, and the variables would lead nowhere; leave `--port proxy=off` away",
 );
 pub(super) static BAD_COMMAND: Row = row("BadCommand", 400, "the command cannot be read: {0}");
+pub(super) static NO_SUCH_EVENT: Row = row(
+    "NoSuchEvent",
+    400,
+    "no scheduled event is called `{0}`; there are: Freeze, Reboot, Redeploy, Preempt, Terminate",
+);
+pub(super) static BAD_NOTICE: Row = row("BadNotice", 400, "`{0}` is no number of seconds, at most a year");
 pub(super) static BAD_BACKUP: Row = row("BadBackup", 400, "the backup cannot be begun: {0}");
 pub(super) static BAD_ISSUER: Row = row("BadIssuer", 400, "the issuer cannot be believed: {0}");
 pub(super) static NO_SUCH_ISSUER: Row = row("IssuerNotFound", 404, "no keys of `{0}` were given");

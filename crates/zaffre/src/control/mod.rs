@@ -7,6 +7,7 @@
 //! GET  /decisions                   what was decided lately, and why
 //! GET  /vms                         the virtual machines
 //! POST /vms/{name or id}/exec       runs a command in one; answers 101 and goes on in frames (`exec`)
+//! POST /vms/{name or id}/event?type=Reboot&in=SECONDS   announces a scheduled event to one
 //! POST /store/backup                writes everything as it is now into a directory
 //! GET  /store/stats                 how many rows there are, and how they are kept
 //! GET  /keys                        the keys that tokens are signed with
@@ -22,6 +23,7 @@
 //! command line, the tour and the portal are its clients; nothing here can be reached from a guest or over the network.
 
 mod codes;
+mod event;
 mod exec;
 mod federation;
 pub mod frames;
@@ -56,6 +58,7 @@ pub(crate) enum Op {
     Decisions,
     Vms,
     Exec { vm: String },
+    Event(event::Announcement),
     Backup,
     Stats,
     Compact,
@@ -77,6 +80,7 @@ static ROUTES: &[Route] = &[
     Route(Method::GET, "/decisions", |_, _| Op::Decisions),
     Route(Method::GET, "/vms", |_, _| Op::Vms),
     Route(Method::POST, "/vms/{}/exec", |_, vm| Op::Exec { vm }),
+    Route(Method::POST, "/vms/{}/event", |parts, vm| Op::Event(event::Announcement::read(parts, vm))),
     Route(Method::POST, "/store/backup", |_, _| Op::Backup),
     Route(Method::GET, "/store/stats", |_, _| Op::Stats),
     Route(Method::POST, "/store/compact", |_, _| Op::Compact),
@@ -147,6 +151,7 @@ impl Service for Control {
             Op::Decisions => Ok(Reply::json(200, &json!({ "value": cx.env.decisions.latest() }))),
             Op::Vms => vms::list(cx).await,
             Op::Exec { vm } => exec::begin(cx, &vm, body).await,
+            Op::Event(announcement) => event::announce(cx, &announcement).await,
             Op::Backup => upkeep::write_backup(cx, body).await,
             Op::Stats => upkeep::stats(cx).await,
             Op::Compact => upkeep::compact(cx).await,
@@ -175,6 +180,7 @@ impl Service for Control {
             Op::Decisions => "decisions",
             Op::Vms => "listVms",
             Op::Exec { .. } => "exec",
+            Op::Event(_) => "announceEvent",
             Op::Backup => "backup",
             Op::Stats => "stats",
             Op::Compact => "compact",

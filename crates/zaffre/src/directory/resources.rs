@@ -138,6 +138,11 @@ fn strip_suffix_in_any_case<'n>(text: &'n str, suffix: &str) -> Option<&'n str> 
     end.eq_ignore_ascii_case(suffix).then_some(front)
 }
 
+/// Whether this is a name of one of Azure's own resources.
+pub fn is_azures(name: &str) -> bool {
+    ALL.iter().any(|app| app.goes_by(name))
+}
+
 /// A resource that a token can be had for.
 pub struct Resource {
     /// What was asked for, to the letter.

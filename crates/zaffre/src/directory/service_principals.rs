@@ -6,6 +6,7 @@ use azure::{
     text,
     time::Timestamp,
 };
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -47,6 +48,11 @@ pub enum ServicePrincipalKind {
 
 pub fn get(txn: &Txn, id: ObjectId) -> Result<Option<ServicePrincipal>> {
     Ok(SERVICE_PRINCIPALS.get(txn, &id)?)
+}
+
+/// The row as it is stored: the same bytes are the same principal.
+pub fn stored(txn: &Txn, id: ObjectId) -> Result<Option<Bytes>> {
+    Ok(SERVICE_PRINCIPALS.stored(txn, &id)?)
 }
 
 pub fn of_application(txn: &Txn, id: ClientId) -> Result<Option<ServicePrincipal>> {

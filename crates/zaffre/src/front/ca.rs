@@ -16,15 +16,18 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use azure::time::Timestamp;
+use azure::{der, time::Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _};
 
-use crate::{StartError, keys};
+use crate::{
+    StartError,
+    keys::{self, SigningKey},
+};
 
 const AUTHORITY_YEARS: i32 = 10;
 /// Clients refuse leaves that hold for longer than 398 days.
@@ -32,6 +35,11 @@ const LEAF_DAYS: u32 = 390;
 const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 /// Far more names than anybody calls; beyond it the oldest work is done again.
 const LEAVES_KEPT: usize = 4096;
+
+/// Whom documents about machines are signed by (imds.md §6).
+const METADATA: &str = "metadata.azure.com";
+/// Where whoever checks one finds our certificate: the catalogue answers.
+pub(super) const AUTHORITY_URL: &str = "http://metadata.azure.com/certificates/authority.cer";
 
 /// Where systems keep the public roots that their clients trust.
 static SYSTEM_ROOTS: &[&str] = &[
@@ -48,6 +56,8 @@ pub struct Authority {
     folder: PathBuf,
     now: fn() -> Timestamp,
     leaves: Mutex<HashMap<String, Arc<CertifiedKey>>>,
+    /// Signs what machines are told of themselves; made when it is first asked for.
+    documents: Mutex<Option<Arc<SigningKey>>>,
 }
 
 impl Authority {
@@ -72,12 +82,39 @@ impl Authority {
             }
         };
         let issuer = Issuer::new(params, key);
-        Ok(Authority { issuer, certificate, folder: folder.to_owned(), now, leaves: Mutex::default() })
+        Ok(Authority {
+            issuer,
+            certificate,
+            folder: folder.to_owned(),
+            now,
+            leaves: Mutex::default(),
+            documents: Mutex::default(),
+        })
+    }
+
+    /// One that is kept nowhere, for a cloud without listeners.
+    pub fn in_memory(now: fn() -> Timestamp) -> Result<Self, StartError> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let params = authority_params(&key, now());
+        let certificate = params.self_signed(&key)?.pem();
+        Ok(Authority {
+            issuer: Issuer::new(params, key),
+            certificate,
+            folder: PathBuf::new(),
+            now,
+            leaves: Mutex::default(),
+            documents: Mutex::default(),
+        })
     }
 
     /// Our own certificate, PEM.
     pub fn certificate(&self) -> &str {
         &self.certificate
+    }
+
+    /// The same, DER.
+    pub fn certificate_der(&self) -> Result<Vec<u8>, StartError> {
+        Ok(CertificateDer::from_pem_slice(self.certificate.as_bytes())?.to_vec())
     }
 
     pub fn certificate_path(&self) -> PathBuf {
@@ -114,11 +151,26 @@ impl Authority {
         Ok(leaf)
     }
 
-    fn mint(&self, name: &str) -> Result<CertifiedKey, StartError> {
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let mut params = CertificateParams::new(subjects(name))?;
+    /// The key that signs documents about machines, RSA as Azure's is, certified for `metadata.azure.com`. The first
+    /// call takes about a tenth of a second of one core.
+    pub fn document_key(&self) -> Result<Arc<SigningKey>, StartError> {
+        let mut kept = self.documents.lock().expect("no holder of this lock panics");
+        if let Some(key) = &*kept {
+            return Ok(Arc::clone(key));
+        }
+        let names = [METADATA, &format!("*.{METADATA}")].map(str::to_owned).to_vec();
+        let mut params = self.leaf_params(names, METADATA)?;
+        params.custom_extensions = vec![issuer_access(AUTHORITY_URL)];
+        let certify = |key: &KeyPair| Ok(params.signed_by(key, &self.issuer)?.der().to_vec());
+        let key = Arc::new(SigningKey::generate_certified((self.now)(), certify)?);
+        *kept = Some(Arc::clone(&key));
+        Ok(key)
+    }
+
+    fn leaf_params(&self, names: Vec<String>, common: &str) -> Result<CertificateParams, StartError> {
+        let mut params = CertificateParams::new(names)?;
         params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, common_name(name));
+        params.distinguished_name.push(DnType::CommonName, common);
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -126,11 +178,27 @@ impl Authority {
         let (from, until) = (now.minus(DAY).civil(), now.plus(DAY * LEAF_DAYS).civil());
         params.not_before = rcgen::date_time_ymd(from.year as i32, from.month as u8, from.day as u8);
         params.not_after = rcgen::date_time_ymd(until.year as i32, until.month as u8, until.day as u8);
+        Ok(params)
+    }
+
+    fn mint(&self, name: &str) -> Result<CertifiedKey, StartError> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let params = self.leaf_params(subjects(name), common_name(name))?;
         let certificate = params.signed_by(&key, &self.issuer)?;
         let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let signer = rustls::crypto::aws_lc_rs::sign::any_ecdsa_type(&private)?;
         Ok(CertifiedKey::new(vec![certificate.der().clone()], signer))
     }
+}
+
+/// Authority information access: where the issuer's certificate is fetched (RFC 5280 §4.2.2.1).
+fn issuer_access(url: &str) -> CustomExtension {
+    const ACCESS: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 1, 1];
+    const ISSUERS: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 48, 2];
+    // `[6]` of a general name: an address.
+    let address = der::value(0x86, url.as_bytes());
+    let description = der::sequence([&der::oid(ISSUERS), &address]);
+    CustomExtension::from_oid_content(ACCESS, der::sequence([&description]))
 }
 
 /// The names that a leaf answers for: a local one for all of this machine's.

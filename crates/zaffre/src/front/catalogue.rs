@@ -1,6 +1,7 @@
-//! What Azure's clients fetch by the way, from hosts that belong to no cloud: the image aliases of `az vm create`.
+//! What Azure's clients fetch by the way, from hosts that belong to no cloud: the image aliases of `az vm create`, and the
+//! certificate of whoever signs the documents about machines.
 //!
-//! Two hosts serve that document, of today (`azcliprod`) and of 2018 (`raw.githubusercontent.com`, fatal there when
+//! Two hosts serve the aliases, of today (`azcliprod`) and of 2018 (`raw.githubusercontent.com`, fatal there when
 //! missing, az-cli.md §3). A path is hidden until TLS has been ended here, so both hosts are answered whole: the
 //! document where it lies, and 404 with a reason everywhere else. That takes the rest of raw.githubusercontent.com from
 //! whoever calls it through the proxy; passing it on would need a second TLS connection on the client's behalf, and a
@@ -23,16 +24,26 @@ pub(super) struct Catalogue;
 static NOT_HERE: Row = Row {
     code: "NotFound",
     status: 404,
-    template: "This cloud answers '{0}' for the document of image aliases alone; '{1}' was sent nowhere.",
+    template: "This cloud answers '{0}' for one document alone; '{1}' was sent nowhere.",
     source: "our own",
 };
 
-/// Where the document lies. `{ref}` stands for any one segment: a branch or a commit.
-static PLACES: &[(&str, &str)] = &[
-    ("azcliprod.blob.core.windows.net", "/cli/vm/aliases.json"),
+/// What is fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Document {
+    Aliases,
+    /// DER: it is named in the certificates that it issued.
+    Authority,
+}
+
+/// Where the documents lie. `{ref}` stands for any one segment: a branch or a commit.
+static PLACES: &[(&str, &str, Document)] = &[
+    ("azcliprod.blob.core.windows.net", "/cli/vm/aliases.json", Document::Aliases),
+    ("metadata.azure.com", "/certificates/authority.cer", Document::Authority),
     (
         "raw.githubusercontent.com",
         "/Azure/azure-rest-api-specs/{ref}/arm-compute/quickstart-templates/aliases.json",
+        Document::Aliases,
     ),
 ];
 
@@ -86,8 +97,9 @@ fn listed(aliases: &[Alias]) -> Map<String, Value> {
     aliases.iter().map(row).collect()
 }
 
-fn is_at(host: &str, path: &str) -> bool {
-    PLACES.iter().any(|(at, place)| host.eq_ignore_ascii_case(at) && matches(place, path))
+fn document_at(host: &str, path: &str) -> Option<Document> {
+    let is_there = |at: &str, place: &str| host.eq_ignore_ascii_case(at) && matches(place, path);
+    PLACES.iter().find(|(at, place, _)| is_there(at, place)).map(|(.., document)| *document)
 }
 
 fn matches(place: &str, path: &str) -> bool {
@@ -99,29 +111,29 @@ fn matches(place: &str, path: &str) -> bool {
 }
 
 impl Service for Catalogue {
-    type Op = ();
+    type Op = Document;
     type Found = ();
     const NAME: &'static str = "catalogue";
 
-    fn parse(&self, _cx: &Cx, parts: &Parts) -> Result<()> {
+    fn parse(&self, _cx: &Cx, parts: &Parts) -> Result<Document> {
         let is_read = matches!(parts.method, Method::GET | Method::HEAD);
-        let is_here = is_read && is_at(parts.host(), &parts.raw_path);
-        if is_here { Ok(()) } else { Err(NOT_HERE.with([parts.host(), &parts.raw_path])) }
+        let document = document_at(parts.host(), &parts.raw_path).filter(|_| is_read);
+        document.ok_or_else(|| NOT_HERE.with([parts.host(), &parts.raw_path]))
     }
 
-    fn find(&self, _cx: &Cx, _txn: &Txn, _op: &()) -> Result<()> {
+    fn find(&self, _cx: &Cx, _txn: &Txn, _op: &Document) -> Result<()> {
         Ok(())
     }
 
-    fn authenticate(&self, _cx: &Cx, _op: &(), _found: &(), _parts: &Parts) -> Result<Caller> {
+    fn authenticate(&self, _cx: &Cx, _op: &Document, _found: &(), _parts: &Parts) -> Result<Caller> {
         Ok(Caller::Anonymous)
     }
 
-    fn requires(&self, _cx: &Cx, _op: &(), _found: &(), _caller: &Caller) -> Requirement {
+    fn requires(&self, _cx: &Cx, _op: &Document, _found: &(), _caller: &Caller) -> Requirement {
         Requirement::Open
     }
 
-    fn refuse(&self, _cx: &Cx, _op: &(), _found: &(), _refusal: &Refusal) -> Error {
+    fn refuse(&self, _cx: &Cx, _op: &Document, _found: &(), _refusal: &Refusal) -> Error {
         Fault::Internal.because("an open document was refused")
     }
 
@@ -129,16 +141,30 @@ impl Service for Catalogue {
         fault.row()
     }
 
-    async fn handle(&self, _cx: &Cx, _permit: Permit, _op: (), _found: (), _body: Body) -> Result<Reply> {
-        Ok(Reply::new(200).typed("application/json; charset=utf-8", DOCUMENT.as_slice()))
+    async fn handle(&self, cx: &Cx, _permit: Permit, op: Document, _found: (), _body: Body) -> Result<Reply> {
+        match op {
+            Document::Aliases => {
+                Ok(Reply::new(200).typed("application/json; charset=utf-8", DOCUMENT.as_slice()))
+            }
+            Document::Authority => {
+                let authority = cx.env.authority.get().map(|it| it.certificate_der());
+                let der = authority.unwrap_or_else(|| Err("this server has no authority".into()));
+                let der = der.map_err(|why| Fault::Unavailable.because(why))?;
+                Ok(Reply::new(200).typed("application/pkix-cert", der))
+            }
+        }
     }
 
     fn render(&self, _cx: &Cx, _parts: &Parts, error: &Error) -> Reply {
         Reply::new(error.row.status).typed("text/plain; charset=utf-8", format!("{}\n", error.message()))
     }
 
-    fn describe(&self, _op: &()) -> String {
-        "imageAliases".to_owned()
+    fn describe(&self, op: &Document) -> String {
+        match op {
+            Document::Aliases => "imageAliases",
+            Document::Authority => "authorityCertificate",
+        }
+        .to_owned()
     }
 }
 
@@ -160,7 +186,7 @@ mod tests {
             ("raw.githubusercontent.com", format!("{old}/main/{name}/more"), false),
             ("raw.githubusercontent.com", "/cli/vm/aliases.json".to_owned(), false),
         ] {
-            assert_eq!(is_at(host, &path), is_here, "{host}{path}");
+            assert_eq!(document_at(host, &path).is_some(), is_here, "{host}{path}");
         }
     }
 

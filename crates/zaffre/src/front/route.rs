@@ -38,6 +38,7 @@ static HOSTS: &[(Match, Target)] = &[
     (Exact("management.core.windows.net"), Target::Arm),
     (Exact("graph.microsoft.com"), Target::Graph),
     (Exact("169.254.169.254"), Target::Metadata),
+    (Exact("metadata.azure.com"), Target::Catalogue),
     (Exact("azcliprod.blob.core.windows.net"), Target::Catalogue),
     (Exact("raw.githubusercontent.com"), Target::Catalogue),
     (Under("blob.core.windows.net"), Target::Blob),

@@ -26,8 +26,6 @@ azure::error_rows! {
         "Not found", "imds.md §1; the text unverified";
     NO_MACHINE = 404 "not_found"
         "The request does not come from a virtual machine of this cloud", "our own";
-    NOT_IMPLEMENTED = 501 "not_implemented"
-        "This cloud does not implement '{0}'", "our own";
 
     IDENTITY_NOT_FOUND = 400 "invalid_request"
         "Identity not found", "imds.md §2.4";
@@ -49,6 +47,18 @@ azure::error_rows! {
         "Unknown Source {0}", "imds.md §2.4, for the extension";
     MALFORMED_FORM = 400 "invalid_request"
         "The body is no form", "our own, for the extension";
+
+    TOO_MANY_REQUESTS = 429 "too_many_requests"
+        "Too many requests", "imds.md §1 and §2.4; the text unverified";
+    BAD_NONCE = 400 "invalid_request"
+        "Bad request. The nonce is at most 32 letters and digits", "imds.md §6; the text is our own";
+    BAD_START_REQUESTS = 400 "invalid_request"
+        "Bad request. The body has no 'StartRequests' with an 'EventId' each", "imds.md §7; the text is our own";
+    NO_SUCH_EVENT = 400 "invalid_request"
+        "Bad request. There is no such event", "imds.md §7; the text is our own";
+    NO_LOAD_BALANCER = 404 "not_found"
+        "No load balancer metadata is found. Please check if your VM is using any non-basic SKU load balancer and retry later.",
+        "imds.md §8; the text unverified";
 
     LEAF_AS_JSON = 400 "invalid_request"
         "Bad request. '{0}' is a single value: ask for it with format=text",
@@ -87,11 +97,13 @@ pub(super) fn fault(fault: Fault) -> &'static Row {
 
 pub(super) fn render(parts: &Parts, error: &Error) -> Reply {
     let body = if std::ptr::eq(error.row, &BAD_VERSION) {
-        json!({ "error": error.message(), "newest-versions": routes::newest() })
+        json!({ "error": error.message(), "newest-versions": routes::newest(parts) })
     } else if routes::is_about_identity(parts) {
         json!({ "error": error.row.code, "error_description": error.message() })
     } else {
         json!({ "error": error.message() })
     };
-    Reply::json(error.row.status, &body)
+    let reply = Reply::json(error.row.status, &body);
+    // Clients honour it where it is; whether the platform sends it is not known (imds.md §1).
+    if error.row.status == 429 { reply.with("retry-after", "1") } else { reply }
 }

@@ -1,10 +1,17 @@
 //! Who asks: the virtual machine behind the door, as it is stored now, with its living identities.
+//!
+//! What was made of the rows is kept, and good as long as the rows are the same bytes: every request reads them, and
+//! decodes them only after a change.
+
+use std::sync::Arc;
 
 use azure::{
     error::Result,
+    identity::Identity,
     ids::{ClientId, ObjectId, ResourceId},
     jwt::claims::Bearer,
 };
+use bytes::Bytes;
 
 use crate::{
     directory::{Subject, service_principals},
@@ -14,9 +21,28 @@ use crate::{
     store::Txn,
 };
 
+/// A resource that has identities, and those of them that live.
 pub(crate) struct Machine {
     pub(super) vm: Resource,
     pub(super) identities: Vec<AttachedIdentity>,
+}
+
+/// A machine, and the rows that it was made of.
+pub(super) struct Known {
+    row: Bytes,
+    principals: Vec<(ObjectId, Option<Bytes>)>,
+    machine: Arc<Machine>,
+}
+
+impl Known {
+    fn is_current(&self, txn: &Txn, row: &Bytes) -> Result<bool> {
+        for (id, stored) in &self.principals {
+            if service_principals::stored(txn, *id)? != *stored {
+                return Ok(false);
+            }
+        }
+        Ok(self.row == *row)
+    }
 }
 
 /// An identity the machine may use.
@@ -30,13 +56,35 @@ pub(super) struct AttachedIdentity {
 
 /// The machine, if it is still the one the door was made for: one of the same name that was made
 /// after it was deleted has another `vmId`.
-pub(super) fn behind(cx: &Cx, txn: &Txn) -> Result<Option<Machine>> {
+pub(super) fn behind(cx: &Cx, txn: &Txn) -> Result<Option<Arc<Machine>>> {
     let From::Guest { vm, vm_id } = &cx.door.from else { return Ok(None) };
-    let stored = resources::get(txn, vm)?;
-    let is_the_one = |vm: &Resource| vm.text("vmId").is_some_and(|id| id.parse() == Ok(*vm_id));
-    let Some(vm) = stored.filter(is_the_one) else { return Ok(None) };
+    let machine = of_resource(cx, txn, vm)?;
+    Ok(machine.filter(|it| it.vm.text("vmId").is_some_and(|id| id.parse() == Ok(*vm_id))))
+}
+
+/// Any resource's identities.
+pub(super) fn of_resource(cx: &Cx, txn: &Txn, id: &ResourceId) -> Result<Option<Arc<Machine>>> {
+    let Some(row) = resources::stored(txn, id)? else { return Ok(None) };
+    let key = (cx.cloud.id, id.clone());
+    if let Some(known) = cx.env.metadata.machine(&key)
+        && known.is_current(txn, &row)?
+    {
+        return Ok(Some(Arc::clone(&known.machine)));
+    }
+    let vm = resources::read(&row)?;
     let identities = identities(txn, &vm)?;
-    Ok(Some(Machine { vm, identities }))
+    let named = vm.identity.iter().flat_map(principals);
+    let principals =
+        named.map(|id| Ok((id, service_principals::stored(txn, id)?))).collect::<Result<Vec<_>>>()?;
+    let machine = Arc::new(Machine { vm, identities });
+    cx.env.metadata.keep(key, Known { row, principals, machine: Arc::clone(&machine) });
+    Ok(Some(machine))
+}
+
+/// The principals that an `identity` block names, living or not.
+fn principals(block: &Identity) -> impl Iterator<Item = ObjectId> {
+    let users = block.user.values().flatten().map(|(object_id, _)| *object_id);
+    block.system.iter().map(|it| it.principal_id).chain(users)
 }
 
 /// Those of the resource's `identity` block whose principals are still in the directory, the

@@ -5,30 +5,42 @@
 //! machine     who asks: the virtual machine behind the door, and its identities
 //! token       which of them is meant, and its token
 //! instance    what a machine may know of itself
+//! attested    what it may show to others, signed
+//! events      what is about to be done to it
+//! balancer    what leads to it from outside
+//! limits      how often it may ask
+//! memory      what is kept between requests
 //! codes       the refusals, in the two envelopes
 //! ```
 //!
 //! Two doors lead here: 169.254.169.254:80, and `localhost:50342` of machines that have the old
 //! extension, which answers tokens alone and in its own way. Who asks follows from the door and from
 //! nothing in the request, so one machine cannot ask for another's identity. Every request reads the
-//! store: an identity that was taken away a moment ago is gone. Only what was signed is kept, so that
-//! the same token is given again while it lives, as the platform does (imds.md §2.3).
-//!
-//! The attested document, scheduled events and the load balancer's metadata are refused by name.
+//! store: an identity that was taken away a moment ago is gone. What was made of the rows is kept while
+//! they are the same, and what was signed, so that the same token is given again while it lives, as the
+//! platform does (imds.md §2.3).
 
+mod attested;
+mod balancer;
 mod codes;
+mod events;
 mod instance;
+mod limits;
 mod machine;
+mod memory;
 mod routes;
 mod token;
 
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use azure::error::{Error, Result, Row};
 use http::StatusCode;
 use serde_json::json;
 
+pub use self::memory::Memory;
 use self::{machine::Machine, routes::Op};
 use crate::{
     access::{Caller, Permit, Refusal, Requirement},
@@ -41,14 +53,14 @@ pub(crate) struct Imds;
 impl Service for Imds {
     type Op = Op;
     /// The machine that asks; `None` where the door is no machine's, or that of one that is gone.
-    type Found = Option<Machine>;
+    type Found = Option<Arc<Machine>>;
     const NAME: &'static str = "imds";
 
     fn parse(&self, _cx: &Cx, parts: &Parts) -> Result<Op> {
         routes::parse(parts)
     }
 
-    fn find(&self, cx: &Cx, txn: &Txn, _op: &Op) -> Result<Option<Machine>> {
+    fn find(&self, cx: &Cx, txn: &Txn, _op: &Op) -> Result<Option<Arc<Machine>>> {
         machine::behind(cx, txn)
     }
 
@@ -58,8 +70,13 @@ impl Service for Imds {
 
     fn requires(&self, _cx: &Cx, op: &Op, _found: &Self::Found, _caller: &Caller) -> Requirement {
         match op {
-            Op::Versions | Op::NotImplemented(_) => Requirement::Open,
-            Op::Token(_) | Op::Info | Op::Instance(_) => Requirement::Guest,
+            Op::Versions => Requirement::Open,
+            Op::Token(_)
+            | Op::Info
+            | Op::Instance(_)
+            | Op::Attested(_)
+            | Op::LoadBalancer
+            | Op::Events(_) => Requirement::Guest,
         }
     }
 
@@ -79,13 +96,16 @@ impl Service for Imds {
         found: Self::Found,
         body: Body,
     ) -> Result<Reply> {
-        let machine = || found.ok_or_else(|| nobody(&op));
+        let _place = limits::admit(cx, op.category())?;
+        let machine = || found.as_deref().ok_or_else(|| nobody(&op));
         match &op {
             Op::Versions => Ok(Reply::json(200, &json!({ "apiVersions": routes::VERSIONS }))),
-            Op::NotImplemented(what) => Err(codes::NOT_IMPLEMENTED.with([*what])),
-            Op::Info => token::info(cx, &machine()?),
-            Op::Instance(asked) => instance::answer(cx, &machine()?, asked).await,
-            Op::Token(request) => token::answer(cx, &machine()?, request, body).await,
+            Op::Info => token::info(cx, machine()?),
+            Op::Instance(asked) => instance::answer(cx, machine()?, asked).await,
+            Op::Attested(asked) => attested::answer(cx, machine()?, asked).await,
+            Op::LoadBalancer => balancer::answer(cx, machine()?).await,
+            Op::Events(asked) => events::answer(cx, machine()?, asked, body).await,
+            Op::Token(request) => token::answer(cx, machine()?, request, body).await,
         }
     }
 
@@ -96,7 +116,7 @@ impl Service for Imds {
         }
         reply.set("x-ms-request-id", cx.request_id.to_string());
         if reply.status == StatusCode::METHOD_NOT_ALLOWED {
-            reply.set("allow", "GET");
+            reply.set("allow", if routes::is_about_events(parts) { "GET, POST" } else { "GET" });
         }
     }
 
@@ -113,6 +133,8 @@ impl Service for Imds {
 fn nobody(op: &Op) -> Error {
     match op {
         Op::Token(_) | Op::Info => (&codes::IDENTITY_NOT_FOUND).into(),
-        Op::Instance(_) | Op::Versions | Op::NotImplemented(_) => (&codes::NO_MACHINE).into(),
+        Op::Instance(_) | Op::Attested(_) | Op::LoadBalancer | Op::Events(_) | Op::Versions => {
+            (&codes::NO_MACHINE).into()
+        }
     }
 }

@@ -7,7 +7,7 @@
 use azure::error::{Error, Result};
 use http::Method;
 
-use super::{codes, instance::Asked, token::TokenRequest};
+use super::{attested, codes, events, instance::Asked, limits::Category, token::TokenRequest};
 use crate::{door::Entrance, service::Parts};
 
 /// Every api-version, oldest first (imds.md §1). Others are refused, newer ones too.
@@ -49,9 +49,10 @@ pub(super) static VERSIONS: &[&str] = &[
     "2025-04-07",
 ];
 
-/// The three newest, newest first.
-pub(super) fn newest() -> Vec<&'static str> {
-    VERSIONS.iter().rev().take(3).copied().collect()
+/// The three newest of the category that was asked, newest first.
+pub(super) fn newest(parts: &Parts) -> Vec<&'static str> {
+    let versions = if is_about_events(parts) { events::VERSIONS } else { VERSIONS };
+    versions.iter().rev().take(3).copied().collect()
 }
 
 /// A request, read as far as its headers.
@@ -59,8 +60,10 @@ pub(crate) enum Op {
     Token(TokenRequest),
     Info,
     Instance(Asked),
+    Attested(attested::Asked),
+    LoadBalancer,
+    Events(events::Asked),
     Versions,
-    NotImplemented(&'static str),
 }
 
 impl Op {
@@ -69,8 +72,20 @@ impl Op {
             Op::Token(_) => "identity/oauth2/token",
             Op::Info => "identity/info",
             Op::Instance(_) => "instance",
+            Op::Attested(_) => "attested/document",
+            Op::LoadBalancer => "loadbalancer",
+            Op::Events(_) => "scheduledevents",
             Op::Versions => "versions",
-            Op::NotImplemented(what) => what,
+        }
+    }
+
+    /// Whose limit it counts towards.
+    pub(super) fn category(&self) -> Category {
+        match self {
+            Op::Token(_) | Op::Info => Category::Identity,
+            Op::Instance(_) | Op::Attested(_) | Op::LoadBalancer | Op::Events(_) | Op::Versions => {
+                Category::General
+            }
         }
     }
 }
@@ -80,8 +95,10 @@ enum Kind {
     Token,
     Info,
     Instance,
+    Attested,
+    LoadBalancer,
+    Events,
     Versions,
-    NotImplemented,
 }
 
 struct Route {
@@ -99,18 +116,13 @@ static ROUTES: &[Route] = &[
     at("metadata/identity/info", "2018-02-01", Kind::Info),
     Route { path: "metadata/instance", and_below: true, since: Some("2017-04-02"), kind: Kind::Instance },
     Route { path: "metadata/versions", and_below: false, since: None, kind: Kind::Versions },
-    // The versions of these are their own (imds.md §7): nothing is said about them.
-    not_yet("metadata/attested/document"),
-    not_yet("metadata/scheduledevents"),
-    not_yet("metadata/loadbalancer"),
+    at("metadata/attested/document", "2018-10-01", Kind::Attested),
+    at("metadata/loadbalancer", "2020-10-01", Kind::LoadBalancer),
+    Route { path: "metadata/scheduledevents", and_below: false, since: None, kind: Kind::Events },
 ];
 
 const fn at(path: &'static str, since: &'static str, kind: Kind) -> Route {
     Route { path, and_below: false, since: Some(since), kind }
-}
-
-const fn not_yet(path: &'static str) -> Route {
-    Route { path, and_below: false, since: None, kind: Kind::NotImplemented }
 }
 
 impl Route {
@@ -128,12 +140,17 @@ pub(super) fn is_extension(parts: &Parts) -> bool {
 
 /// Whether a refusal has a code: whether it is about identities.
 pub(super) fn is_about_identity(parts: &Parts) -> bool {
-    let path = parts.path.as_deref().unwrap_or_default();
-    let first = path.get(..PREFIX.len()).unwrap_or_default();
-    is_extension(parts) || first.eq_ignore_ascii_case(PREFIX)
+    is_extension(parts) || is_below(parts, "/metadata/identity")
 }
 
-const PREFIX: &str = "/metadata/identity";
+pub(super) fn is_about_events(parts: &Parts) -> bool {
+    is_below(parts, "/metadata/scheduledevents")
+}
+
+fn is_below(parts: &Parts, prefix: &str) -> bool {
+    let path = parts.path.as_deref().unwrap_or_default();
+    path.get(..prefix.len()).is_some_and(|front| front.eq_ignore_ascii_case(prefix))
+}
 
 pub(super) fn parse(parts: &Parts) -> Result<Op> {
     if parts.headers.contains_key("x-forwarded-for") {
@@ -152,10 +169,8 @@ fn parse_metadata(parts: &Parts) -> Result<Op> {
     let path = parts.path.as_deref().unwrap_or_default().trim_matches('/');
     let mut routes = ROUTES.iter().filter_map(|route| Some((route, route.takes(path)?)));
     let (route, below) = routes.next().ok_or(&codes::NOT_FOUND)?;
-    if let Kind::NotImplemented = route.kind {
-        return Ok(Op::NotImplemented(route.path));
-    }
-    if parts.method != Method::GET {
+    let takes_post = matches!(route.kind, Kind::Events);
+    if parts.method != Method::GET && !(takes_post && parts.method == Method::POST) {
         return Err(wrong_method(parts));
     }
     refuse_repeats(parts)?;
@@ -167,7 +182,10 @@ fn parse_metadata(parts: &Parts) -> Result<Op> {
         Kind::Token => TokenRequest::of_query(parts).map(Op::Token),
         Kind::Info => Ok(Op::Info),
         Kind::Instance => Asked::read(parts, below, version).map(Op::Instance),
-        Kind::Versions | Kind::NotImplemented => Ok(Op::Versions),
+        Kind::Attested => attested::Asked::read(parts, version).map(Op::Attested),
+        Kind::LoadBalancer => Ok(Op::LoadBalancer),
+        Kind::Events => events::Asked::read(parts).map(Op::Events),
+        Kind::Versions => Ok(Op::Versions),
     }
 }
 

@@ -26,6 +26,8 @@ use crate::{
     service::{Body, Cx},
 };
 
+mod categories;
+
 const NOW: Timestamp = Timestamp::from_seconds(1_795_302_174);
 const ARM: &str = "https://management.azure.com/";
 const TOKEN: &str =
@@ -71,7 +73,11 @@ fn identity_id(name: &str) -> ResourceId {
 
 impl World {
     async fn new() -> Self {
-        let world = World { server: Server::in_memory(1, NOW).await, vm: vm_id("VM1") };
+        World::on(Server::in_memory(1, NOW).await).await
+    }
+
+    async fn on(server: Arc<Server>) -> Self {
+        let world = World { server, vm: vm_id("VM1") };
         world.change(|_| {}).await;
         world
     }
@@ -408,21 +414,21 @@ async fn each_refusal_has_its_row() {
         ("GET", format!("{instance}?{version}&format=xml"), vec![metadata], &codes::BAD_FORMAT),
         (
             "GET",
-            "/metadata/attested/document?api-version=2018-10-01".to_owned(),
+            "/metadata/attested/document?api-version=2018-10-01&nonce=1-2".to_owned(),
             vec![metadata],
-            &codes::NOT_IMPLEMENTED,
+            &codes::BAD_NONCE,
         ),
         (
             "POST",
             "/metadata/scheduledevents?api-version=2020-07-01".to_owned(),
             vec![metadata],
-            &codes::NOT_IMPLEMENTED,
+            &codes::BAD_START_REQUESTS,
         ),
         (
             "GET",
             "/metadata/loadbalancer?api-version=2020-10-01".to_owned(),
             vec![metadata],
-            &codes::NOT_IMPLEMENTED,
+            &codes::NO_LOAD_BALANCER,
         ),
     ] {
         let answer = world.send(world.door(), method, &path, &headers, String::new()).await;
@@ -448,9 +454,12 @@ async fn each_refusal_has_its_row() {
         [&codes::NO_METADATA_HEADER_OLD, &codes::UNKNOWN_SOURCE, &codes::MALFORMED_FORM, &codes::TOO_LARGE];
     let heads = [&codes::BAD_HEAD, &codes::HEAD_TOO_LARGE, &codes::MISDIRECTED];
     let faults = [&codes::TOO_SLOW, &codes::INTERNAL, &codes::UNAVAILABLE];
+    // In `categories`.
+    let limits = [&codes::TOO_MANY_REQUESTS, &codes::NO_SUCH_EVENT];
     for row in codes::TABLE {
         let is = |other: &&azure::error::Row| std::ptr::eq(*other, *row);
-        let is_provoked = reached.iter().chain(&by_the_extension).chain(&heads).chain(&faults).any(is);
+        let is_provoked =
+            reached.iter().chain(&by_the_extension).chain(&heads).chain(&faults).chain(&limits).any(is);
         assert!(is_provoked, "no request provokes {:?}", row.template);
     }
 }

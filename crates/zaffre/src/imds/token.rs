@@ -5,7 +5,8 @@ use azure::{
     ids::ResourceId,
     text,
 };
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::{
     codes,
@@ -145,7 +146,11 @@ pub(super) async fn answer(cx: &Cx, machine: &Machine, request: &TokenRequest, b
         }
     };
     let identity = select(&machine.identities, asked.selector.as_ref())?;
-    let audience = cx.read(|txn| audience(txn, identity, &asked.resource)).await?;
+    // Azure's own have no roles that a principal of ours could have been given.
+    let audience = match resources::is_azures(&asked.resource) {
+        true => Some(Audience::from(&asked.resource)),
+        false => cx.read(|txn| audience(txn, identity, &asked.resource)).await?,
+    };
     let audience = audience.ok_or_else(|| unknown_resource(cx, &asked.resource))?;
     let minted = token(cx, (machine, identity), asked, audience).await?;
     Ok(match is_old {
@@ -185,24 +190,41 @@ fn unknown_resource(cx: &Cx, resource: &str) -> Error {
 /// Every value is text (imds.md §2.3).
 fn granted(cx: &Cx, asked: &Parameters, identity: &AttachedIdentity, minted: &Minted) -> Reply {
     let expires_in = minted.expires_in(cx.now).to_string();
-    let mut body = Map::new();
-    let mut put = |name: &str, value: &str| {
-        body.insert(name.to_owned(), Value::from(value));
+    let (object_id, msi_res_id) = match &asked.selector {
+        Some(Selector::Object(id)) => (Some(id.as_str()), None),
+        Some(Selector::Resource(id)) => (None, Some(id.as_str())),
+        Some(Selector::Client(_)) | None => (None, None),
     };
-    put("access_token", &minted.token);
-    put("client_id", &identity.client_id.to_string());
-    put("expires_in", &expires_in);
-    put("expires_on", &minted.expires.seconds().to_string());
-    put("ext_expires_in", &expires_in);
-    put("not_before", &minted.not_before.seconds().to_string());
-    put("resource", &asked.resource);
-    put("token_type", "Bearer");
-    match &asked.selector {
-        Some(Selector::Object(id)) => put("object_id", id),
-        Some(Selector::Resource(id)) => put("msi_res_id", id),
-        Some(Selector::Client(_)) | None => {}
-    }
-    Reply::json(200, &body)
+    let granted = Granted {
+        access_token: &minted.token,
+        client_id: identity.client_id.to_string(),
+        expires_in: &expires_in,
+        expires_on: minted.expires.seconds().to_string(),
+        ext_expires_in: &expires_in,
+        not_before: minted.not_before.seconds().to_string(),
+        resource: &asked.resource,
+        token_type: "Bearer",
+        object_id,
+        msi_res_id,
+    };
+    Reply::json(200, &granted)
+}
+
+/// The answer, written as it is: no tree is built for what is asked for most.
+#[derive(Serialize)]
+struct Granted<'a> {
+    access_token: &'a str,
+    client_id: String,
+    expires_in: &'a str,
+    expires_on: String,
+    ext_expires_in: &'a str,
+    not_before: String,
+    resource: &'a str,
+    token_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    msi_res_id: Option<&'a str>,
 }
 
 /// The extension's answer: a refresh token that is empty, and no client id (imds.md §4).

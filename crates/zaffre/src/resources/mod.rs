@@ -24,6 +24,7 @@ pub mod names;
 pub mod operations;
 pub mod removal;
 pub mod rows;
+pub mod scheduled_events;
 pub mod tags;
 
 use azure::{
@@ -34,7 +35,7 @@ use azure::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use rows::{delete, get, group, of_type, put, within};
+pub use rows::{delete, get, group, of_type, put, read, stored, within};
 
 /// Tags, in the order in which they were written.
 pub type Tags = Map<String, Value>;

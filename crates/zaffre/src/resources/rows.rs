@@ -1,6 +1,7 @@
 //! The rows of resources, and the index by type that lists read.
 
 use azure::{error::Result, ids::ResourceId};
+use bytes::Bytes;
 
 use super::Resource;
 use crate::store::{Span, Table, Txn};
@@ -11,6 +12,16 @@ const BY_TYPE: Table<(String, ResourceId), ()> = Table::new("resources_by_type")
 
 pub fn get(txn: &Txn, id: &ResourceId) -> Result<Option<Resource>> {
     Ok(RESOURCES.get(txn, id)?)
+}
+
+/// The row as it is stored: the same bytes are the same resource.
+pub fn stored(txn: &Txn, id: &ResourceId) -> Result<Option<Bytes>> {
+    Ok(RESOURCES.stored(txn, id)?)
+}
+
+/// What `stored` gave, read.
+pub fn read(stored: &Bytes) -> Result<Resource> {
+    Ok(RESOURCES.read(stored)?)
 }
 
 pub fn exists(txn: &Txn, id: &ResourceId) -> Result<bool> {

@@ -66,6 +66,16 @@ impl<K: Key, V: Record> Table<K, V> {
         txn.get(&self.key(txn, key))?.map(|bytes| self.decode(bytes)).transpose()
     }
 
+    /// The row as it is stored, undecoded: as long as it is the same, so is what was made of it.
+    pub fn stored(&self, txn: &Txn, key: &K) -> Result<Option<Bytes>, StoreError> {
+        txn.get(&self.key(txn, key))
+    }
+
+    /// What `stored` gave, decoded.
+    pub fn read(&self, stored: &Bytes) -> Result<V, StoreError> {
+        self.decode(stored.clone())
+    }
+
     /// The rows of these keys, in their order.
     pub fn get_many(&self, txn: &Txn, keys: &[K]) -> Result<Vec<Option<V>>, StoreError> {
         let keys: Vec<Bytes> = keys.iter().map(|key| self.key(txn, key)).collect();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::text;
 use crate::resources::Resource;
 
-pub(super) fn of(vm: &Resource) -> Value {
+pub(in crate::imds) fn of(vm: &Resource) -> Value {
     let at = |path: &str| text(vm.property(path));
     let image = |name: &str| at(&format!("storageProfile/imageReference/{name}"));
     json!({

@@ -10,6 +10,10 @@ mod since;
 use azure::error::Result;
 use serde_json::{Value, json};
 
+pub(super) use self::{
+    compute::of as compute,
+    network::{interfaces, referred},
+};
 use super::{codes, machine::Machine};
 use crate::service::{Cx, Parts, Reply};
 
@@ -86,7 +90,7 @@ fn as_text(value: &Value) -> String {
 }
 
 /// A property as the document prints it: text, whatever it is in Resource Manager.
-fn text(value: Option<&Value>) -> Value {
+pub(super) fn text(value: Option<&Value>) -> Value {
     match value {
         Some(Value::String(text)) => json!(text),
         Some(Value::Bool(it)) => json!(it.to_string()),

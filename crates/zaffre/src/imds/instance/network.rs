@@ -13,18 +13,19 @@ use crate::{
 };
 
 pub(super) fn of(txn: &Txn, vm: &Resource) -> Result<Value> {
-    let mut interfaces = Vec::new();
+    let shown = interfaces(txn, vm)?.iter().map(|it| interface(txn, it)).collect::<Result<Vec<_>>>()?;
+    Ok(json!({ "interface": shown }))
+}
+
+/// Those that are stored, in the machine's order.
+pub(in crate::imds) fn interfaces(txn: &Txn, vm: &Resource) -> Result<Vec<Resource>> {
     let named = vm.property("networkProfile/networkInterfaces").and_then(Value::as_array);
-    for reference in named.into_iter().flatten() {
-        if let Some(stored) = referred(txn, Some(reference))? {
-            interfaces.push(interface(txn, &stored)?);
-        }
-    }
-    Ok(json!({ "interface": interfaces }))
+    let found = named.into_iter().flatten().map(|reference| referred(txn, Some(reference)));
+    found.filter_map(Result::transpose).collect()
 }
 
 /// The resource that `{"id": …}` names.
-fn referred(txn: &Txn, reference: Option<&Value>) -> Result<Option<Resource>> {
+pub(in crate::imds) fn referred(txn: &Txn, reference: Option<&Value>) -> Result<Option<Resource>> {
     let id = reference.and_then(|it| it.get("id")).and_then(Value::as_str);
     match id.and_then(|id| ResourceId::parse(id).ok()) {
         Some(id) => resources::get(txn, &id),

@@ -123,6 +123,11 @@ pub(super) fn note(txn: &mut Txn, vm: &ResourceId, machine: &Machine) -> Result<
     Ok(MACHINES.put(txn, vm, machine)?)
 }
 
+/// Takes the row away; the reconciler, who does it, needs no waking.
+pub(super) fn take_away(txn: &mut Txn, vm: &ResourceId) -> Result<()> {
+    Ok(MACHINES.delete(txn, vm)?)
+}
+
 pub(super) fn delete(cx: &Cx, txn: &mut Txn, vm: &ResourceId) -> Result<()> {
     cx.env.follower.wake_after(txn);
     Ok(MACHINES.delete(txn, vm)?)

@@ -4,11 +4,13 @@
 //! - `power.rs`: start, powerOff, restart, deallocate. `extension.rs`: the old identity extension.
 //! - `images.rs`: the images and sizes that a machine may be made of.
 //! - `machine.rs`: desired state, and what was seen. `reconcile.rs`: the one task that makes guests follow.
+//! - `events.rs`: what scheduled events announce, and does.
 //! - `codes.rs`: Compute's own errors.
 //!
 //! Nothing here but the reconciler touches a guest, and it answers nobody: providers write, it follows.
 
 mod codes;
+mod events;
 mod extension;
 mod images;
 mod machine;

@@ -3,6 +3,7 @@
 use azure::error::Result;
 
 use super::{
+    events,
     machine::{self, Machine, Power},
     view,
 };
@@ -14,6 +15,7 @@ use crate::{
     resources::{
         self, State,
         operations::{self, Gives, Operation},
+        scheduled_events::EventType,
     },
 };
 
@@ -28,7 +30,14 @@ macro_rules! later {
 /// By which headers each is followed: az-cli.md §8.
 pub(super) static VERBS: &[Verb] = &[
     Verb::post("start", "start/action", |call| change(call, Follow::Status, start)),
-    Verb::post("restart", "restart/action", |call| change(call, Follow::Status, restart)),
+    Verb::post("restart", "restart/action", |call| {
+        events::note(call, EventType::Reboot)?;
+        change(call, Follow::Status, restart)
+    }),
+    Verb::post("redeploy", "redeploy/action", |call| {
+        events::note(call, EventType::Redeploy)?;
+        change(call, Follow::Status, restart)
+    }),
     Verb::post("powerOff", "powerOff/action", |call| {
         change(call, Follow::Both, |it| it.power = Power::Stopped)
     }),
@@ -39,7 +48,6 @@ pub(super) static VERBS: &[Verb] = &[
     Verb::get("vmSizes", "vmSizes/read", super::images::sizes_of_machine),
     later!("runCommand"),
     later!("generalize"),
-    later!("redeploy"),
     later!("reimage"),
     later!("capture"),
     later!("retrieveBootDiagnosticsData"),

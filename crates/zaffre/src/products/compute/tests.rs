@@ -343,3 +343,32 @@ async fn the_latest_version_of_an_image_is_found_as_az_looks_for_it() {
         404
     );
 }
+
+#[tokio::test]
+async fn a_machine_that_asks_for_its_events_is_told_of_a_restart_and_a_redeployment() {
+    let admin = Admin::new().await;
+    let made = admin
+        .vm("PUT", "?api-version=2024-07-01", json!({ "location": "westeurope", "properties": {} }))
+        .await;
+    let vm: azure::ids::ResourceId = made.body["id"].as_str().expect("an id").parse().expect("an id");
+    let vm_id = made.body["properties"]["vmId"].as_str().expect("a vmId").parse().expect("a guid");
+    let events = async || {
+        let request = Request::get("/metadata/scheduledevents?api-version=2020-07-01")
+            .header("host", "169.254.169.254")
+            .header("metadata", "true");
+        let door = Door::metadata(CloudId::DEFAULT, vm.clone(), vm_id);
+        let response = admin.server.send(door, request.body(Body::empty()).expect("a request")).await;
+        let bytes = response.into_body().collect().await.expect("a whole body").to_bytes();
+        let body: Value = serde_json::from_slice(&bytes).expect("is JSON");
+        let of = |it: &Value| {
+            format!("{} {} {}", it["EventType"], it["EventStatus"], it["EventSource"]).replace('"', "")
+        };
+        body["Events"].as_array().expect("a list").iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(admin.vm("POST", "/restart?api-version=2024-07-01", Value::Null).await.status, 202);
+    assert_eq!(events().await, Vec::<String>::new(), "it had not asked before");
+    assert_eq!(admin.vm("POST", "/restart?api-version=2024-07-01", Value::Null).await.status, 202);
+    assert_eq!(events().await, ["Reboot Started User"]);
+    assert_eq!(admin.vm("POST", "/redeploy?api-version=2024-07-01", Value::Null).await.status, 202);
+    assert_eq!(events().await.len(), 2);
+}

@@ -12,14 +12,14 @@ use azure::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    codes,
+    codes, events,
     images::{self, Image, System},
     machine::{self, Machine},
 };
 use crate::{
     arm::kind::{Change, Gone, Removal, Wait},
     cloud::Draw,
-    resources::{self, Resource, State, links},
+    resources::{self, Resource, State, scheduled_events, links},
     service::Cx,
 };
 
@@ -311,7 +311,13 @@ fn desire(change: &mut Change<'_>, vm_id: Guid) -> Result<()> {
 
 /// The row goes with this transaction, and with it the identity and whatever a door could ask for; the guest, which has
 /// nothing left to say, is ended by the reconciler a moment later.
+///
+/// Unless the machine wants to be told: then it goes on until it has said that it knows, or its notice is over.
 pub(super) fn delete(removal: &mut Removal<'_>) -> Result<Gone> {
+    if events::announce_end(removal)? {
+        return Ok(Gone::Later);
+    }
+    scheduled_events::forget(removal.txn, &removal.resource.id)?;
     let pending =
         machine::get(removal.txn, &removal.resource.id)?.map(|it| it.operations).unwrap_or_default();
     let failed = || resources::operations::Status::Canceled;

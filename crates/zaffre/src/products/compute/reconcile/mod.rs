@@ -49,10 +49,12 @@ use tokio::{
 };
 
 use self::{exec::Commands, running::Running, want::Want};
+use super::events;
 use crate::{
     Server,
     cloud::{Chance, Cloud, CloudId},
     env::LogFormat,
+    resources::scheduled_events,
     store::{duty, lease::Lease},
 };
 
@@ -166,8 +168,12 @@ impl Follow {
         let _elsewhere = elsewhere::listen(&self.server).await;
         let mut duty = duty::stand(store, CloudId::RING, "machines", Chance::system().draw().guid());
         while !*stopped.borrow_and_update() {
+            let mut next = None;
             match duty.lease() {
-                Some(lease) => self.look_at_all(way, &lease, &mut tasks).await,
+                Some(lease) => {
+                    next = self.carry_out_all().await;
+                    self.look_at_all(way, &lease, &mut tasks).await;
+                }
                 None => self.end_all(&mut tasks).await,
             }
             tokio::select! {
@@ -175,6 +181,7 @@ impl Follow {
                 Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
                 () = duty.changed() => {}
                 _ = stopped.changed() => {}
+                () = until(next) => {}
             }
         }
         self.server.env.follower.set(false);
@@ -206,6 +213,29 @@ impl Follow {
             tasks.spawn(async move { it.end().await });
         });
         while tasks.join_next().await.is_some() {}
+    }
+
+    /// Does what is due in every cloud. Gives how long it is until the next event.
+    async fn carry_out_all(&self) -> Option<Duration> {
+        let mut next: Option<Duration> = None;
+        for cloud in self.server.clouds() {
+            match self.carry_out(&cloud).await {
+                Ok(due) => next = [next, due].into_iter().flatten().min(),
+                Err(error) => self.log(&format!("cannot do what is due: {error:?}")),
+            }
+        }
+        next
+    }
+
+    /// Does what scheduled events announced for now. Gives how long it is until the next one.
+    async fn carry_out(&self, cloud: &Cloud) -> Result<Option<Duration>, Error> {
+        let now = cloud.clock.now();
+        let (due, next) = self.server.env.store.read(cloud.id, |txn| scheduled_events::due(txn, now)).await?;
+        if !due.is_empty() {
+            self.server.env.store.write(cloud.id, |txn| events::carry_out(txn, now)).await?;
+            self.server.env.follower.report();
+        }
+        Ok(next.map(|at| at.distance(now)))
     }
 
     async fn way(&self) -> Way {
@@ -397,6 +427,14 @@ impl Setup {
 /// Where the old extension answers, inside a guest.
 fn extension_address(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+/// Resolves after a time; never where there is none.
+async fn until(time: Option<Duration>) {
+    match time {
+        Some(time) => drop(tokio::time::timeout(time, std::future::pending::<()>()).await),
+        None => std::future::pending().await,
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
