@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use azure::{error::Result, ids::Guid, time::Timestamp};
 
-use super::machine::{self, Power};
+use super::{
+    machine::{self, Power},
+    vm,
+};
 use crate::{
     arm::kind::{Call, Removal},
     resources::{
@@ -80,11 +83,12 @@ fn begin(txn: &mut Txn, vm: &Resource, event: &ScheduledEvent, now: Timestamp) -
     done(txn, event.id)
 }
 
-/// The end of a machine whose deletion was announced.
-fn end(txn: &mut Txn, vm: &Resource, now: Timestamp) -> Result<()> {
-    machine::take_away(txn, &vm.id)?;
-    scheduled_events::forget(txn, &vm.id)?;
-    removal::complete(txn, vm, now)
+/// The end of a machine whose deletion was announced. Its interfaces are freed, and stay, whatever their `deleteOption` says.
+fn end(txn: &mut Txn, resource: &Resource, now: Timestamp) -> Result<()> {
+    machine::take_away(txn, &resource.id)?;
+    vm::unlink(txn, resource)?;
+    scheduled_events::forget(txn, &resource.id)?;
+    removal::complete(txn, resource, now)
 }
 
 #[cfg(test)]

@@ -19,8 +19,9 @@ use super::{
 use crate::{
     arm::kind::{Change, Gone, Removal, Wait},
     cloud::Draw,
-    resources::{self, Resource, State, scheduled_events, links},
+    resources::{self, Resource, State, links, scheduled_events},
     service::Cx,
+    store::Txn,
 };
 
 /// What is not the caller's to write: the present value stays.
@@ -331,10 +332,15 @@ pub(super) fn delete(removal: &mut Removal<'_>) -> Result<Gone> {
     Ok(Gone::Now)
 }
 
+/// Frees the interfaces that the machine had.
+pub(super) fn unlink(txn: &mut Txn, vm: &Resource) -> Result<()> {
+    links::relink(txn, &vm.id, &interfaces(&vm.properties), &[])
+}
+
 /// Interfaces are free again, and those that were to go with the machine go.
 fn let_interfaces_go(removal: &mut Removal<'_>) -> Result<()> {
     let properties = &removal.resource.properties;
-    links::relink(removal.txn, &removal.resource.id, &interfaces(properties), &[])?;
+    unlink(removal.txn, removal.resource)?;
     let goes = |it: &&Value| it["properties"]["deleteOption"] == "Delete";
     let gone = entries(properties).filter(goes);
     removal.also.extend(gone.filter_map(|it| ResourceId::parse(it["id"].as_str()?).ok()));

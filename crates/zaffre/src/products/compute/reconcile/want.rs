@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     cloud::CloudId,
-    resources::{self, Resource},
+    resources::{self, Resource, State},
     store::Txn,
 };
 
@@ -60,7 +60,9 @@ pub(super) fn all(txn: &Txn) -> Result<Vec<Want>> {
 
 fn of(txn: &Txn, vm: &Resource, machine: Machine) -> Result<Want> {
     let text = |path, otherwise: &str| vm.text(path).unwrap_or(otherwise).to_owned();
-    let under_way = vm.operation.filter(|_| !vm.state.is_terminal());
+    // An end that was announced is no work of ours: what ends it is the event.
+    let is_under_way = !vm.state.is_terminal() && vm.state != State::Deleting;
+    let under_way = vm.operation.filter(|_| is_under_way);
     Ok(Want {
         vm: vm.id.clone(),
         hostname: text("osProfile/computerName", "vm"),
