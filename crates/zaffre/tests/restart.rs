@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use serde_json::json;
 use zaffre::{
     Server,
     cloud::CloudId,
@@ -31,7 +32,7 @@ async fn after_a_restart_everything_is_there_and_old_tokens_still_verify() {
         "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://management.azure.com/";
     let machine = before.ask(&before.metadata(identity)).await.json();
     let machine = Auth::Bearer(machine["access_token"].as_str().expect("a token").to_owned());
-    let credentials = server.credentials(CloudId::DEFAULT).expect("is founded");
+    let credentials = json!(server.credentials(CloudId::DEFAULT).expect("is founded"));
     let state = before.state().await;
     let (arm, storage) = (before.arm.clone(), before.storage.clone());
     let (graph, cosmos) = (before.graph.clone(), before.cosmos_token.clone());
@@ -39,7 +40,7 @@ async fn after_a_restart_everything_is_there_and_old_tokens_still_verify() {
     drop((before, server));
 
     let server = start(folder.path()).await;
-    assert!(server.credentials(CloudId::DEFAULT) == Some(credentials), "other credentials");
+    assert!(json!(server.credentials(CloudId::DEFAULT)) == credentials, "other credentials");
     let mut after = World::found(Arc::clone(&server), CloudId::DEFAULT).await;
     assert_eq!(after.state().await, state);
     (after.arm, after.storage, after.graph, after.cosmos_token) = (arm, storage, graph, cosmos);

@@ -8,6 +8,7 @@
 
 mod files;
 mod rust;
+mod secrets;
 mod text;
 mod walls;
 

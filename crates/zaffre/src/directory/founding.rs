@@ -50,7 +50,7 @@ const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 const SECRET_LIFE: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// How to sign in to a cloud as those who may do everything.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Credentials {
     pub tenant: TenantId,
     pub domain: String,

@@ -59,7 +59,7 @@ pub struct Tokens {
 }
 
 /// Anything that a role can be given to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Found {
     ServicePrincipal(ServicePrincipal),
     User(User),

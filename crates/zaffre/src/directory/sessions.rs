@@ -47,7 +47,7 @@ pub struct Code {
     pub is_replayed: bool,
 }
 
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub enum Challenge {
     S256(String),
     Plain(String),

@@ -227,7 +227,7 @@ async fn founding_twice_gives_what_was_founded_first() {
     let store = Store::in_memory();
     let start = || Server::start(store.clone(), Content::in_memory(), crate::env::Settings::default());
     let (first, again) = (start().await.expect("starts"), start().await.expect("starts again"));
-    let of = |server: &Server| server.credentials(CloudId::DEFAULT).expect("was founded");
+    let of = |server: &Server| json!(server.credentials(CloudId::DEFAULT).expect("was founded"));
     assert!(of(&first) == of(&again), "the same credentials");
     let charter = |server: &Server| server.cloud(CloudId::DEFAULT).expect("is open").charter.created;
     assert_eq!(charter(&first), charter(&again));
@@ -238,7 +238,7 @@ async fn founding_twice_gives_what_was_founded_first() {
 
 #[tokio::test]
 async fn seeded_chance_founds_with_the_same_secrets() {
-    let of = |server: &Server| server.credentials(CloudId::DEFAULT).expect("was founded");
+    let of = |server: &Server| json!(server.credentials(CloudId::DEFAULT).expect("was founded"));
     let (one, two) = (Server::in_memory(5, NOW).await, Server::in_memory(5, NOW).await);
     assert!(of(&one) == of(&two));
     assert!(of(&one) != of(&*Server::in_memory(6, NOW).await));

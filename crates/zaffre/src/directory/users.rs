@@ -11,7 +11,7 @@ const USERS: Table<ObjectId, User> = Table::new("users");
 /// By user principal name in lower case: names compare without case.
 const BY_NAME: Table<String, ObjectId> = Table::new("users_by_name");
 
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct User {
     pub object_id: ObjectId,
     /// `admin@contoso.onmicrosoft.com`, in the casing it was made with.
