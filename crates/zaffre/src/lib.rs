@@ -79,7 +79,9 @@ impl Server {
         let upkeep = upkeep::begin(&server.env, &clouds, holder).await?;
         let _ = server.upkeep.set(upkeep);
         for (id, charter) in charters {
-            server.open(Cloud { id, charter, clock: Clock::System, chance: Chance::system() }).await?;
+            let cloud = Cloud { id, charter, clock: Clock::System, chance: Chance::system() };
+            let cloud = server.open(cloud).await?;
+            front::resume(&server.env, &cloud).await?;
         }
         Ok(server)
     }

@@ -67,6 +67,18 @@ azure::error_rows! {
     INVALID_IDENTITY = 400 "InvalidIdentity" "The identity of the resource is invalid: {0}.", "resources.md §2.1; unverified";
     FAILED_IDENTITY_OPERATION = 400 "FailedIdentityOperation" "Identity operation for resource '{0}' failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: '{\"error\":{\"code\":\"BadRequest\",\"message\":\"Resource '{1}' was not found.\"}}'.'.", "resources.md §2.1; code recorded, text unverified";
 
+    DEPLOYMENT_NOT_FOUND = 404 "DeploymentNotFound" "Deployment '{0}' could not be found.", "arm.md §4";
+    DEPLOYMENT_ACTIVE = 409 "DeploymentActive" "Unable to edit or replace deployment '{0}': previous deployment from '{1}' is still active. Please see https://aka.ms/arm-deploy for usage details.", "arm.md §4";
+    DEPLOYMENT_NOT_CHANGED = 409 "DeploymentCannotBeChanged" "Unable to {0} deployment '{1}': it is in the provisioning state '{2}'.", "unverified";
+    DEPLOYMENT_FAILED = 400 "DeploymentFailed" "At least one resource deployment operation failed. Please list deployment operations for details. Please see https://aka.ms/arm-deployment-operations for usage details.", "arm.md §4";
+    DEPLOYS_ITSELF = 400 "InvalidTemplateDeployment" "The template deployment failed with error: 'The deployment '{0}' cannot be a resource of itself.'.", "unverified";
+    TEMPLATE_NOT_AUTHORIZED = 403 "InvalidTemplateDeployment" "The template deployment failed with error: 'Authorization failed for template resource '{0}' of type '{1}'. The client '{2}' with object id '{3}' does not have permission to perform action '{4}' at scope '{5}'.'.", "quoted in public reports of InvalidTemplateDeployment";
+    TERMINAL_STATE = 409 "ResourceDeploymentFailure" "The resource write operation failed to complete successfully, because it reached terminal provisioning state '{1}'. The resource is '{0}'.", "quoted in public reports; the resource is our own";
+    INVALID_DEPLOYMENT_MODE = 400 "InvalidRequestContent" "The request content was invalid and could not be deserialized: 'Error converting value \"{0}\" to type DeploymentMode.'.", "arm.md §12; wording unverified";
+    COMPLETE_ELSEWHERE = 400 "InvalidDeploymentMode" "The deployment mode 'Complete' is supported at the scope of a resource group alone.", "documented: Deployment modes; code and wording unverified";
+    NO_TEMPLATE = 400 "InvalidRequestContent" "The request content was invalid and could not be deserialized: 'The deployment '{0}' has no template.'.", "unverified wording";
+    LINK_NOT_SUPPORTED = 400 "TemplateLinkNotSupported" "The '{0}' to '{1}' is not followed: Zaffre fetches nothing. Put the document itself into the deployment.", "our own";
+
     BAD_HEAD = 400 "BadRequest" "The request's Host or its query is missing, repeated or malformed.", "our own";
     HEAD_TOO_LARGE = 431 "RequestHeaderFieldsTooLarge" "The request line and the headers are too long.", "our own";
     MISDIRECTED = 421 "MisdirectedRequest" "The request's Host is not the name that the TLS handshake was for.", "our own; RFC 9110 §7.4";
@@ -79,7 +91,7 @@ azure::error_rows! {
 }
 
 /// How messages call a caller: the name it signed in with, and its object id.
-fn names_of(caller: &Caller) -> (String, String) {
+pub(super) fn names_of(caller: &Caller) -> (String, String) {
     match caller.principal() {
         Some(principal) => {
             let object_id = principal.object_id.to_string();

@@ -32,6 +32,14 @@ pub(super) async fn any(content_type: Option<&str>, body: Body) -> Result<Value>
     }
 }
 
+/// The bytes of a body that reads itself: what says that it is JSON, or says nothing.
+pub(super) async fn bytes(content_type: Option<&str>, body: Body) -> Result<bytes::Bytes> {
+    match content_type.filter(|it| !is_json(it)) {
+        Some(other) => Err(codes::UNSUPPORTED_MEDIA_TYPE.with([other])),
+        None => body.bytes(LIMIT).await,
+    }
+}
+
 async fn read(body: Body) -> Result<Value> {
     let bytes = body.bytes(LIMIT).await?;
     if bytes.is_empty() { Ok(Value::Null) } else { parse(&bytes) }

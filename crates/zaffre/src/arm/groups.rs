@@ -1,9 +1,10 @@
-//! Resource Manager's own types: resource groups and tags. Groups are rows like other resources, under the
+//! Resource Manager's own types: resource groups, deployments and tags. Groups are rows like other resources, under the
 //! one name that has no `/providers/` before it.
 
 use azure::api_version::ApiVersion;
 
 use super::{
+    deployments,
     kind::{Kind, Located, Patch, Place, Provider},
     scope_tags,
 };
@@ -79,18 +80,19 @@ pub(super) static VERSIONS: [ApiVersion; 60] = [
 /// Since when a group's document names its type: it did not in 2019-07-01, it did in 2020-10-01 (arm.md §2).
 pub(super) static TYPED_SINCE: ApiVersion = v("2019-08-01");
 
-static KINDS: [Kind; 2] = [
+static KINDS: [Kind; 3] = [
     Kind {
         place: Place::Subscription,
         location: Located::Required,
         patch: Patch::TagsOnly,
         ..Kind::tracked("resourceGroups", &VERSIONS)
     },
+    deployments::kind(&VERSIONS),
     Kind::extension("tags", &VERSIONS, &scope_tags::OWN),
 ];
 
 pub(super) static PROVIDER: Provider =
-    Provider { namespace: "Microsoft.Resources", kinds: &KINDS, functions: &[] };
+    Provider { namespace: "Microsoft.Resources", kinds: &KINDS, functions: &deployments::FUNCTIONS };
 
 pub(super) fn kind() -> &'static Kind {
     &KINDS[0]

@@ -12,16 +12,20 @@
 //! so in a header. `own.rs` lists what Resource Manager answers itself: subscriptions, locations,
 //! providers, the status of operations.
 //!
-//! Deployments, moves, management groups and the activity log are not here yet; what would reach
-//! them is refused by name.
+//! `deployments/` carries templates out, through `inside.rs`: the same steps, without a socket.
+//!
+//! Moves, management groups and the activity log are not here yet; what would reach them is refused by
+//! name.
 
 mod answer;
 pub mod codes;
 mod content;
+mod deployments;
 mod document;
 mod filter;
 mod groups;
 mod headers;
+mod inside;
 pub mod kind;
 mod list;
 mod location;
@@ -49,6 +53,7 @@ use self::{kind::Provider, types::Types};
 pub use self::service::{Asked, Op};
 
 /// Resource Manager, over the providers that it was handed.
+#[derive(Clone, Copy)]
 pub struct Arm {
     types: Types,
 }

@@ -1,10 +1,10 @@
 //! The providers: what `az resource` reads to choose an api-version. All are registered.
 
-use azure::{api_version::ApiVersion, error::Result, locations::REGIONS};
+use azure::{api_version::ApiVersion, error::Result, ids::ResourceId, locations::REGIONS};
 use serde_json::{Value, json};
 
 use super::{
-    codes,
+    Arm, codes,
     kind::{Answer, Call, Kind, Located, On, Provider},
     types::Types,
 };
@@ -35,6 +35,23 @@ fn document(provider: &Provider, call: &Call<'_, &Txn>) -> Value {
         "registrationState": "Registered",
         "resourceTypes": provider.kinds.iter().map(resource_type).collect::<Vec<_>>(),
     })
+}
+
+impl Arm {
+    /// What the template function `providers` sees.
+    pub(super) fn provider_documents(&self) -> Value {
+        let document = |provider: &Provider| {
+            let types: Vec<Value> = provider.kinds.iter().map(resource_type).collect();
+            json!({ "namespace": provider.namespace, "resourceTypes": types })
+        };
+        self.types.providers().map(document).collect()
+    }
+
+    /// The newest api-version of a stored resource's type.
+    pub(super) fn newest_version(&self, id: &ResourceId) -> Result<String> {
+        let versions = self.types.of(id)?.kind.versions;
+        Ok(versions.iter().max().map_or_else(|| "2024-11-01".to_owned(), |it| it.as_str().to_owned()))
+    }
 }
 
 /// Newest version first: the first that is no preview is what clients take (arm.md §9).

@@ -15,7 +15,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{
-    Arm, answer, codes, content, document, headers,
+    Arm, answer, codes, content, deployments, document, headers,
     kind::{Answer, Call, Errand, Look, Patch, Run, View},
     list, locked,
     own::Who,
@@ -56,7 +56,30 @@ pub struct Asked {
     content_type: Option<String>,
 }
 
+impl Op {
+    /// A request that Resource Manager puts to itself.
+    pub(super) fn inside(types: &Types, method: Method, path: &str, version: &str) -> Result<Op> {
+        let bad = |why: String| codes::INVALID_PATH.with([path.to_owned(), why]);
+        let id = types.spelled(&ResourceId::parse(path).map_err(|why| bad(why.to_string()))?);
+        let what = path::read(types, &method, &id)?;
+        let asked = Asked {
+            version: version_of(&what, version)?,
+            requested: version.to_owned(),
+            query: vec![("api-version".to_owned(), version.to_owned())],
+            origin: "https://management.azure.com".to_owned(),
+            path: id.to_string(),
+            preconditions: Preconditions::default(),
+            content_type: None,
+        };
+        Ok(Op { what, method, asked })
+    }
+}
+
 impl Asked {
+    pub(super) fn content_type(&self) -> Option<&str> {
+        self.content_type.as_deref()
+    }
+
     /// The same question, as a function of Resource Manager's own sees it.
     pub fn of<T>(call: &Call<'_, T>) -> Asked {
         Asked {
@@ -168,10 +191,16 @@ impl Service for Arm {
 
     async fn handle(&self, cx: &Cx, permit: Permit, op: Op, _found: Found, body: Body) -> Result<Reply> {
         match &op.what {
+            What::One { id, of } if deployments::is(of) && op.method == Method::PUT => {
+                deployments::put(self, cx, permit, (id, of), &op.asked, body).await
+            }
             What::One { id, of } => self.one(cx, permit, &op, (id, of), body).await,
             What::Many { at, of } => {
                 let list = cx.read(|txn| list::of_type(&self.types, cx, txn, at, of, &op.asked)).await?;
                 Ok(answer::provided(Reply::json(200, &list), of))
+            }
+            What::Verb { id, of, verb, .. } if deployments::is_judgement(of, verb) => {
+                deployments::judged(self, cx, permit, (id, verb), &op.asked, body).await
             }
             What::Verb { id, verb, path, .. } => {
                 self.call(cx, permit, &op, (id, verb.run, path), true, body).await
@@ -206,7 +235,8 @@ impl Service for Arm {
     }
 }
 
-fn rendered(error: &Error) -> Value {
+/// An error as answers show it.
+pub(super) fn rendered(error: &Error) -> Value {
     let mut shown = json!({ "code": error.row.code, "message": error.message() });
     if let Some(target) = &error.target {
         shown["target"] = json!(target);

@@ -16,7 +16,7 @@ use azure::{
 };
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     Arm,
@@ -29,7 +29,11 @@ use crate::{
     Server,
     access::assignments::{self, RoleAssignment},
     cloud::{Charter, Clock, Cloud, CloudId},
-    directory::{self, founding, mint::Subject},
+    directory::{
+        self, founding,
+        mint::Subject,
+        service_principals::{self, ServicePrincipal, ServicePrincipalKind},
+    },
     door::Door,
     front::serve::serve,
     resources::{
@@ -79,7 +83,7 @@ static PROVIDER: Provider = Provider {
     }],
 };
 static PROVIDERS: [&Provider; 1] = [&PROVIDER];
-static ARM: Arm = Arm::new(&PROVIDERS);
+pub(super) static ARM: Arm = Arm::new(&PROVIDERS);
 
 fn take_time(change: &mut Change<'_>) -> Result<()> {
     let asks = change.body.pointer("/properties/slow") == Some(&json!(true));
@@ -107,13 +111,13 @@ fn look(errand: Errand) -> Wait<Result<Answer>> {
     })
 }
 
-const NOW: Timestamp = Timestamp::from_seconds(1_795_302_174);
-const GROUP: &str = "/subscriptions/7af7e000-c10d-4000-8000-00000000005b/resourceGroups/rg";
+pub(super) const NOW: Timestamp = Timestamp::from_seconds(1_795_302_174);
+pub(super) const GROUP: &str = "/subscriptions/7af7e000-c10d-4000-8000-00000000005b/resourceGroups/rg";
 const VERSION: &str = "api-version=2018-06-01";
 
 /// A cloud, and what its administrator says to it.
-struct Talk {
-    server: Arc<Server>,
+pub(super) struct Talk {
+    pub(super) server: Arc<Server>,
     cloud: Arc<Cloud>,
     token: String,
 }
@@ -126,14 +130,14 @@ async fn token(cx: &Cx, object_id: ObjectId) -> String {
     minted.expect("signs").token.to_string()
 }
 
-struct Heard {
-    status: u16,
+pub(super) struct Heard {
+    pub(super) status: u16,
     headers: HeaderMap,
-    body: Value,
+    pub(super) body: Value,
 }
 
 impl Heard {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|it| it.to_str().expect("text"))
     }
 }
@@ -151,14 +155,14 @@ impl Talk {
         Talk { server, cloud, token }
     }
 
-    async fn in_a_group() -> Self {
+    pub(super) async fn in_a_group() -> Self {
         let talk = Self::begin().await;
         talk.say("PUT", &format!("{GROUP}?api-version=2024-11-01"), json!({ "location": "westus" })).await;
         talk
     }
 
     /// Somebody who may do nothing in the group but these.
-    async fn one_who_may(&self, actions: &[&str]) -> Talk {
+    pub(super) async fn one_who_may(&self, actions: &[&str]) -> Talk {
         let object_id = ObjectId(self.cx().draw().guid());
         let role = RoleDefinition {
             id: object_id.0,
@@ -174,7 +178,20 @@ impl Talk {
         let scope: ResourceId = GROUP.parse().expect("an id");
         let holder = (object_id, PrincipalKind::ServicePrincipal);
         let assignment = RoleAssignment::plain(object_id.0, &scope, holder, role.id, NOW);
+        let known = ServicePrincipal {
+            object_id,
+            app_id: ClientId(object_id.0),
+            display_name: object_id.to_string(),
+            kind: ServicePrincipalKind::Application,
+            service_principal_names: Vec::new(),
+            alternative_names: Vec::new(),
+            resource_id: None,
+            created: NOW,
+            account_enabled: true,
+            document: Map::new(),
+        };
         let give = |txn: &mut Txn| {
+            service_principals::put(txn, &known)?;
             assignments::put_custom_role(txn, &role)?;
             assignments::put(txn, &assignment)
         };
@@ -183,11 +200,11 @@ impl Talk {
         Talk { server: Arc::clone(&self.server), cloud: Arc::clone(&self.cloud), token }
     }
 
-    fn cx(&self) -> Cx {
+    pub(super) fn cx(&self) -> Cx {
         Cx::internal(&self.server.env, &self.cloud, Door::named(self.cloud.id))
     }
 
-    async fn say(&self, method: &str, target: &str, body: Value) -> Heard {
+    pub(super) async fn say(&self, method: &str, target: &str, body: Value) -> Heard {
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
         let request = Request::builder()
             .method(method)
@@ -206,12 +223,12 @@ impl Talk {
         }
     }
 
-    async fn thing(&self, method: &str, path: &str, body: Value) -> Heard {
+    pub(super) async fn thing(&self, method: &str, path: &str, body: Value) -> Heard {
         self.say(method, &format!("{GROUP}/providers/Fake.Things/{path}?{VERSION}"), body).await
     }
 
     /// What follows a link of an answer: its path, without the host.
-    async fn follow(&self, link: &str) -> Heard {
+    pub(super) async fn follow(&self, link: &str) -> Heard {
         let path = link.strip_prefix("https://localhost:8443").expect("links name the host that was asked");
         self.say("GET", path, Value::Null).await
     }

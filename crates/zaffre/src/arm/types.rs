@@ -12,6 +12,7 @@ use super::{
 };
 
 /// The providers, as they were handed over, and Resource Manager's own.
+#[derive(Clone, Copy)]
 pub(super) struct Types {
     providers: &'static [&'static Provider],
 }
@@ -29,7 +30,6 @@ static DOCUMENT: Kind = Kind { location: super::kind::Located::Optional, ..Kind:
 
 /// Types that have an issue of their own: not to be mistaken for documents.
 static LATER: &[&str] = &[
-    "Microsoft.Resources/deployments",
     "Microsoft.Resources/deploymentScripts",
     "Microsoft.Resources/deploymentStacks",
     "Microsoft.Resources/templateSpecs",

@@ -160,13 +160,16 @@ fn admit(types: &Types, cx: &Cx, txn: &Txn, write: &Write<'_>, exists: bool) -> 
 }
 
 fn check_name(write: &Write<'_>) -> Result<()> {
-    let name = write.id.name();
-    names::rule(&write.of.name).check(name).map_err(|bad| match (write.of.kind.bad_name, bad) {
+    check_name_of(write.id, write.of)
+}
+
+/// The name is one that the type allows.
+pub(super) fn check_name_of(id: &ResourceId, of: &Type) -> Result<()> {
+    let name = id.name();
+    names::rule(&of.name).check(name).map_err(|bad| match (of.kind.bad_name, bad) {
         (Some(own), bad) => own(name, &bad),
-        (None, BadName::Characters(which)) if write.of.is_group() => {
-            codes::INVALID_GROUP_NAME.with([name, &which])
-        }
-        (None, BadName::Last(which)) if write.of.is_group() => {
+        (None, BadName::Characters(which)) if of.is_group() => codes::INVALID_GROUP_NAME.with([name, &which]),
+        (None, BadName::Last(which)) if of.is_group() => {
             codes::INVALID_GROUP_NAME.with([name, &which.to_string()])
         }
         (None, bad) => codes::INVALID_NAME.with([name, &bad.to_string()]),

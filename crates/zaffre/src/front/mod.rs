@@ -86,6 +86,11 @@ pub async fn answer(
     }
 }
 
+/// Goes on with what a cloud had not ended when the program did: its deployments.
+pub async fn resume(env: &Arc<Env>, cloud: &Arc<Cloud>) -> azure::error::Result<()> {
+    ARM.resume(&Cx::internal(env, cloud, Door::named(cloud.id))).await
+}
+
 fn context(env: &Arc<Env>, cloud: &Arc<Cloud>, parts: &Parts) -> Cx {
     let mut cx = Cx::internal(env, cloud, parts.door.clone());
     cx.correlation_id = correlation(parts).unwrap_or(cx.request_id);
