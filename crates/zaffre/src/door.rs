@@ -40,6 +40,8 @@ pub enum Entrance {
     Metadata,
     /// localhost:50342 of a guest that has the old extension.
     Extension,
+    /// Where programs on other hosts than virtual machines ask: the path says on which.
+    Hosts,
     /// The control socket.
     Control,
 }

@@ -60,6 +60,8 @@ pub struct Settings {
     pub log: LogFormat,
     /// Whose limits on how often may be asked are kept.
     pub limits: Limits,
+    /// Where Azure Arc's challenges are written; none: where Arc's own agent writes them.
+    pub arc_tokens: Option<PathBuf>,
     /// For how long role assignments that were changed are still what they were.
     pub role_propagation: Duration,
 }

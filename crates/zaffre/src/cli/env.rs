@@ -17,6 +17,13 @@ pub(super) struct Args {
     /// Speak as this virtual machine: its name or its resource id
     #[arg(long, value_name = "NAME")]
     as_vm: Option<String>,
+    /// Run as on this kind of host: app-service, functions, container-apps, arc, service-fabric, cloud-shell, ml or
+    /// workload-identity
+    #[arg(long, value_name = "KIND", requires = "whom", conflicts_with = "as_vm")]
+    host_kind: Option<String>,
+    /// Whose identities that host has: a resource's id or name; in Cloud Shell a user's name too
+    #[arg(long = "as", id = "whom", value_name = "RESOURCE", requires = "host_kind")]
+    whom: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -33,9 +40,10 @@ struct Answer {
 }
 
 pub(super) async fn run(args: Args, home: &Home) -> Outcome {
-    let path = match &args.as_vm {
-        Some(vm) => format!("/env?as_vm={}", escaped(vm)),
-        None => "/env".to_owned(),
+    let path = match (&args.host_kind, &args.whom, &args.as_vm) {
+        (Some(kind), Some(whom), _) => format!("/env?host_kind={}&as={}", escaped(kind), escaped(whom)),
+        (_, _, Some(vm)) => format!("/env?as_vm={}", escaped(vm)),
+        (..) => "/env".to_owned(),
     };
     let answer: Answer = serde_json::from_value(Client::find(home)?.get(&path).await?)?;
     say(&printed(args.format, &answer.value))?;

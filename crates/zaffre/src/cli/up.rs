@@ -49,7 +49,7 @@ pub(super) struct Args {
     /// Where large bodies are kept [default: in the data directory]
     #[arg(long, value_name = "DIR", env = "ZAFFRE_CONTENT", conflicts_with = "memory")]
     content: Option<PathBuf>,
-    /// Where a listener listens: NAME is proxy, tls, blob, cosmos or all; 0 is any free port
+    /// Where a listener listens: NAME is proxy, tls, blob, cosmos, hosts or all; 0 is any free port
     #[arg(long = "port", value_name = "NAME=N|0|off")]
     ports: Vec<Wish>,
     /// Refuse hosts that are not Azure's, too
@@ -61,6 +61,9 @@ pub(super) struct Args {
     /// Whose limits on how often may be asked are kept: nobody's, or Azure's, which answers 429 beyond them
     #[arg(long, value_enum, default_value = "off", env = "ZAFFRE_LIMITS")]
     limits: KeptLimits,
+    /// Where Azure Arc's challenges are written [default: /var/opt/azcmagent/tokens, where clients look]
+    #[arg(long, value_name = "DIR", env = "ZAFFRE_ARC_TOKENS")]
+    arc_tokens: Option<PathBuf>,
     /// For how long changes of role assignments are not seen yet, as on the platform
     #[arg(long, value_name = "SECONDS", default_value = "0", env = "ZAFFRE_ROLE_PROPAGATION")]
     role_propagation: u64,
@@ -157,6 +160,7 @@ async fn server(args: &Args, home: &Home) -> Result<Arc<Server>, StartError> {
         offline: args.offline,
         log: args.log.into(),
         limits: args.limits.into(),
+        arc_tokens: args.arc_tokens.clone(),
         role_propagation: Duration::from_secs(args.role_propagation),
     };
     let (store, content) = match args.memory {

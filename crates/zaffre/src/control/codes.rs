@@ -18,6 +18,37 @@ pub(super) static NO_PROXY: Row = row(
     "the proxy is off, and the variables would lead nowhere; leave `--port proxy=off` away",
 );
 pub(super) static BAD_COMMAND: Row = row("BadCommand", 400, "the command cannot be read: {0}");
+pub(super) static NO_SUCH_KIND: Row =
+    row("NoSuchHostKind", 400, "no kind of host is called `{0}`; there are: {1}");
+pub(super) static NO_HOSTS: Row = row(
+    "NoHosts",
+    409,
+    "other hosts' identities are off, and the variables would lead nowhere; leave `--port hosts=off` away",
+);
+pub(super) static NO_SUCH_RESOURCE: Row = row(
+    "ResourceNotFound",
+    404,
+    "no resource with an identity is called `{0}`; give its id or its name with `--as`",
+);
+pub(super) static MANY_SUCH_RESOURCES: Row =
+    row("ResourceAmbiguous", 409, "several resources are called `{0}`; give one of their ids: {1}");
+pub(super) static NO_SUCH_USER: Row = row("UserNotFound", 404, "no user is called `{0}`");
+pub(super) static NO_IDENTITY: Row = row("NoIdentity", 409, "`{0}` has no identity; assign one to it first");
+pub(super) static NO_USER_ASSIGNED: Row =
+    row("NoIdentity", 409, "`{0}` is no user-assigned identity, and workload identity is of those alone");
+pub(super) static NO_FEDERATION: Row = row(
+    "NoFederatedCredential",
+    409,
+    "the identity `{0}` believes nobody here: give it a federated identity credential with the issuer `{1}`, the audience `{2}` \
+     and a subject such as `system:serviceaccount:default:app`",
+);
+pub(super) static NO_TOKEN_FILE: Row = row("NoTokenFile", 500, "the token cannot be written: {0}");
+pub(super) static NO_ARC_TOKENS: Row = row(
+    "NoArcTokens",
+    409,
+    "Azure Arc's clients read challenges in `{0}` alone, and it cannot be used: {1}; \
+     `sudo install -d -m 0700 -o \"$USER\" {0}` makes it",
+);
 pub(super) static NO_SUCH_EVENT: Row = row(
     "NoSuchEvent",
     400,

@@ -4,6 +4,7 @@
 //! GET  /status                      where everything is
 //! GET  /credentials                 how to sign in as those who may do everything
 //! GET  /env?as_vm=NAME              the variables that make clients use this cloud, as the owner or as a machine
+//! GET  /env?host_kind=KIND&as=NAME  the same on another kind of host, with that resource's identities
 //! GET  /decisions                   what was decided lately, and why
 //! GET  /vms                         the virtual machines
 //! POST /vms/{name or id}/exec       runs a command in one; answers 101 and goes on in frames (`exec`)
@@ -27,6 +28,7 @@ mod event;
 mod exec;
 mod federation;
 pub mod frames;
+mod hosts;
 mod keys;
 mod run;
 pub(crate) mod upkeep;
@@ -54,7 +56,7 @@ pub(crate) struct Control;
 pub(crate) enum Op {
     Status,
     Credentials,
-    Env { as_vm: Option<String> },
+    Env(variables::Asked),
     Decisions,
     Vms,
     Exec { vm: String },
@@ -76,7 +78,7 @@ struct Route(Method, &'static str, fn(&Parts, String) -> Op);
 static ROUTES: &[Route] = &[
     Route(Method::GET, "/status", |_, _| Op::Status),
     Route(Method::GET, "/credentials", |_, _| Op::Credentials),
-    Route(Method::GET, "/env", |parts, _| Op::Env { as_vm: parts.query("as_vm").map(str::to_owned) }),
+    Route(Method::GET, "/env", |parts, _| Op::Env(variables::Asked::read(parts))),
     Route(Method::GET, "/decisions", |_, _| Op::Decisions),
     Route(Method::GET, "/vms", |_, _| Op::Vms),
     Route(Method::POST, "/vms/{}/exec", |_, vm| Op::Exec { vm }),
@@ -147,7 +149,7 @@ impl Service for Control {
         match op {
             Op::Status => Ok(Reply::json(200, &running(cx)?.run)),
             Op::Credentials => Ok(Reply::json(200, &variables::credentials(cx).await?)),
-            Op::Env { as_vm } => variables::answer(cx, as_vm.as_deref()).await,
+            Op::Env(asked) => variables::answer(cx, &asked).await,
             Op::Decisions => Ok(Reply::json(200, &json!({ "value": cx.env.decisions.latest() }))),
             Op::Vms => vms::list(cx).await,
             Op::Exec { vm } => exec::begin(cx, &vm, body).await,
@@ -176,7 +178,7 @@ impl Service for Control {
         match op {
             Op::Status => "status",
             Op::Credentials => "credentials",
-            Op::Env { .. } => "env",
+            Op::Env(_) => "env",
             Op::Decisions => "decisions",
             Op::Vms => "listVms",
             Op::Exec { .. } => "exec",

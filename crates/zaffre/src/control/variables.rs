@@ -9,11 +9,11 @@ use azure::error::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Run, codes, running, vms};
+use super::{Run, codes, hosts, running, vms};
 use crate::{
     directory::{Credentials, founding},
     front::vm_secrets,
-    service::{Cx, Fault, Reply},
+    service::{Cx, Fault, Parts, Reply},
 };
 
 /// A variable to set, or with no value to take away.
@@ -29,12 +29,31 @@ pub(super) enum As<'a> {
     Owner,
     /// A virtual machine, by its secret.
     Vm(&'a str),
+    /// Nobody that the proxy knows: another host's identity, by what that host sets.
+    Nobody,
 }
 
-pub(super) async fn answer(cx: &Cx, as_vm: Option<&str>) -> Result<Reply> {
-    let variables = match as_vm {
-        Some(name) => of_vm(cx, name).await?,
-        None => list_for(cx, &As::Owner).await?,
+/// Whose variables are asked for.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Asked {
+    as_vm: Option<String>,
+    /// The kind, and the resource.
+    host: Option<(String, String)>,
+}
+
+impl Asked {
+    pub(super) fn read(parts: &Parts) -> Self {
+        let of = |name| parts.query(name).map(str::to_owned);
+        let host = of("host_kind").map(|kind| (kind, of("as").unwrap_or_default()));
+        Asked { as_vm: of("as_vm"), host }
+    }
+}
+
+pub(super) async fn answer(cx: &Cx, asked: &Asked) -> Result<Reply> {
+    let variables = match (&asked.host, &asked.as_vm) {
+        (Some((kind, whom)), _) => on_host(cx, kind, whom).await?,
+        (None, Some(name)) => of_vm(cx, name).await?,
+        (None, None) => list_for(cx, &As::Owner).await?,
     };
     Ok(Reply::json(200, &json!({ "value": variables })))
 }
@@ -42,6 +61,15 @@ pub(super) async fn answer(cx: &Cx, as_vm: Option<&str>) -> Result<Reply> {
 /// Those that make a process of this host speak as a machine.
 pub(super) async fn of_vm(cx: &Cx, name: &str) -> Result<Vec<Variable>> {
     list_for(cx, &As::Vm(&secret_for(cx, name).await?)).await
+}
+
+/// Those of another host; what it sets itself counts.
+async fn on_host(cx: &Cx, kind: &str, whom: &str) -> Result<Vec<Variable>> {
+    let of_host = hosts::variables(cx, kind, whom).await?;
+    let mut all = list_for(cx, &As::Nobody).await?;
+    all.retain(|it| of_host.iter().all(|other| other.name != it.name));
+    all.extend(of_host);
+    Ok(all)
 }
 
 async fn list_for(cx: &Cx, who: &As<'_>) -> Result<Vec<Variable>> {
@@ -73,6 +101,7 @@ pub(super) fn list(run: &Run, credentials: &Credentials, who: &As<'_>) -> Option
             Some((credentials.client_id.to_string(), &credentials.client_secret)),
         ),
         As::Vm(secret) => (format!("http://vm:{secret}@{address}"), None),
+        As::Nobody => (format!("http://{address}"), None),
     };
     // Set, not left alone: images of clouds list 169.254.169.254 here, and then nobody would ask the proxy for it.
     let direct = "localhost,127.0.0.1,::1";

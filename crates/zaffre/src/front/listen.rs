@@ -5,6 +5,7 @@
 //! tls   10443   TLS by name         the same names, for whoever resolves them to this machine
 //! blob  10000   drop-in, either     where Azurite would be
 //! cosmos 8081   drop-in, either     where the Cosmos emulator would be
+//! hosts 10082   either              other hosts' managed identities, at doors that `zaffre env --host-kind` makes
 //! ```
 //!
 //! A drop-in port is where a project already looks, so one that is taken stays shut, with a word about it: another port would
@@ -54,11 +55,12 @@ enum Speaks {
     Either(Entrance),
 }
 
-static LISTENERS: [Listener; 4] = [
+static LISTENERS: [Listener; 5] = [
     Listener { name: "proxy", port: 10080, is_drop_in: false, speaks: Speaks::Proxy },
     Listener { name: "tls", port: 10443, is_drop_in: false, speaks: Speaks::Tls(Entrance::Named) },
     Listener { name: "blob", port: 10000, is_drop_in: true, speaks: Speaks::Either(Entrance::Blob) },
     Listener { name: "cosmos", port: 8081, is_drop_in: true, speaks: Speaks::Either(Entrance::Cosmos) },
+    Listener { name: "hosts", port: 10082, is_drop_in: false, speaks: Speaks::Either(Entrance::Hosts) },
 ];
 
 /// What `--port NAME=N|0|off` says; the later word counts.

@@ -10,6 +10,7 @@ pub mod connection;
 mod dns;
 mod elsewhere;
 pub mod guest_doors;
+pub(crate) mod host_doors;
 pub(crate) mod issuers;
 pub mod listen;
 pub mod log;
@@ -37,7 +38,7 @@ use crate::{
     entra::Entra,
     env::Env,
     graph::Graph,
-    imds::Imds,
+    imds::{Hosts, Imds},
     products::{self, cosmos::data::Cosmos, storage::blob::BlobService},
     service::{
         Body, Cx, Parts,
@@ -78,6 +79,7 @@ pub async fn answer(
         Target::Catalogue => serve(&Catalogue, cx, parts, body).await,
         Target::Entra => serve(&Entra, cx, parts, body).await,
         Target::Metadata | Target::Extension => serve(&Imds, cx, parts, body).await,
+        Target::Hosts => serve(&Hosts, cx, parts, body).await,
         Target::Arm => serve(&ARM, cx, parts, body).await,
         Target::Blob => serve(&BlobService, cx, parts, body).await,
         Target::Cosmos => serve(&Cosmos, cx, parts, body).await,

@@ -96,7 +96,9 @@ fn judge(host: &str, port: u16, is_offline: bool) -> Verdict {
     match route::by_name(host) {
         Target::Foreign if is_offline => Verdict::Refuse(&OFFLINE),
         Target::Foreign => Verdict::PassOn,
-        Target::Refused | Target::Control | Target::Extension => Verdict::Refuse(&NOT_EMULATED),
+        Target::Refused | Target::Control | Target::Extension | Target::Hosts => {
+            Verdict::Refuse(&NOT_EMULATED)
+        }
         Target::Metadata if port == 80 => Verdict::Ours { entrance: Entrance::Metadata, tls: false },
         Target::Entra | Target::Arm | Target::Graph | Target::Blob | Target::Cosmos | Target::Catalogue
             if port == 443 || port == 80 =>

@@ -9,6 +9,7 @@ pub enum Target {
     Graph,
     Metadata,
     Extension,
+    Hosts,
     Blob,
     Cosmos,
     /// Documents that Azure's clients fetch by the way: image aliases.
@@ -105,6 +106,7 @@ pub fn target(door: &Door, host: &str) -> Target {
         Entrance::Cosmos => Target::Cosmos,
         Entrance::Metadata => Target::Metadata,
         Entrance::Extension => Target::Extension,
+        Entrance::Hosts => Target::Hosts,
         Entrance::Control => Target::Control,
     }
 }

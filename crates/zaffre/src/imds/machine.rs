@@ -81,6 +81,20 @@ pub(super) fn of_resource(cx: &Cx, txn: &Txn, id: &ResourceId) -> Result<Option<
     Ok(Some(machine))
 }
 
+/// The same at a host's door, which may have been made for a user-assigned identity itself.
+pub(super) fn of_host(cx: &Cx, txn: &Txn, id: &ResourceId) -> Result<Option<Arc<Machine>>> {
+    let Some(machine) = of_resource(cx, txn, id)? else { return Ok(None) };
+    let Some((object_id, client_id)) =
+        resources::identity::ids_of(&machine.vm).filter(|_| machine.is_an_identity())
+    else {
+        return Ok(Some(machine));
+    };
+    let is_living = service_principals::get(txn, object_id)?.is_some_and(|it| it.account_enabled);
+    let own = AttachedIdentity { object_id, client_id, resource: Some(id.clone()) };
+    let identities = Vec::from_iter(is_living.then_some(own));
+    Ok(Some(Arc::new(Machine { vm: machine.vm.clone(), identities })))
+}
+
 /// The principals that an `identity` block names, living or not.
 fn principals(block: &Identity) -> impl Iterator<Item = ObjectId> {
     let users = block.user.values().flatten().map(|(object_id, _)| *object_id);
@@ -110,12 +124,20 @@ fn identities(txn: &Txn, vm: &Resource) -> Result<Vec<AttachedIdentity>> {
 }
 
 impl Machine {
+    /// Whether it is a user-assigned identity, and no resource that has some.
+    pub(super) fn is_an_identity(&self) -> bool {
+        self.vm.kind_name.eq_ignore_ascii_case("Microsoft.ManagedIdentity/userAssignedIdentities")
+    }
+
     /// Whom a token of this identity is about.
     pub(super) fn subject(&self, identity: &AttachedIdentity) -> Subject {
         let vm = self.vm.id.clone();
         let bearer = match &identity.resource {
             None => Bearer::SystemAssigned { resource: vm },
-            Some(id) => Bearer::UserAssigned { identity: id.clone(), used_from: Some(vm) },
+            Some(id) => {
+                let used_from = Some(vm).filter(|vm| vm != id);
+                Bearer::UserAssigned { identity: id.clone(), used_from }
+            }
         };
         Subject { object_id: identity.object_id, client: identity.client_id, bearer }
     }

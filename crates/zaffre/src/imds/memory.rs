@@ -8,7 +8,7 @@ use std::{
 
 use azure::ids::{Guid, ResourceId};
 
-use super::{limits::Tally, machine::Known};
+use super::{hosts::Challenges, limits::Tally, machine::Known};
 use crate::{cloud::CloudId, directory::bounded::Bounded};
 
 const KEPT: usize = 4096;
@@ -17,11 +17,16 @@ pub struct Memory {
     machines: Mutex<Bounded<(CloudId, ResourceId), Arc<Known>>>,
     /// By cloud and `vmId`, while limits are kept.
     pub(super) tallies: Mutex<HashMap<(CloudId, Guid), Tally>>,
+    pub(super) challenges: Challenges,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Memory { machines: Mutex::new(Bounded::new(KEPT)), tallies: Mutex::default() }
+        Memory {
+            machines: Mutex::new(Bounded::new(KEPT)),
+            tallies: Mutex::default(),
+            challenges: Challenges::default(),
+        }
     }
 }
 

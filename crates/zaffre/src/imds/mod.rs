@@ -8,6 +8,7 @@
 //! attested    what it may show to others, signed
 //! events      what is about to be done to it
 //! balancer    what leads to it from outside
+//! hosts       the other hosts' protocols: App Service, Azure Arc and more, at doors of their own
 //! limits      how often it may ask
 //! memory      what is kept between requests
 //! codes       the refusals, in the two envelopes
@@ -24,6 +25,7 @@ mod attested;
 mod balancer;
 mod codes;
 mod events;
+mod hosts;
 mod instance;
 mod limits;
 mod machine;
@@ -40,6 +42,7 @@ use azure::error::{Error, Result, Row};
 use http::StatusCode;
 use serde_json::json;
 
+pub(crate) use self::hosts::Hosts;
 pub use self::memory::Memory;
 use self::{machine::Machine, routes::Op};
 use crate::{

@@ -28,28 +28,28 @@ use crate::{
 
 mod categories;
 
-const NOW: Timestamp = Timestamp::from_seconds(1_795_302_174);
-const ARM: &str = "https://management.azure.com/";
+pub(in crate::imds) const NOW: Timestamp = Timestamp::from_seconds(1_795_302_174);
+pub(in crate::imds) const ARM: &str = "https://management.azure.com/";
 const TOKEN: &str =
     "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2Fmanagement.azure.com%2F";
 const VM_ID: Guid = Guid([7; 16]);
 const MANY: &str = "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request";
 
 /// A cloud with one machine.
-struct World {
-    server: Arc<Server>,
-    vm: ResourceId,
+pub(in crate::imds) struct World {
+    pub(in crate::imds) server: Arc<Server>,
+    pub(in crate::imds) vm: ResourceId,
 }
 
-struct Answer {
-    status: u16,
-    headers: http::HeaderMap,
-    text: String,
-    body: Value,
+pub(in crate::imds) struct Answer {
+    pub(in crate::imds) status: u16,
+    pub(in crate::imds) headers: http::HeaderMap,
+    pub(in crate::imds) text: String,
+    pub(in crate::imds) body: Value,
 }
 
 impl Answer {
-    fn text(&self, name: &str) -> &str {
+    pub(in crate::imds) fn text(&self, name: &str) -> &str {
         self.body[name].as_str().unwrap_or_default()
     }
 
@@ -67,28 +67,28 @@ fn vm_id(name: &str) -> ResourceId {
     format!("{}/Microsoft.Compute/virtualMachines/{name}", group()).parse().expect("an id")
 }
 
-fn identity_id(name: &str) -> ResourceId {
+pub(in crate::imds) fn identity_id(name: &str) -> ResourceId {
     format!("{}/Microsoft.ManagedIdentity/userAssignedIdentities/{name}", group()).parse().expect("an id")
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(in crate::imds) async fn new() -> Self {
         World::on(Server::in_memory(1, NOW).await).await
     }
 
-    async fn on(server: Arc<Server>) -> Self {
+    pub(in crate::imds) async fn on(server: Arc<Server>) -> Self {
         let world = World { server, vm: vm_id("VM1") };
         world.change(|_| {}).await;
         world
     }
 
-    fn cx(&self) -> Cx {
+    pub(in crate::imds) fn cx(&self) -> Cx {
         let cloud = self.server.cloud(CloudId::DEFAULT).expect("is open");
         Cx::internal(&self.server.env, &cloud, Door::named(CloudId::DEFAULT))
     }
 
     /// Changes the stored machine.
-    async fn change(&self, change: impl Fn(&mut Resource)) {
+    pub(in crate::imds) async fn change(&self, change: impl Fn(&mut Resource)) {
         let cx = self.cx();
         let wrote = cx.write(|txn| {
             let fresh = || {
@@ -115,7 +115,7 @@ impl World {
     }
 
     /// Gives the machine identities; the system-assigned one first, if there is one.
-    async fn attach(
+    pub(in crate::imds) async fn attach(
         &self,
         system: bool,
         users: &[&str],
@@ -146,7 +146,7 @@ impl World {
         Door { entrance: Entrance::Extension, ..self.door() }
     }
 
-    async fn send(
+    pub(in crate::imds) async fn send(
         &self,
         door: Door,
         method: &str,
@@ -174,7 +174,7 @@ impl World {
     }
 }
 
-fn claims(token: &str) -> Value {
+pub(in crate::imds) fn claims(token: &str) -> Value {
     let part = token.split('.').nth(1).expect("has claims");
     serde_json::from_slice(&base64url_decode(part).expect("is base64url")).expect("is JSON")
 }

@@ -123,7 +123,7 @@ pub(super) fn select<'m>(
 }
 
 impl Selector {
-    fn names(&self, identity: &AttachedIdentity) -> bool {
+    pub(super) fn names(&self, identity: &AttachedIdentity) -> bool {
         match self {
             Selector::Client(id) => id.parse() == Ok(identity.client_id),
             Selector::Object(id) => id.parse() == Ok(identity.object_id),
