@@ -210,6 +210,9 @@ struct Crowd {
 
 type Writes = BTreeMap<Bytes, Option<Bytes>>;
 
+/// The keys of a commit, in order.
+type Keys = Vec<Bytes>;
+
 /// What one flush will carry.
 #[derive(Default)]
 struct Batch {
@@ -292,11 +295,12 @@ impl Worker {
         if let Some(cause) = &self.failed {
             return answer(reply, Err(StoreError::ReadOnly { cause: cause.clone() }));
         }
-        if self.recent.touched(&submission.reads, submission.since.commit) {
+        if submission.reads.touch(&batch.writes)
+            || self.recent.touched(&submission.reads, submission.since.commit)
+        {
             batch.losers.push(reply);
             return;
         }
-        self.recent.note(self.committed + 1, submission.writes.iter().map(|(key, _)| key));
         for (key, value) in submission.writes {
             batch.bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
             batch.writes.insert(key, value);
@@ -320,7 +324,7 @@ impl Worker {
     fn apply(&mut self, batch: Batch) {
         let Batch { writes, winners, losers, wakes, .. } = batch;
         let commit = self.committed + 1;
-        let keys: Vec<Bytes> = writes.keys().cloned().collect();
+        let keys: Keys = writes.keys().cloned().collect();
         let start = Instant::now();
         let applied = self.apply_or_say_why(commit, writes);
         self.crowd.flush = start.elapsed();
@@ -335,6 +339,7 @@ impl Worker {
                 self.committed = commit;
                 let oldest = self.live.publish(commit);
                 self.watchers.publish(commit, keys.iter());
+                self.recent.note(commit, keys);
                 self.recent.forget(oldest);
                 // First, so that they are in the queue before those who do not have to run again.
                 tell_losers(losers);
@@ -372,42 +377,77 @@ fn answer(reply: Reply, outcome: Result<Outcome, StoreError>) {
 }
 
 /// Which keys the batches wrote that a live snapshot may not have seen.
+///
+/// A batch leaves its keys here as they lie in it, already in order, so that a commit costs next to nothing; who has
+/// reads to check looks through the few batches behind its snapshot.
 #[derive(Default)]
 struct Recent {
-    last_written: BTreeMap<Bytes, u64>,
-    by_commit: VecDeque<(u64, Bytes)>,
+    /// In order.
+    commits: VecDeque<(u64, Keys)>,
     /// What was written up to this commit is not all known.
     unknown_until: u64,
 }
 
 impl Recent {
-    fn note<'k>(&mut self, commit: u64, keys: impl Iterator<Item = &'k Bytes>) {
-        for key in keys {
-            self.last_written.insert(key.clone(), commit);
-            self.by_commit.push_back((commit, key.clone()));
-        }
+    /// Notes the keys of the next commit, in order.
+    fn note(&mut self, commit: u64, keys: Keys) {
+        self.commits.push_back((commit, keys));
     }
 
     /// Whether anything of this was written after a commit.
     fn touched(&self, reads: &Reads, since: u64) -> bool {
-        let is_later = |commit: &u64| *commit > since;
-        let reads_any = !(reads.keys.is_empty() && reads.ranges.is_empty());
-        (reads_any && since < self.unknown_until)
-            || reads.keys.iter().any(|key| self.last_written.get(key).is_some_and(is_later))
-            || reads.ranges.iter().any(|range| self.within(range).any(is_later))
-    }
-
-    fn within(&self, range: &KeyRange) -> impl Iterator<Item = &u64> {
-        let bounds: (Bound<&[u8]>, Bound<&[u8]>) = range.bounds();
-        self.last_written.range::<[u8], _>(bounds).map(|(_, commit)| commit)
+        if reads.is_empty() {
+            return false;
+        }
+        let unseen = self.commits.iter().rev().take_while(|(commit, _)| *commit > since);
+        since < self.unknown_until || unseen.map(|(_, keys)| keys).any(|keys| reads.touch(keys))
     }
 
     /// Drops what every live snapshot has seen.
     fn forget(&mut self, oldest: u64) {
-        while let Some((commit, key)) = self.by_commit.pop_front_if(|(commit, _)| *commit <= oldest) {
-            if self.last_written.get(&key) == Some(&commit) {
-                self.last_written.remove(&key);
-            }
-        }
+        while self.commits.pop_front_if(|(commit, _)| *commit <= oldest).is_some() {}
+    }
+}
+
+/// Keys in order, of which one can ask whether some were read.
+trait Written {
+    fn has(&self, key: &Bytes) -> bool;
+    fn has_any_in(&self, range: &KeyRange) -> bool;
+}
+
+impl Written for Writes {
+    fn has(&self, key: &Bytes) -> bool {
+        self.contains_key(key)
+    }
+
+    fn has_any_in(&self, range: &KeyRange) -> bool {
+        let bounds: (Bound<&[u8]>, Bound<&[u8]>) = range.bounds();
+        self.range::<[u8], _>(bounds).next().is_some()
+    }
+}
+
+impl Written for Keys {
+    fn has(&self, key: &Bytes) -> bool {
+        self.binary_search(key).is_ok()
+    }
+
+    fn has_any_in(&self, range: &KeyRange) -> bool {
+        let first = match &range.start {
+            Bound::Unbounded => 0,
+            Bound::Included(start) => self.partition_point(|key| key < start),
+            Bound::Excluded(start) => self.partition_point(|key| key <= start),
+        };
+        self.get(first).is_some_and(|key| range.contains(key))
+    }
+}
+
+impl Reads {
+    fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.ranges.is_empty()
+    }
+
+    /// Whether any of this is among what was written.
+    fn touch(&self, written: &impl Written) -> bool {
+        self.keys.iter().any(|key| written.has(key)) || self.ranges.iter().any(|it| written.has_any_in(it))
     }
 }

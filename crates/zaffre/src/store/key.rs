@@ -27,6 +27,10 @@ use super::{CloudId, ContentId, engine::MAX_KEY_BYTES};
 pub struct KeyBuf(Vec<u8>);
 
 impl KeyBuf {
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        KeyBuf(Vec::with_capacity(bytes))
+    }
+
     /// A component of a fixed width.
     pub fn push(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
@@ -49,8 +53,9 @@ impl KeyBuf {
         }
     }
 
+    /// The key, without the room behind it.
     pub(super) fn into_bytes(self) -> Bytes {
-        Bytes::from(self.0)
+        Bytes::from(self.0.into_boxed_slice())
     }
 }
 

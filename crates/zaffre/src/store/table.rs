@@ -17,6 +17,9 @@ use super::{
 };
 
 const RECORD_FORMAT: u8 = 1;
+/// Room for most keys, and for most records.
+const KEY_ROOM: usize = 128;
+const RECORD_ROOM: usize = 512;
 /// Far below what an engine takes, far above what belongs into a row.
 const MAX_VALUE_BYTES: usize = 1 << 30;
 
@@ -90,7 +93,7 @@ impl<K: Key, V: Record> Table<K, V> {
 
     /// Creates or replaces.
     pub fn put(&self, txn: &mut Txn, key: &K, value: &V) -> Result<(), StoreError> {
-        let mut bytes = BytesMut::with_capacity(256);
+        let mut bytes = BytesMut::with_capacity(RECORD_ROOM);
         bytes.put_u8(RECORD_FORMAT);
         value.write(&mut bytes).map_err(|cause| StoreError::Record { table: self.name, cause })?;
         let key = self.key(txn, key);
@@ -99,7 +102,7 @@ impl<K: Key, V: Record> Table<K, V> {
                 return Err(StoreError::TooLarge { table: self.name, bytes });
             }
         }
-        txn.put(key, bytes.freeze());
+        txn.put(key, fitting(bytes));
         Ok(())
     }
 
@@ -173,7 +176,7 @@ impl<K: Key, V: Record> Table<K, V> {
 
     /// The cloud and the table's name.
     pub(super) fn head_in(&self, cloud: CloudId) -> KeyBuf {
-        let mut out = KeyBuf::default();
+        let mut out = KeyBuf::with_capacity(KEY_ROOM);
         out.push(&cloud.0.to_be_bytes());
         out.push_text(self.name.as_bytes());
         out
@@ -297,6 +300,11 @@ impl<K: Key, V: Record> Iterator for Rows<'_, K, V> {
             Ok((self.table.decode_key(&self.head, &key)?, self.table.decode(value)?))
         }))
     }
+}
+
+/// The same bytes without the room behind them: they stay in memory for as long as the engine holds them there.
+fn fitting(bytes: BytesMut) -> Bytes {
+    if bytes.len() < bytes.capacity() / 2 { Bytes::copy_from_slice(&bytes) } else { bytes.freeze() }
 }
 
 fn encoded(write: impl FnOnce(&mut KeyBuf)) -> Bytes {

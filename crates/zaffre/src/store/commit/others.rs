@@ -65,7 +65,7 @@ impl Worker {
             && let Some(shared) = self.engine.shared()
             && let Ok(news) = shared.news(self.committed)
         {
-            self.hear(&news);
+            self.hear(news);
         }
     }
 
@@ -74,7 +74,7 @@ impl Worker {
         let wants_turn = !matches!(first, Request::Close(_));
         if let Some(shared) = self.engine.shared().filter(|_| wants_turn) {
             let news = shared.take_turn(self.committed)?;
-            self.hear(&news);
+            self.hear(news);
         }
         Ok(())
     }
@@ -85,20 +85,21 @@ impl Worker {
         }
     }
 
-    fn hear(&mut self, news: &News) {
+    fn hear(&mut self, news: News) {
         if news.last <= self.committed {
             return;
         }
         self.committed = news.last;
-        for (commit, keys) in &news.commits {
-            self.recent.note(*commit, keys.iter());
-        }
         let oldest = self.live.publish(news.last);
         if news.is_whole {
             news.commits.iter().for_each(|(commit, keys)| self.watchers.publish(*commit, keys.iter()));
         } else {
             self.recent.unknown_until = news.last;
             self.watchers.lag();
+        }
+        for (commit, mut keys) in news.commits {
+            keys.sort_unstable();
+            self.recent.note(commit, keys);
         }
         self.recent.forget(oldest);
     }
