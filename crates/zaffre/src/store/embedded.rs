@@ -4,7 +4,7 @@
 //! store/
 //!   lock      locked while open; holds the pid
 //!   format    the version of everything here
-//!   engine/   fjall's own files; one keyspace
+//!   engine/   fjall's own files; one keyspace (engine.new while they are made)
 //!   witness   the number of the last commit, kept apart from the engine
 //! ```
 //!
@@ -26,7 +26,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::{
@@ -39,6 +39,10 @@ use super::{
 const FORMAT: u32 = 1;
 const FORMAT_HEAD: &str = "zaffre store, format ";
 const COMMIT_KEY_TAIL: &[u8] = b"commit";
+
+/// fjall's threads that write tables out and merge them. The first of them puts back what is to be merged until another
+/// takes it (fjall 3.1, src/worker_pool.rs), and burns a core if there is only one other, which is busy.
+const WORKERS: usize = 4;
 
 pub(super) struct Embedded {
     keyspace: Keyspace,
@@ -55,10 +59,11 @@ impl Embedded {
         let lock = lock(dir)?;
         check_format(dir)?;
         let path = dir.join("engine");
+        if !path.try_exists().map_err(at(&path))? {
+            make_engine(dir, &path)?;
+        }
         let database = open_database(&path)?;
-        let keyspace = database
-            .keyspace("rows", KeyspaceCreateOptions::default)
-            .map_err(|error| engine_error(&path, error))?;
+        let keyspace = open_rows(&database, &path)?;
         let stored = keyspace.get(commit_key()).map_err(|error| engine_error(&path, error))?;
         let last = match stored {
             Some(bytes) => CommitRecord::decode(&bytes)
@@ -66,11 +71,7 @@ impl Embedded {
             None => CommitRecord::default(),
         };
         let witness_path = dir.join("witness");
-        // The witness comes last: where there is one, all else of the store has its names on disk.
         let is_new = !witness_path.try_exists().map_err(at(&witness_path))?;
-        if is_new {
-            sync_folders(dir).map_err(at(dir))?;
-        }
         let witness = Witness::open(&witness_path)?;
         if is_new {
             File::open(dir).and_then(|dir| dir.sync_all()).map_err(at(dir))?;
@@ -101,7 +102,8 @@ impl Engine for Embedded {
     fn apply(&self, commit: u64, batch: Vec<Write>) -> Result<(), StoreError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let record = last.followed_by(commit, &batch);
-        let mut writes = self.database.batch().durability(Some(PersistMode::SyncData));
+        let mut writes = OwnedWriteBatch::with_capacity(self.database.clone(), batch.len() + 1)
+            .durability(Some(PersistMode::SyncData));
         for (key, value) in batch {
             match value {
                 Some(value) => writes.insert(&self.keyspace, key, value),
@@ -222,9 +224,29 @@ fn sync_folders(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes an engine under another name first: fjall refuses to open one whose making was cut short.
+fn make_engine(dir: &Path, path: &Path) -> Result<(), StoreError> {
+    let draft = dir.join("engine.new");
+    match fs::remove_dir_all(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&draft)(error)),
+        _ => {}
+    }
+    open_rows(&open_database(&draft)?, &draft)?;
+    let finish = || {
+        sync_folders(dir)?;
+        fs::rename(&draft, path)?;
+        File::open(dir)?.sync_all()
+    };
+    finish().map_err(at(path))
+}
+
+fn open_rows(database: &Database, path: &Path) -> Result<Keyspace, StoreError> {
+    database.keyspace("rows", KeyspaceCreateOptions::default).map_err(|error| engine_error(path, error))
+}
+
 /// Opens fjall's files; a batch that was being written when the power went is cut off.
 fn open_database(path: &Path) -> Result<Database, StoreError> {
-    let open = || Database::builder(path).open();
+    let open = || Database::builder(path).worker_threads(WORKERS).open();
     match open() {
         Err(fjall::Error::JournalRecovery(_)) if journal::cut_torn_end(path)? => {
             open().map_err(|error| engine_error(path, error))

@@ -105,7 +105,8 @@ fn a_directory_that_cannot_be_used_is_named() {
         ("open:store/witness:0:5:0", "store/witness`: Input/output error"),
         ("mkdir:store:0:30:0", "store`: Read-only file system"),
         ("mkdir:content:0:28:0", "content`: No space left on device"),
-        ("open:.jnl:0:13:0", "store/engine`: Permission denied"),
+        ("open:.jnl:0:13:0", "store/engine.new`: Permission denied"),
+        ("open:engine.new/version:0:5:0", "store/engine.new`: Input/output error"),
     ] {
         let dir = tempfile::tempdir().expect("a directory");
         let told =

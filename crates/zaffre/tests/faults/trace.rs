@@ -47,6 +47,21 @@ impl Naming {
     }
 }
 
+/// The path once a file or a folder was renamed; none if it stays what it was.
+fn moved(path: &str, from: &str, to: &str) -> Option<String> {
+    let rest = path.strip_prefix(from)?;
+    (rest.is_empty() || rest.starts_with('/')).then(|| format!("{to}{rest}"))
+}
+
+fn rename(names: &mut BTreeMap<String, FileId>, from: &str, to: &str) {
+    let renamed: Vec<_> = names.keys().filter_map(|it| Some((it.clone(), moved(it, from, to)?))).collect();
+    for (old, new) in renamed {
+        if let Some(file) = names.remove(&old) {
+            names.insert(new, file);
+        }
+    }
+}
+
 fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
@@ -213,9 +228,10 @@ impl Disk {
                 self.names.remove(path);
             }
             Naming::Rename { from, to } => {
-                if let Some(file) = self.names.remove(from) {
-                    self.names.insert(to.clone(), file);
-                }
+                rename(&mut self.names, from, to);
+                let inside = |folder: &String| moved(folder, from, to);
+                self.folders =
+                    self.folders.iter().map(|it| inside(it).unwrap_or_else(|| it.clone())).collect();
             }
             Naming::Folder { path } => {
                 self.folders.insert(path.clone());
@@ -250,7 +266,7 @@ struct Reading<'a> {
     ops: Vec<Op>,
     /// Inodes are used again; these are not.
     ids: HashMap<u64, FileId>,
-    names: HashMap<String, FileId>,
+    names: BTreeMap<String, FileId>,
     next: FileId,
 }
 
@@ -338,9 +354,7 @@ impl Reading<'_> {
     }
 
     fn rename(&mut self, from: String, to: String) {
-        if let Some(file) = self.names.remove(&from) {
-            self.names.insert(to.clone(), file);
-        }
+        rename(&mut self.names, &from, &to);
         self.ops.push(Op::Name(Naming::Rename { from, to }));
     }
 }

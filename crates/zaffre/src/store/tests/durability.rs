@@ -134,6 +134,21 @@ async fn a_lost_end_of_the_journal_is_seen() {
 }
 
 #[tokio::test]
+async fn a_store_whose_making_was_cut_short_is_made_anew() {
+    let dir = tempfile::tempdir().expect("a directory");
+    drop(open(dir.path()));
+    // What a kill leaves between the engine's first file and its last.
+    fs::remove_file(dir.path().join("witness")).expect("removes");
+    fs::rename(dir.path().join("engine"), dir.path().join("engine.new")).expect("renames");
+    fs::remove_file(dir.path().join("engine.new/version")).expect("removes");
+    let store = open(dir.path());
+    commit_number(&store, "a", 1).await;
+    drop(store);
+    assert_eq!(committed(&open(dir.path()), "a").await, 1);
+    assert!(!dir.path().join("engine.new").exists());
+}
+
+#[tokio::test]
 async fn a_torn_place_of_the_witness_does_no_harm() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());
