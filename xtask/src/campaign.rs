@@ -10,7 +10,6 @@ use crate::place;
 struct Campaign {
     name: &'static str,
     says: &'static str,
-    package: &'static str,
     /// The test, and where cargo finds it.
     test: &'static [&'static str],
     /// The option that says how much, the variable it becomes, and what it is without.
@@ -30,14 +29,12 @@ const CAMPAIGNS: &[Campaign] = &[
     Campaign {
         name: "crash",
         says: "kill a process that writes, at any moment, and look for what it said was written",
-        package: "zaffre",
         test: &["--test", "main", "faults::crash::what_was_acknowledged_survives_being_killed_at_any_moment"],
         amount: Amount { option: "--rounds", variable: "ZAFFRE_CAMPAIGN_ROUNDS", default: 10_000 },
     },
     Campaign {
         name: "power-loss",
         says: "replay what a process wrote without what it had not flushed, at any moment",
-        package: "zaffre",
         test: &[
             "--test",
             "main",
@@ -48,14 +45,12 @@ const CAMPAIGNS: &[Campaign] = &[
     Campaign {
         name: "model",
         says: "compare the store with a model over random histories",
-        package: "zaffre",
         test: &["--lib", "store::tests::histories::histories_on_disk_are_those_of_the_model"],
         amount: Amount { option: "--steps", variable: "ZAFFRE_CAMPAIGN_STEPS", default: 10_000_000 },
     },
     Campaign {
         name: "postgres-histories",
         says: "two processes on one database over connections that are cut and held up: is it serializable",
-        package: "zaffre",
         test: &[
             "--lib",
             "store::tests::postgres::histories::histories_over_broken_connections_are_serializable",
@@ -65,14 +60,12 @@ const CAMPAIGNS: &[Campaign] = &[
     Campaign {
         name: "rbac-oracle",
         says: "hold the evaluator of roles against a naive one over random policies and requests",
-        package: "azure",
         test: &["--test", "main", "oracle::both_evaluators_agree_and_listening_changes_nothing"],
         amount: Amount { option: "--cases", variable: "ZAFFRE_CAMPAIGN_CASES", default: 1_000_000 },
     },
     Campaign {
         name: "attack",
         says: "attack a furnished cloud in every way that has a row; fewer rows than N are a failure too",
-        package: "zaffre",
         test: &["--test", "main", "attacks::every_attack_is_refused_in_azures_words"],
         amount: Amount { option: "--attacks", variable: "ZAFFRE_CAMPAIGN_ATTACKS", default: 500 },
     },
@@ -85,7 +78,9 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
     let mut command = Command::new(place::cargo());
     command
         .current_dir(place::root())
-        .args(["test", "--quiet", "--release", "--locked", "--package", campaign.package])
+        // Of the whole workspace, as `cargo xtask test` builds it: alone, a package's dependencies would have other
+        // features, and be built once more.
+        .args(["test", "--quiet", "--release", "--locked", "--workspace"])
         .args(campaign.test)
         .args(["--", "--exact", "--nocapture"])
         .envs(variables)
