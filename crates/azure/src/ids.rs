@@ -71,16 +71,18 @@ impl FromStr for Guid {
             32 => true,
             _ => false,
         };
-        let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b'-').collect();
-        if !hyphens_in_place || digits.len() != 32 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        if !hyphens_in_place {
             return Err(NotAGuid);
         }
         let mut bytes = [0; 16];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| NotAGuid)?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| NotAGuid)?;
+        let mut count = 0;
+        for digit in text.bytes().filter(|byte| *byte != b'-') {
+            let digit = char::from(digit).to_digit(16).ok_or(NotAGuid)?;
+            let byte: &mut u8 = bytes.get_mut(count / 2).ok_or(NotAGuid)?;
+            *byte = *byte << 4 | digit as u8;
+            count += 1;
         }
-        Ok(Guid(bytes))
+        if count == 32 { Ok(Guid(bytes)) } else { Err(NotAGuid) }
     }
 }
 
