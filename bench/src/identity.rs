@@ -164,9 +164,10 @@ fn decisions() -> Outcome<Vec<Figure>> {
     ])
 }
 
-// Tokens: the mint's, and bare RSA-2048 signatures over as many bytes; two at a time.
+// Tokens: the mint's, and bare RSA-2048 signatures over as many bytes, by how many a second of the processor makes:
+// the mint has threads of its own for signing, to which a busy machine would give a larger share of the clock.
 
-const MINTS: usize = 2;
+const MINTS: usize = 4;
 
 fn tokens(runtime: &Runtime) -> Outcome<Figure> {
     let server = runtime.block_on(Server::in_memory(1, NOW));
@@ -191,8 +192,16 @@ fn tokens(runtime: &Runtime) -> Outcome<Figure> {
             }
         })?);
     }
-    let target = Target::AtLeast(0.9);
-    Ok(Figure { name: "identity/tokens-minted", unit: "/s", ours, other, target })
+    let of_processor = |round: Round| Round { value: 1e6 / round.cpu_us, ..round };
+    let (ours, other) = (ours.into_iter().map(of_processor), other.into_iter().map(of_processor));
+    let (ours, other) = (ours.collect(), other.collect());
+    Ok(Figure {
+        name: "identity/tokens-minted",
+        unit: "/s of processor",
+        ours,
+        other,
+        target: Target::AtLeast(0.9),
+    })
 }
 
 fn subject() -> Subject {
