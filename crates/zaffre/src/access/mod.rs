@@ -13,6 +13,8 @@ mod caller;
 mod decisions;
 pub mod denials;
 pub(crate) mod derived;
+mod limits;
+pub mod management_groups;
 mod permit;
 mod policy;
 mod propagation;
@@ -29,6 +31,7 @@ use self::decisions::Made;
 pub use self::{
     caller::Caller,
     decisions::{Decided, Decisions},
+    limits::RoleLimits,
     permit::{Permit, Refusal, Why},
     policy::Holdings,
 };
@@ -90,7 +93,7 @@ pub fn authorize(
 
 /// The first of the demands that is not met, with the reasons.
 fn first_denied(cx: &Cx, txn: &Txn, caller: &Caller, all: Vec<Access>) -> Result<Option<Why>> {
-    if caller.is_anonymous() && !all.is_empty() {
+    if caller.is_anonymous() {
         return Ok(Some(Why::Anonymous));
     }
     for mut access in all {
@@ -117,6 +120,25 @@ fn decide(cx: &Cx, txn: &Txn, caller: &Caller, access: &Access) -> Result<bool> 
         None => Ok(policy::holding(cx, txn, caller)?
             .is_some_and(|holding| holding.decide(access, &mut Silent).allowed())),
     }
+}
+
+/// A decision with what made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Allowed { by: ResourceId },
+    Denied { by: ResourceId },
+    NotGranted,
+}
+
+/// What would become of an attempt, and by which assignment; a caller with a key has none.
+pub fn outcome(cx: &Cx, txn: &Txn, caller: &Caller, access: Access) -> Result<Outcome> {
+    let access = Access { attributes: access.attributes.at(cx.now), ..access };
+    let Some(holding) = policy::holding(cx, txn, caller)? else { return Ok(Outcome::NotGranted) };
+    Ok(match holding.decide(&access, &mut Silent) {
+        Decision::Allowed { by } => Outcome::Allowed { by: by.clone() },
+        Decision::Denied { by } => Outcome::Denied { by: by.clone() },
+        Decision::NotGranted => Outcome::NotGranted,
+    })
 }
 
 /// Whether the caller was given any role of Azure's at the scope, above it or within it: what it takes to be

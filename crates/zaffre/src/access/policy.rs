@@ -10,7 +10,7 @@ use azure::{
     time::Timestamp,
 };
 
-use super::{Caller, assignments, denials, derived::Derived, propagation, sql_roles};
+use super::{Caller, assignments, denials, derived::Derived, management_groups, propagation, sql_roles};
 use crate::{cloud::CloudId, directory::groups, service::Cx, store::Txn};
 
 /// What callers were seen to hold, each with its groups. Nothing in it decides anything that the
@@ -54,12 +54,12 @@ fn of(cx: &Cx, txn: &Txn, who: &Principal) -> Result<Arc<Holding>> {
     if let Some(since) = since
         && propagation::is_under_way(txn, since)?
     {
-        return gather(txn, who, Some(since)).map(Arc::new);
+        return gather(cx, txn, who, Some(since)).map(Arc::new);
     }
-    cx.env.holdings.0.get(txn, (cx.cloud.id, who.object_id), || gather(txn, who, None))
+    cx.env.holdings.0.get(txn, (cx.cloud.id, who.object_id), || gather(cx, txn, who, None))
 }
 
-fn gather(txn: &Txn, who: &Principal, since: Option<Timestamp>) -> Result<Holding> {
+fn gather(cx: &Cx, txn: &Txn, who: &Principal, since: Option<Timestamp>) -> Result<Holding> {
     let who = Who::new(who.object_id, groups::of(txn, who.object_id)?);
     let mut stored = Vec::new();
     let mut cosmos = Vec::new();
@@ -75,7 +75,7 @@ fn gather(txn: &Txn, who: &Principal, since: Option<Timestamp>) -> Result<Holdin
         all.extend(assignments::evaluable(txn, assignment)?);
     }
     let denies = denials::concerning(txn, who.ids())?;
-    let hierarchy = Arc::new(Hierarchy::default());
+    let hierarchy = Arc::new(management_groups::hierarchy(txn, &cx.cloud.charter)?);
     let policy = Policy::new(all, denies, Arc::clone(&hierarchy));
     let cosmos = Policy::new(cosmos, Vec::new(), Arc::clone(&hierarchy));
     Ok(Holding { who, policy, cosmos, hierarchy })

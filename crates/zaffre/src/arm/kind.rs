@@ -94,6 +94,11 @@ pub struct Kind {
     /// Whether conditions may look at what a write's body or what is stored says: then what they do
     /// not know yet does not refuse it at once, and the kind's own functions ask again (`Edit::confirm`).
     pub confirms: bool,
+    /// Whether whoever has a name may ask for a PUT, of which the kind's own functions then demand what it
+    /// takes: anybody may make a management group.
+    pub anyone_may_put: bool,
+    /// Whether a PUT may come without a body: its path says all.
+    pub bare_put: bool,
 }
 
 /// Where resources of a kind live.
@@ -516,6 +521,8 @@ impl Kind {
             links: &[],
             own: None,
             confirms: false,
+            anyone_may_put: false,
+            bare_put: false,
         }
     }
 

@@ -14,8 +14,7 @@
 //!
 //! `deployments/` carries templates out, through `inside.rs`: the same steps, without a socket.
 //!
-//! Moves, management groups and the activity log are not here yet; what would reach them is refused by
-//! name.
+//! Moves and the activity log are not here yet; what would reach them is refused by name.
 
 mod answer;
 pub mod codes;

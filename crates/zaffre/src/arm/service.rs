@@ -147,6 +147,9 @@ impl Service for Arm {
     fn requires(&self, _cx: &Cx, op: &Op, found: &Found, caller: &Caller) -> Requirement {
         let to = |action: String, on: &ResourceId| Requirement::to(Action::from(action), on, Plane::Control);
         match &op.what {
+            What::One { of, .. } if of.kind.anyone_may_put && op.method == Method::PUT => {
+                Requirement::Access { all: Vec::new(), later: true }
+            }
             What::One { id, of } if of.kind.confirms && is_write(&op.method) => {
                 let access = Access::to(of.action(verb_of(&op.method)).into(), id.clone(), Plane::Control);
                 let access = Access { attributes: Attributes::none().partial(), ..access };
@@ -333,6 +336,8 @@ impl Arm {
         let is_delete = op.method == Method::DELETE;
         let body = if is_delete {
             Value::Null
+        } else if of.kind.bare_put {
+            content::any(asked.content_type.as_deref(), body).await?
         } else {
             content::object(asked.content_type.as_deref(), body).await?
         };

@@ -44,7 +44,6 @@ static LATER: &[&str] = &[
     "Microsoft.Authorization/roleManagementPolicyAssignments",
     "Microsoft.Authorization/policySetDefinitions",
     "Microsoft.Authorization/policyAssignments",
-    "Microsoft.Management/managementGroups",
     "Microsoft.Insights/eventtypes",
 ];
 

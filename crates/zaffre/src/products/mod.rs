@@ -8,6 +8,7 @@ pub mod bearers;
 pub mod compute;
 pub mod cosmos;
 pub mod managed_identity;
+pub mod management;
 pub mod network;
 pub mod storage;
 
@@ -25,6 +26,7 @@ pub static PROVIDERS: &[&Provider] = &[
     &compute::PROVIDER,
     &cosmos::account::PROVIDER,
     &managed_identity::PROVIDER,
+    &management::PROVIDER,
     &network::PROVIDER,
     &storage::PROVIDER,
 ];
