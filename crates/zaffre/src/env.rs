@@ -11,7 +11,7 @@ use std::{
 use azure::jwt::jwks::PublicKey;
 
 use crate::{
-    access::{Decisions, Holdings},
+    access::{Decisions, Holdings, RoleLimits},
     control::Running,
     directory::Tokens,
     front::ca::Authority,
@@ -64,6 +64,8 @@ pub struct Settings {
     pub arc_tokens: Option<PathBuf>,
     /// For how long role assignments that were changed are still what they were.
     pub role_propagation: Duration,
+    /// How many assignments and roles there may be.
+    pub role_limits: RoleLimits,
 }
 
 /// How often may be asked.

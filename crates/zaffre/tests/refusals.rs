@@ -78,9 +78,18 @@ fn of_function(world: &World, provider: &Provider, function: &Function) -> (Ask,
 /// Every operation, and whether being somebody is enough for it.
 fn every_operation(world: &World) -> Vec<(Ask, bool)> {
     let of = |provider: &&'static Provider| {
-        let kinds = provider.kinds.iter().flat_map(|kind| of_kind(world, provider, kind));
+        let kinds = provider.kinds.iter().flat_map(|kind| {
+            // Of a list that shows what its caller may see, the provider's function takes the place of the kind's.
+            let is_shown = |it: &Function| it.path == kind.name && it.method == On::Get;
+            let lists = format!("{}/{}?", home(world, provider, kind.place), kind.name);
+            let is_listed = provider.functions.iter().any(is_shown);
+            let is_open = move |ask: &Ask| {
+                (kind.anyone_may_put && ask.method == "PUT") || (is_listed && ask.target.starts_with(&lists))
+            };
+            of_kind(world, provider, kind).into_iter().map(move |ask| (ask.clone(), is_open(&ask)))
+        });
         let functions = provider.functions.iter().map(|it| of_function(world, provider, it));
-        kinds.map(|ask| (ask, false)).chain(functions).collect::<Vec<_>>()
+        kinds.chain(functions).collect::<Vec<_>>()
     };
     PROVIDERS.iter().flat_map(of).collect()
 }

@@ -162,6 +162,7 @@ async fn server(args: &Args, home: &Home) -> Result<Arc<Server>, StartError> {
         limits: args.limits.into(),
         arc_tokens: args.arc_tokens.clone(),
         role_propagation: Duration::from_secs(args.role_propagation),
+        ..Settings::default()
     };
     let (store, content) = match args.memory {
         true => (Store::in_memory(), Content::in_memory()),

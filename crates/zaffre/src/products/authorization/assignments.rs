@@ -9,13 +9,17 @@ use azure::{
     ids::{Guid, ObjectId, ResourceId},
     odata::{Filter, Value as Operand},
     principal::PrincipalKind,
-    roles::RoleDefinition,
+    rbac,
+    roles::{RoleDefinition, RoleKind},
 };
 use serde_json::{Value, json};
 
-use super::{definition_id, definitions::plain};
+use super::{definition_id, filter_of, guard, near};
 use crate::{
-    access::assignments::{self, RoleAssignment},
+    access::{
+        assignments::{self, RoleAssignment},
+        management_groups,
+    },
     arm::kind::{Edit, Look, Own, Written},
     directory,
     store::Txn,
@@ -34,16 +38,15 @@ azure::error_rows! {
     BAD_PRINCIPAL = 400 "InvalidPrincipalId" "The principal ID '{0}' is not valid. Principal ID must be a GUID.", "rbac.md §2; wording unverified";
     BAD_BODY = 400 "InvalidCreateRoleAssignmentRequest" "The request to create role assignment '{0}' is not valid. {1}", "general knowledge, unverified";
     BAD_CONDITION = 400 "InvalidRoleAssignmentCondition" "The given role assignment condition is invalid.", "documented: Troubleshoot Azure role assignment conditions; code unverified";
+    DATA_ABOVE_SUBSCRIPTIONS = 400 "InvalidRoleAssignmentScope" "A custom role with DataActions cannot be assigned at the management group scope.", "documented: custom-roles.md; code and wording unverified";
     LIMIT = 400 "RoleAssignmentLimitExceeded" "No more role assignments can be created (code: RoleAssignmentLimitExceeded).", "rbac.md §2; wording unverified";
     LAST_OWNER = 409 "LastRbacAdminAssignment" "Cannot delete the last RBAC admin assignment", "rbac.md §2; code unverified";
     BAD_FILTER = 400 "InvalidFilter" "The filter '{0}' is not supported. Supported filters are: atScope(), principalId eq '{value}' and assignedTo('{value}').", "unverified wording";
 }
 
-const MOST_IN_A_SUBSCRIPTION: usize = 4000;
 const ROLE_ATTRIBUTE: &str = "Microsoft.Authorization/roleAssignments:RoleDefinitionId";
 const PRINCIPAL_ATTRIBUTE: &str = "Microsoft.Authorization/roleAssignments:PrincipalId";
 const KIND_ATTRIBUTE: &str = "Microsoft.Authorization/roleAssignments:PrincipalType";
-const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 
 /// Until then, documents have no `principalType`; until the other, no condition and no description.
 static TYPED_SINCE: ApiVersion = ApiVersion::of("2018-09-01-preview");
@@ -90,34 +93,40 @@ fn shown(look: &Look<'_>, it: &RoleAssignment) -> Value {
     })
 }
 
-/// At the scope and above; below it too, unless `atScope()` says no.
+/// Those near the scope (`near`) that the filter wants.
 fn list(look: &Look<'_>) -> Result<Vec<Value>> {
-    let text = look.query.iter().find(|(name, _)| name.eq_ignore_ascii_case("$filter"));
-    let text = text.map(|(_, text)| text.as_str()).filter(|it| !it.trim().is_empty());
-    let filter = match text {
-        Some(text) => Some(Filter::parse(text).map_err(|bad| BAD_FILTER.with([text]).because(bad))?),
-        None => None,
-    };
-    let at_scope = filter.as_ref().is_some_and(|it| it.call("atScope").is_some());
+    let filter = filter_of(look, &BAD_FILTER)?;
     let assigned_to = filter.as_ref().and_then(|it| it.call("assignedTo")).flatten().cloned();
-    let assigned_to = match assigned_to {
-        Some(Operand::Text(text)) => Some(ObjectId(text.parse().map_err(|_| BAD_PRINCIPAL.with([text]))?)),
-        _ => None,
-    };
     let all = match assigned_to {
-        Some(principal) => assignments::of(look.txn, principal)?,
+        Some(Operand::Text(text)) => reaching(look.txn, &text)?,
+        Some(_) => return Err(BAD_PRINCIPAL.with([""])),
         None => assignments::within(look.txn, &ResourceId::root())?,
     };
-    let near = |it: &RoleAssignment| it.scope.holds(look.id) || (!at_scope && look.id.holds(&it.scope));
-    let wanted =
-        |it: &&RoleAssignment| near(it) && filter.as_ref().is_none_or(|filter| is_wanted(filter, it));
+    let near = near(look, filter.as_ref())?;
+    let wanted = |it: &&RoleAssignment| {
+        near(&it.scope) && filter.as_ref().is_none_or(|filter| is_wanted(filter, it, look))
+    };
     Ok(all.iter().filter(wanted).map(|it| shown(look, it)).collect())
 }
 
-fn is_wanted(filter: &Filter, it: &RoleAssignment) -> bool {
+/// Those of a principal, and of the groups it is in (rbac.md §2).
+fn reaching(txn: &Txn, principal: &str) -> Result<Vec<RoleAssignment>> {
+    let principal = ObjectId(principal.parse().map_err(|_| BAD_PRINCIPAL.with([principal]))?);
+    let mut all = assignments::of(txn, principal)?;
+    for group in directory::groups::of(txn, principal)? {
+        all.extend(assignments::of(txn, group)?);
+    }
+    Ok(all)
+}
+
+fn is_wanted(filter: &Filter, it: &RoleAssignment, look: &Look<'_>) -> bool {
     filter.matches(&|path| match path {
         "principalid" | "properties/principalid" => vec![Operand::Text(it.principal.to_string())],
-        "roledefinitionid" | "properties/roledefinitionid" => vec![Operand::Text(it.role.to_string())],
+        // By its guid, or by its id as it is shown.
+        "roledefinitionid" | "properties/roledefinitionid" => {
+            let id = definition_id(&it.scope, look.cx.cloud.charter.subscription, it.role);
+            vec![Operand::Text(it.role.to_string()), Operand::Text(id.to_string())]
+        }
         _ => Vec::new(),
     })
 }
@@ -144,17 +153,16 @@ fn put(edit: &mut Edit<'_>) -> Result<Written> {
         debug_assert_eq!(known.name, name);
         return Err((&UPDATE_NOT_PERMITTED).into());
     }
-    // A custom role is not there where it cannot be given.
-    let is_assignable = |role: Arc<RoleDefinition>| role.assignable_scopes.iter().any(|it| it.holds(&scope));
-    if !assignments::role(edit.txn, request.role)?.is_some_and(is_assignable) {
-        return Err(ROLE_NOT_FOUND.with([request.role.simple()]));
+    let role = assignable(edit, request.role, &scope)?;
+    if rbac::group_of(&scope).is_some() && role.kind == RoleKind::Custom && has_data_actions(&role) {
+        return Err((&DATA_ABOVE_SUBSCRIPTIONS).into());
     }
     let kind = principal_kind(edit, &request)?;
     let twin = assignments::of(edit.txn, request.principal)?;
     if let Some(twin) = twin.iter().find(|it| it.name != name && is_same(it, &request, &scope)) {
         return Err(EXISTS.with([twin.name.simple()]));
     }
-    if known.is_none() && is_full(edit.txn, &scope)? {
+    if known.is_none() && is_full(edit, &scope)? {
         return Err((&LIMIT).into());
     }
     let assignment = assignment(edit, known.as_ref(), request, kind, (name, scope));
@@ -188,9 +196,28 @@ fn is_same(it: &RoleAssignment, request: &Request, scope: &ResourceId) -> bool {
     it.role == request.role && it.principal == request.principal && it.scope == *scope
 }
 
-fn is_full(txn: &Txn, scope: &ResourceId) -> Result<bool> {
-    match scope.subscription_root() {
-        Some(subscription) => Ok(assignments::within(txn, &subscription)?.len() >= MOST_IN_A_SUBSCRIPTION),
+/// The role, if it may be given at the scope: elsewhere a custom role is not there.
+fn assignable(edit: &Edit<'_>, role: Guid, scope: &ResourceId) -> Result<Arc<RoleDefinition>> {
+    let hierarchy = management_groups::hierarchy(edit.txn, &edit.cx.cloud.charter)?;
+    let is_here =
+        |role: &Arc<RoleDefinition>| role.assignable_scopes.iter().any(|it| hierarchy.holds(it, scope));
+    let found = assignments::role(edit.txn, role)?.filter(is_here);
+    found.ok_or_else(|| ROLE_NOT_FOUND.with([role.simple()]))
+}
+
+fn has_data_actions(role: &RoleDefinition) -> bool {
+    role.permissions.iter().any(|permission| !permission.data_actions.is_empty())
+}
+
+fn is_full(edit: &Edit<'_>, scope: &ResourceId) -> Result<bool> {
+    let limits = &edit.cx.env.settings.role_limits;
+    let counted = match (scope.subscription_root(), rbac::group_of(scope)) {
+        (Some(subscription), _) => Some((subscription, limits.assignments_in_a_subscription)),
+        (None, Some(group)) => Some((group, limits.assignments_in_a_management_group)),
+        (None, None) => None,
+    };
+    match counted {
+        Some((place, most)) => Ok(assignments::within(edit.txn, &place)?.len() >= most),
         None => Ok(false),
     }
 }
@@ -274,19 +301,9 @@ fn delete(edit: &mut Edit<'_>) -> Result<Option<Value>> {
         return Ok(None);
     };
     edit.confirm(stored_about(&was))?;
-    if is_last_owner(edit.txn, &was)? {
+    if guard::leaves_nobody(edit, &was)? {
         return Err((&LAST_OWNER).into());
     }
     assignments::delete(edit.txn, edit.id, edit.cx.now)?;
     Ok(Some(shown(&edit.look(), &was)))
-}
-
-/// Nobody locks everybody out of a subscription.
-fn is_last_owner(txn: &Txn, it: &RoleAssignment) -> Result<bool> {
-    let is_owner = |it: &RoleAssignment| plain(OWNER) == it.role.simple() && it.scope.segments().count() == 2;
-    if !is_owner(it) {
-        return Ok(false);
-    }
-    let others = assignments::within(txn, &it.scope)?;
-    Ok(!others.iter().any(|other| other.id != it.id && is_owner(other) && other.scope == it.scope))
 }

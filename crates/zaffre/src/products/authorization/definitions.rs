@@ -7,13 +7,14 @@ use azure::{
     error::{Error, Result},
     ids::{Guid, ResourceId},
     odata::{Filter, Value as Operand},
+    rbac,
     roles::{self, Permission, RoleDefinition, RoleKind},
 };
 use serde_json::{Value, json};
 
-use super::definition_id;
+use super::{definition_id, filter_of};
 use crate::{
-    access::assignments,
+    access::{assignments, management_groups},
     arm::kind::{Edit, Look, Own, Written},
     store::Txn,
 };
@@ -25,6 +26,9 @@ azure::error_rows! {
     BAD_SCOPE = 400 "LinkedInvalidPropertyId" "Property id '{0}' at path 'properties.assignableScopes' is invalid. Expect fully qualified resource Id that start with '/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'.", "general knowledge, unverified";
     SAME_NAME = 409 "RoleDefinitionWithSameNameExists" "A custom role with the same name already exists in this directory. Use a different name.", "rbac.md §1; wording unverified";
     BUILT_IN = 400 "InvalidRoleDefinitionOperation" "The built-in role '{0}' cannot be changed or deleted.", "unverified";
+    LIMIT = 400 "RoleDefinitionLimitExceeded" "Role definition limit exceeded. No more role definitions can be created (code: RoleDefinitionLimitExceeded).", "documented: troubleshoot-limits.md; status unverified";
+    MANY_GROUPS = 400 "InvalidRoleDefinition" "A custom role can have only one management group in its assignable scopes.", "documented: custom-roles.md; code and wording unverified";
+    BAD_ACTION = 400 "InvalidActionOrNotAction" "'{0}' does not match any of the actions supported by the providers.", "general knowledge; only what can be no action is refused here";
     HAS_ASSIGNMENTS = 400 "RoleDefinitionHasAssignments" "There are existing role assignments referencing role (code: RoleDefinitionHasAssignments).", "rbac.md §1; wording unverified";
     BAD_FILTER = 400 "InvalidFilter" "The filter '{0}' is not supported.", "unverified";
 }
@@ -55,14 +59,12 @@ fn get(look: &Look<'_>) -> Result<Option<Value>> {
 
 /// Those that can be given at the scope: all that are built in, and custom ones by their scopes.
 fn list(look: &Look<'_>) -> Result<Vec<Value>> {
-    let text = look.query.iter().find(|(name, _)| name.eq_ignore_ascii_case("$filter"));
-    let filter = match text.map(|(_, text)| text.as_str()).filter(|it| !it.trim().is_empty()) {
-        Some(text) => Some(Filter::parse(text).map_err(|bad| BAD_FILTER.with([text]).because(bad))?),
-        None => None,
-    };
+    let filter = filter_of(look, &BAD_FILTER)?;
     let below = filter.as_ref().is_some_and(|it| it.call("atScopeAndBelow").is_some());
+    let hierarchy = management_groups::hierarchy(look.txn, &look.cx.cloud.charter)?;
     let custom = assignments::custom_roles(look.txn)?.into_iter().map(Arc::new);
-    let at = |scope: &ResourceId| scope.holds(look.id) || (below && look.id.holds(scope));
+    let at =
+        |scope: &ResourceId| hierarchy.holds(scope, look.id) || (below && hierarchy.holds(look.id, scope));
     let custom = custom.filter(|role| look.id.is_root() || role.assignable_scopes.iter().any(at));
     let wanted = |role: &Arc<RoleDefinition>| filter.as_ref().is_none_or(|it| is_wanted(it, role));
     Ok(roles::all().chain(custom).filter(wanted).map(|role| shown(look, look.id, &role)).collect())
@@ -117,6 +119,10 @@ fn put(edit: &mut Edit<'_>) -> Result<Written> {
     if let Some(built_in) = roles::by_id(role.id) {
         return Err(BUILT_IN.with([built_in.name.clone()]));
     }
+    let groups = role.assignable_scopes.iter().filter(|scope| rbac::group_of(scope).is_some());
+    if groups.count() > 1 {
+        return Err((&MANY_GROUPS).into());
+    }
     for scope in &role.assignable_scopes {
         edit.demand("Microsoft.Authorization/roleDefinitions/write", scope)?;
     }
@@ -125,6 +131,9 @@ fn put(edit: &mut Edit<'_>) -> Result<Written> {
         return Err((&SAME_NAME).into());
     }
     let is_new = assignments::role(edit.txn, role.id)?.is_none();
+    if is_new && assignments::custom_roles(edit.txn)?.len() >= edit.cx.env.settings.role_limits.custom_roles {
+        return Err((&LIMIT).into());
+    }
     assignments::put_custom_role(edit.txn, &role)?;
     Ok(Written { is_new, body: shown(&edit.look(), &edit.id.extended(), &role) })
 }
@@ -158,7 +167,24 @@ fn read_permission(value: &Value) -> Result<Permission> {
     let Value::Object(members) = value else { return Err(BAD_BODY.with(["a permission is no object"])) };
     let members = members.iter().filter(|(_, value)| !value.is_null());
     let members: Value = members.map(|(name, value)| (name.clone(), value.clone())).collect();
-    serde_json::from_value(members).map_err(|cause| BAD_BODY.with([cause.to_string()]))
+    let permission: Permission =
+        serde_json::from_value(members).map_err(|cause| BAD_BODY.with([cause.to_string()]))?;
+    let lists = [
+        &permission.actions,
+        &permission.not_actions,
+        &permission.data_actions,
+        &permission.not_data_actions,
+    ];
+    if let Some(stranger) = lists.into_iter().flatten().find(|pattern| !may_name_actions(pattern.as_str())) {
+        return Err(BAD_ACTION.with([stranger.as_str()]));
+    }
+    Ok(permission)
+}
+
+/// `*`, or a path in which `*` may stand anywhere.
+fn may_name_actions(pattern: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "*/._-".contains(c);
+    pattern.chars().all(is_allowed) && (pattern == "*" || pattern.contains('/'))
 }
 
 /// A subscription, a group or a management group: not the root, and no wildcard.

@@ -8,6 +8,7 @@ use azure::{
 };
 use serde_json::{Value, json};
 
+use super::{filter_of, near};
 use crate::{
     access::denials::{self, Denial},
     arm::kind::{Edit, Look, Own, Written},
@@ -49,16 +50,11 @@ fn delete(edit: &mut Edit<'_>) -> Result<Option<Value>> {
     }
 }
 
-/// At the scope and above; below it too, unless `atScope()` says no.
+/// Those near the scope (`near`) that the filter wants.
 fn list(look: &Look<'_>) -> Result<Vec<Value>> {
-    let text = look.query.iter().find(|(name, _)| name.eq_ignore_ascii_case("$filter"));
-    let filter = match text.map(|(_, text)| text.as_str()).filter(|it| !it.trim().is_empty()) {
-        Some(text) => Some(Filter::parse(text).map_err(|bad| BAD_FILTER.with([text]).because(bad))?),
-        None => None,
-    };
-    let at_scope = filter.as_ref().is_some_and(|it| it.call("atScope").is_some());
-    let near = |it: &Denial| it.scope.holds(look.id) || (!at_scope && look.id.holds(&it.scope));
-    let wanted = |it: &&Denial| near(it) && filter.as_ref().is_none_or(|filter| is_wanted(filter, it));
+    let filter = filter_of(look, &BAD_FILTER)?;
+    let near = near(look, filter.as_ref())?;
+    let wanted = |it: &&Denial| near(&it.scope) && filter.as_ref().is_none_or(|filter| is_wanted(filter, it));
     Ok(denials::all(look.txn)?.iter().filter(wanted).map(shown).collect())
 }
 

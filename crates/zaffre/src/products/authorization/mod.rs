@@ -7,20 +7,30 @@
 //! - `assignments.rs`: roles given to principals, with every rule of giving them.
 //! - `denials.rs`: deny assignments, which are only shown.
 //! - `locks.rs`: what keeps resources as they are.
-//! - `permissions.rs`: what the caller itself may do at a scope.
+//! - `guard.rs`: that somebody is left who may give roles.
+//! - `permissions.rs`: what the caller itself may do at a scope; `check.rs`: what anybody may.
+//! - `elevate.rs`: how an administrator of the directory gets to the root scope.
 
 mod assignments;
+mod check;
 mod definitions;
 mod denials;
+mod elevate;
+mod guard;
 mod locks;
 mod permissions;
 
 use azure::{
     api_version::ApiVersion,
+    error::{Result, Row},
     ids::{ResourceId, SubscriptionId},
+    odata::Filter,
 };
 
-use crate::arm::kind::{At, Function, Kind, Located, On, Provider, Run};
+use crate::{
+    access::management_groups,
+    arm::kind::{At, Function, Kind, Located, Look, On, Provider, Run},
+};
 
 const fn v(text: &'static str) -> ApiVersion {
     ApiVersion::of(text)
@@ -56,15 +66,63 @@ static KINDS: [Kind; 4] = [
 pub static PROVIDER: Provider = Provider {
     namespace: "Microsoft.Authorization",
     kinds: &KINDS,
-    functions: &[Function {
-        path: "permissions",
-        at: At::Anywhere,
-        method: On::Get,
-        action: "",
-        versions: &DEFINITION_VERSIONS,
-        run: Run::Read(permissions::list),
-    }],
+    functions: &[
+        Function {
+            path: "permissions",
+            at: At::Anywhere,
+            method: On::Get,
+            action: "",
+            versions: &DEFINITION_VERSIONS,
+            run: Run::Read(permissions::list),
+        },
+        Function {
+            path: "checkAccess",
+            at: At::Anywhere,
+            method: On::Post,
+            action: "Microsoft.Authorization/roleAssignments/read",
+            versions: &CHECK_VERSIONS,
+            run: Run::Read(check::access),
+        },
+        Function {
+            path: "elevateAccess",
+            at: At::Tenant,
+            method: On::Post,
+            action: "",
+            versions: &ELEVATION_VERSIONS,
+            run: Run::Txn(elevate::elevate),
+        },
+    ],
 };
+
+/// Global Administrator - Elevate Access.
+static ELEVATION_VERSIONS: [ApiVersion; 3] = [v("2015-07-01"), v("2016-07-01"), v("2017-05-01")];
+static CHECK_VERSIONS: [ApiVersion; 2] = [v("2018-09-01-preview"), v("2022-04-01")];
+
+/// The `$filter` of a list, read.
+fn filter_of(look: &Look<'_>, bad_filter: &'static Row) -> Result<Option<Filter>> {
+    let text = look.query.iter().find(|(name, _)| name.eq_ignore_ascii_case("$filter"));
+    match text.map(|(_, text)| text.as_str()).filter(|it| !it.trim().is_empty()) {
+        Some(text) => match Filter::parse(text) {
+            Ok(filter) => Ok(Some(filter)),
+            Err(bad) => Err(bad_filter.with([text]).because(bad)),
+        },
+        None => Ok(None),
+    }
+}
+
+/// Which scopes a list at a scope tells of: those at it and above it, and those below unless the filter says
+/// `atScope()`; with `atScopeAndBelow()` those at it and below (rbac.md §2).
+fn near<'l>(look: &'l Look<'_>, filter: Option<&Filter>) -> Result<impl Fn(&ResourceId) -> bool + use<'l>> {
+    let says = |function: &str| filter.is_some_and(|it| it.call(function).is_some());
+    let (with_above, with_below) = (!says("atScopeAndBelow"), !says("atScope"));
+    let hierarchy = management_groups::hierarchy(look.txn, &look.cx.cloud.charter)?;
+    let at = look.id;
+    Ok(move |scope: &ResourceId| {
+        scope == at
+            || (with_above && hierarchy.holds(scope, at))
+            || (with_below && hierarchy.holds(at, scope))
+    })
+}
 
 /// A definition's id, wherever it was asked for: always the subscription's (rbac.md §1). az compares
 /// it to the letter with what assignments name.
@@ -75,3 +133,6 @@ fn definition_id(scope: &ResourceId, subscription: SubscriptionId, role: azure::
     };
     at.provider("Microsoft.Authorization", "roleDefinitions", &role.to_string())
 }
+
+#[cfg(test)]
+mod tests;

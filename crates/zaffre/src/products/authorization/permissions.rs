@@ -4,7 +4,7 @@ use azure::{error::Result, roles::Permission};
 use serde_json::{Value, json};
 
 use crate::{
-    access::assignments,
+    access::{assignments, management_groups},
     arm::kind::{Answer, Call},
     directory::groups,
     store::Txn,
@@ -13,6 +13,7 @@ use crate::{
 /// One object a permission of each role that reaches the scope.
 pub(super) fn list(call: &Call<'_, &Txn>) -> Result<Answer> {
     let scope = call.id;
+    let hierarchy = management_groups::hierarchy(call.txn, &call.cx.cloud.charter)?;
     let mut value = Vec::new();
     let mut ids = Vec::new();
     if let Some(who) = call.permit.caller().principal() {
@@ -21,7 +22,7 @@ pub(super) fn list(call: &Call<'_, &Txn>) -> Result<Answer> {
     }
     for id in ids {
         for assignment in assignments::of(call.txn, id)? {
-            if !assignment.scope.holds(scope) {
+            if !hierarchy.holds(&assignment.scope, scope) {
                 continue;
             }
             let role = assignments::role(call.txn, assignment.role)?;
