@@ -10,7 +10,10 @@ use azure::{
     action::{Action, Pattern},
     conditions::{Attributes, Condition},
     ids::{Guid, ObjectId, ResourceId},
-    rbac::{Access, Assignment, DenyAssignment, EVERYONE, Plane, Policy, Reasons, Silent, Who, evaluate},
+    rbac::{
+        Access, Assignment, DenyAssignment, EVERYONE, Hierarchy, Plane, Policy, Reasons, Silent, Who,
+        evaluate,
+    },
     roles::{Permission, RoleDefinition, RoleKind},
 };
 use proptest::{
@@ -39,6 +42,17 @@ struct Attempt {
     k: Option<&'static str>,
 }
 
+/// Which group stands right above what, in trees small enough to be seen at once.
+type Pairs = &'static [(&'static str, &'static str)];
+
+const A: &str = "/providers/Microsoft.Management/managementGroups/a";
+const B: &str = "/providers/Microsoft.Management/managementGroups/b";
+const TREES: [Pairs; 3] = [&[], &[("/subscriptions/s", A), (B, A)], &[("/subscriptions/s", B), (B, A)]];
+
+fn hierarchy(tree: Pairs) -> Arc<Hierarchy> {
+    Arc::new(Hierarchy::new(tree.iter().map(|(child, parent)| (id(child), id(parent)))))
+}
+
 fn says(condition: Option<&Condition>, action: &Action, attempt: &Attempt) -> Option<bool> {
     let Some(condition) = condition else { return Some(true) };
     let known = CONDITIONS.iter().find(|(text, _)| *text == condition.as_str()).expect("one of the list");
@@ -53,14 +67,23 @@ fn object(number: u8) -> ObjectId {
     ObjectId(Guid([number; 16]))
 }
 
-fn allowed_naively(policy: &Policy, who: &(u8, Vec<u8>), attempt: &Attempt) -> bool {
+fn lies_within(scope: &ResourceId, target: &ResourceId) -> bool {
+    let parts = |id: &ResourceId| id.segments().map(str::to_lowercase).collect::<Vec<_>>();
+    parts(target).starts_with(&parts(scope))
+}
+
+/// By the path, or by way of what stands above something that the target lies in.
+fn is_above(scope: &ResourceId, target: &ResourceId, tree: Pairs) -> bool {
+    let mut pairs = tree.iter().filter(|(child, _)| lies_within(&id(child), target));
+    lies_within(scope, target) || pairs.any(|(_, parent)| is_above(scope, &id(parent), tree))
+}
+
+fn allowed_naively(policy: &Policy, who: &(u8, Vec<u8>), attempt: &Attempt, tree: Pairs) -> bool {
     let access = &attempt.access;
     let mine = |id: &ObjectId| *id == object(who.0) || who.1.iter().any(|group| object(*group) == *id);
-    let within = |scope: &ResourceId| {
-        let scope: Vec<String> = scope.segments().map(str::to_lowercase).collect();
-        let target: Vec<String> = access.on.segments().map(str::to_lowercase).collect();
-        target.starts_with(&scope)
-    };
+    let within = |scope: &ResourceId| is_above(scope, &access.on, tree);
+    let reaches =
+        |scope: &ResourceId| within(scope) || (access.or_within && is_above(&access.on, scope, tree));
     let names = |permission: &Permission, action: &Action| {
         let (yes, no) = match access.plane {
             Plane::Control => (&permission.actions, &permission.not_actions),
@@ -83,7 +106,7 @@ fn allowed_naively(policy: &Policy, who: &(u8, Vec<u8>), attempt: &Attempt) -> b
             let yes = |condition| says(condition, action, attempt) == Some(true);
             yes(assignment.condition.as_ref())
                 && mine(&assignment.principal)
-                && within(&assignment.scope)
+                && reaches(&assignment.scope)
                 && assignment
                     .role
                     .permissions
@@ -97,6 +120,8 @@ fn allowed_naively(policy: &Policy, who: &(u8, Vec<u8>), attempt: &Attempt) -> b
 fn scopes() -> impl Strategy<Value = ResourceId> {
     prop_oneof![
         Just("/"),
+        Just(A),
+        Just(B),
         Just("/subscriptions/s"),
         Just("/Subscriptions/S/resourceGroups/g"),
         Just("/subscriptions/s/resourceGroups/g2"),
@@ -179,13 +204,14 @@ fn attempts() -> impl Strategy<Value = Attempt> {
     let action = prop::sample::select(vec!["a/read", "A/Write", "b/read", "b/x/read"]).prop_map(Action::from);
     let plane = prop::sample::select(vec![Plane::Control, Plane::Data]);
     let k = prop::sample::select(vec![None, Some("v"), Some("vw"), Some("w")]);
-    (prop::collection::vec(action, 0..3), scopes(), plane, k).prop_map(|(any, on, plane, k)| {
+    let parts = (prop::collection::vec(action, 0..3), scopes(), any::<bool>(), plane, k);
+    parts.prop_map(|(any, on, or_within, plane, k)| {
         let attributes = Attributes::none();
         let attributes = match k {
             Some(k) => attributes.resource("k", k),
             None => attributes,
         };
-        Attempt { access: Access { attributes, ..Access::any(any, on, plane) }, k }
+        Attempt { access: Access { attributes, or_within, ..Access::any(any, on, plane) }, k }
     })
 }
 
@@ -205,16 +231,17 @@ fn both_evaluators_agree_and_listening_changes_nothing() {
     let config = Config { failure_persistence: None, ..config };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
     let groups = prop::collection::vec(2..4u8, 0..2);
-    let outcome =
-        runner.run(&(assignments(), denies(), attempts(), groups), |(all, denies, attempt, groups)| {
-            let (policy, naive) = (Policy::new(all, denies, Arc::default()), (1, groups));
-            let who = Who::new(object(1), naive.1.iter().copied().map(object));
-            let decision = evaluate(&policy, &who, &attempt.access, &mut Silent);
-            let listened = evaluate(&policy, &who, &attempt.access, &mut Reasons::default());
-            prop_assert!(decision.allowed() == allowed_naively(&policy, &naive, &attempt), "they disagree");
-            prop_assert!(decision == listened, "listening changed the decision");
-            Ok(())
-        });
+    let trees = prop::sample::select(TREES.to_vec());
+    let drawn = (assignments(), denies(), attempts(), groups, trees);
+    let outcome = runner.run(&drawn, |(all, denies, attempt, groups, tree)| {
+        let (policy, naive) = (Policy::new(all, denies, hierarchy(tree)), (1, groups));
+        let who = Who::new(object(1), naive.1.iter().copied().map(object));
+        let decision = evaluate(&policy, &who, &attempt.access, &mut Silent);
+        let listened = evaluate(&policy, &who, &attempt.access, &mut Reasons::default());
+        prop_assert!(decision.allowed() == allowed_naively(&policy, &naive, &attempt, tree), "they disagree");
+        prop_assert!(decision == listened, "listening changed the decision");
+        Ok(())
+    });
     println!("cases {cases} disagree {}", u8::from(outcome.is_err()));
     outcome.expect("both agree");
 }
