@@ -115,7 +115,7 @@ impl Service for Arm {
         let bad = |why: String| codes::INVALID_PATH.with([parts.raw_path.clone(), why]);
         let path = parts.path.as_deref().ok_or_else(|| bad("it is not UTF-8".to_owned()))?;
         let id = ResourceId::parse(path).map_err(|why| bad(why.to_string()))?;
-        let id = self.types.spelled(&id);
+        let id = self.types.spelled(&deployments::addressed(id));
         let what = path::read(&self.types, &parts.method, &id)?;
         let asked = Asked {
             version: version_of(&what, &requested)?,

@@ -38,7 +38,7 @@ use self::{
 };
 use super::{
     Arm, codes, content,
-    kind::{Answer, At, Call, Edit, Function, Kind, Look, On, Own, Run, Verb, Written},
+    kind::{Answer, Answers, At, Call, Edit, Function, Kind, Look, On, Own, Run, Verb, Written},
     locked, polls,
     service::{Asked, rendered},
     types::Type,
@@ -91,6 +91,19 @@ const WHAT_IF: &str = "whatIf";
 /// Whether a deployment is what the type is.
 pub(super) fn is(of: &Type) -> bool {
     of.name == NAME
+}
+
+/// A group's deployments have an older address, without a provider, under which the operations of one are
+/// asked for to this day: `.../resourceGroups/{group}/deployments/{name}/operations`.
+pub(super) fn addressed(id: ResourceId) -> ResourceId {
+    let segments: Vec<&str> = id.segments().collect();
+    let is_old = segments.get(4).is_some_and(|it| it.eq_ignore_ascii_case("deployments"))
+        && id.ancestor(4).resource_group().is_some();
+    if !is_old {
+        return id;
+    }
+    let whole = format!("{}/providers/Microsoft.Resources/{}", id.ancestor(4), segments[4..].join("/"));
+    ResourceId::parse(&whole).unwrap_or(id)
 }
 
 /// Whether the verb judges a deployment that need not be there.
@@ -364,7 +377,12 @@ pub(super) async fn judged(
 
 /// The kind's row.
 pub(super) const fn kind(versions: &'static [azure::api_version::ApiVersion]) -> Kind {
-    Kind { actions: VERBS, ..Kind::extension("deployments", versions, &OWN) }
+    // DELETE is followed by its 202: `az` takes no 200 (its SDK, deployments.begin_delete).
+    Kind {
+        actions: VERBS,
+        answers: Answers::CreatedThenAsync,
+        ..Kind::extension("deployments", versions, &OWN)
+    }
 }
 
 impl Arm {
