@@ -7,6 +7,7 @@
 //! What the compiler or clippy can see is left to them; these are the rules they have no words for.
 
 mod files;
+mod refusal_rows;
 mod rust;
 mod secrets;
 mod text;

@@ -17,11 +17,6 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    #[cfg(test)]
-    pub(super) fn row(&self) -> &Row {
-        &self.row
-    }
-
     pub(super) fn with<const N: usize>(&'static self, args: [impl Into<String>; N]) -> Error {
         self.row.with(args)
     }
@@ -99,9 +94,6 @@ refusals! {
         "entra.md §4; the message as quoted by users";
     RESOURCE_OVER_V2 = 400 "invalid_request" "AADSTS901002"
         "The 'resource' request parameter is not supported.", "reference-error-codes";
-    DEFAULT_AND_MORE = 400 "invalid_scope" "AADSTS70011"
-        "The provided value for the input parameter 'scope' isn't valid. The scope {0} isn't valid.",
-        "entra.md §4; Azure adds: .default scope can't be combined with resource-specific scopes";
     NO_SUCH_SCOPE = 400 "invalid_client" "AADSTS650053"
         "The application '{0}' asked for scope '{1}' that doesn't exist on the resource '{2}'. Contact the app vendor.",
         "reference-error-codes; recorded in Power Query's help on SAP OData; the word unverified";
@@ -179,7 +171,7 @@ refusals! {
         "entra.md §4; the message as quoted by users";
     PENDING = 400 "authorization_pending" "AADSTS70016"
         "OAuth 2.0 device flow error. Authorization is pending. Continue polling.", "entra.md §3.3";
-    DECLINED = 400 "authorization_declined" "AuthorizationDeclined"
+    DECLINED = 400 "authorization_declined" "authorization_declined"
         "The end user denied the authorization request.", "entra.md §3.3; without a number";
     WRONG_DEVICE_CODE = 400 "bad_verification_code" "AADSTS70018"
         "The provided value for the input parameter 'device_code' is not valid.", "entra.md §4; the message unverified";

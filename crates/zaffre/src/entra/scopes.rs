@@ -120,7 +120,7 @@ pub(super) fn of_user(scope: &str) -> Result<Asked> {
         }
     }
     if asked.is_default && !asked.names.is_empty() {
-        return Err(codes::DEFAULT_AND_MORE.with([scope]));
+        return Err(codes::INVALID_SCOPE.with([scope]));
     }
     let has = |word: &str| asked.words.iter().any(|it| it == word);
     (asked.with_id_token, asked.with_refresh_token) = (has("openid"), has("offline_access"));
