@@ -167,12 +167,7 @@ fn definitions(stage: &Stage, contributor: &Auth, delegate: &Auth) -> Vec<Attack
             &put(READER, &role("Reader", &group), &admin),
             (400, "InvalidRoleDefinitionOperation"),
         ),
-        Attack::new(
-            stage,
-            "Contributor elevates itself",
-            &elevate.by(contributor.clone()),
-            (501, "NotImplemented"),
-        ),
+        Attack::new(stage, "Contributor elevates itself", &elevate.by(contributor.clone()), refused),
     ]
 }
 
