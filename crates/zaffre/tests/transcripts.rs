@@ -24,7 +24,8 @@
 //! - `@clock +SECONDS`: the cloud's clock moves, after the token was made;
 //! - `@set NAME = /json/pointer`: keeps a value of the answer as `{{NAME}}`; `header:location` is one too;
 //! - `@show /json/pointer`: prints that part of the answer alone;
-//! - `@door blob | cosmos | extension | metadata VM VMID`: another entrance than the host's name.
+//! - `@host KIND RESOURCE`: a door of `zaffre env --host-kind` is opened, whose address is `{{endpoint}}` and whose secret `{{secret}}`;
+//! - `@door blob | cosmos | hosts | extension | metadata VM VMID`: another entrance than the host's name.
 //!
 //! `{{tenant}}`, `{{subscription}}`, `{{client_id}}`, `{{client_secret}}` and `{{admin}}` are the cloud's own,
 //! `{{emulator_key}}` is the drop-in port's.

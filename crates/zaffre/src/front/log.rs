@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     access::Caller,
     cloud::Clock,
-    door::From,
+    door::{Entrance, From},
     env::{Env, LogFormat},
     service::{Cx, Parts, Reply},
 };
@@ -26,13 +26,21 @@ pub(super) struct Record {
     cause: Option<String>,
 }
 
+/// Without what opens a host's door, which stands behind its kind.
+fn path(parts: &Parts) -> &str {
+    match parts.door.entrance {
+        Entrance::Hosts => parts.raw_path.split_inclusive('/').nth(1).unwrap_or_default(),
+        _ => &parts.raw_path,
+    }
+}
+
 impl Record {
     #[expect(clippy::disallowed_methods, reason = "how long a request took is for the log alone")]
     pub(super) fn begin(service: &'static str, _cx: &Cx, parts: &Parts) -> Self {
         Record {
             began: Instant::now(),
             service,
-            line: format!("{} {}{}", parts.method, parts.authority, parts.raw_path),
+            line: format!("{} {}{}", parts.method, parts.authority, path(parts)),
             operation: None,
             caller: None,
             code: None,

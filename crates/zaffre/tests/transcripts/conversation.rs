@@ -1,6 +1,6 @@
 //! Holding a conversation with a fresh cloud, and writing it down.
 
-use std::{collections::HashMap, fmt::Write as _, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt::Write as _, path::PathBuf, sync::Arc, time::Duration};
 
 use azure::{
     cosmos_key,
@@ -15,6 +15,7 @@ use serde_json::Value;
 use zaffre::{
     Server,
     cloud::CloudId,
+    control::{Run, Running},
     directory::{self, founding, mint::Subject},
     door::{Door, Entrance},
     keys,
@@ -138,6 +139,8 @@ impl Conversation {
                 ["clock", moved] => self.move_clock(moved),
                 ["set", name, "=", pointer] => sets.push(((*name).to_owned(), (*pointer).to_owned())),
                 ["show", pointer] => shows = Some((*pointer).to_owned()),
+                ["host", kind, whom] => self.open_host(kind, whom).await,
+                ["door", "hosts"] => door = Door::at(CloudId::DEFAULT, Entrance::Hosts),
                 ["door", "blob"] => door = Door::at(CloudId::DEFAULT, Entrance::Blob),
                 ["door", "cosmos"] => door = Door::at(CloudId::DEFAULT, Entrance::Cosmos),
                 ["door", "metadata", vm, vm_id] => {
@@ -192,6 +195,39 @@ impl Conversation {
         let key = text::base64_decode(key).expect("a key is base64");
         let signature = text::base64(keys::hmac_sha256(&key, payload.as_bytes()));
         (date, text::percent_encode(&format!("type=master&ver=1.0&sig={signature}")))
+    }
+
+    /// What `zaffre env --host-kind KIND --as RESOURCE` sets, as variables of the conversation.
+    async fn open_host(&mut self, kind: &str, whom: &str) {
+        let at = |name: &str, address: &str| (name.to_owned(), address.parse().expect("an address"));
+        self.server.env.running.get_or_init(|| {
+            Running::new(Run {
+                pid: 1,
+                version: String::new(),
+                data: None,
+                control: PathBuf::new(),
+                ca: PathBuf::new(),
+                bundle: PathBuf::new(),
+                offline: true,
+                addresses: [at("proxy", "127.0.0.1:10080"), at("hosts", "127.0.0.1:10082")].into(),
+            })
+        });
+        let request = Request::get(format!("/env?host_kind={kind}&as={whom}")).header("host", "zaffre");
+        let request = request.body(Body::from(String::new())).expect("a request");
+        let response = self.server.send(Door::at(CloudId::DEFAULT, Entrance::Control), request).await;
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        let answer: Value = serde_json::from_slice(&body).expect("is JSON");
+        let set = |names: [&str; 2]| {
+            let all = answer["value"].as_array().into_iter().flatten();
+            let mut named = all.filter(|it| names.iter().any(|name| it["name"] == *name));
+            named.find_map(|it| it["value"].as_str()).map(str::to_owned)
+        };
+        let endpoint =
+            set(["IDENTITY_ENDPOINT", "MSI_ENDPOINT"]).unwrap_or_else(|| panic!("no door: {answer}"));
+        let path = endpoint.split_once("127.0.0.1:10082").expect("the listener's address").1;
+        self.variables.insert("endpoint".to_owned(), path.to_owned());
+        let secret = set(["IDENTITY_HEADER", "MSI_SECRET"]).unwrap_or_default();
+        self.variables.insert("secret".to_owned(), secret);
     }
 
     fn move_clock(&self, by: &str) {
