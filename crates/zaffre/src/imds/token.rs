@@ -48,7 +48,7 @@ pub(crate) enum Selector {
 
 /// A parameter's name, and what it selects by. `mi_res_id` is what older pages call `msi_res_id`
 /// (imds.md §2.1).
-type Selects = fn(String) -> Selector;
+pub(super) type Selects = fn(String) -> Selector;
 static SELECTORS: &[(&str, Selects)] = &[
     ("client_id", Selector::Client),
     ("object_id", Selector::Object),

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::super::token::Selector;
+use super::super::token::{Selector, Selects};
 
 /// How a kind of host is spoken to.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Dialect {
     pub(super) versions: &'static [&'static str],
     pub(super) method: Method,
     pub(super) wants: Wants,
-    pub(super) selectors: &'static [(&'static str, fn(String) -> Selector)],
+    pub(super) selectors: &'static [(&'static str, Selects)],
     pub(super) members: &'static [&'static str],
     pub(super) expires_on: ExpiresOn,
 }
