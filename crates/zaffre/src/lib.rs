@@ -21,6 +21,7 @@ pub mod imds;
 pub mod keys;
 pub mod products;
 pub mod resources;
+pub mod s3;
 pub mod service;
 pub mod store;
 pub mod tour;
@@ -89,9 +90,18 @@ impl Server {
     /// A server in memory whose default cloud has a set clock and seeded chance: what tests send
     /// requests to. All of a process share one signing key, since making one takes a while.
     pub async fn in_memory(seed: u64, now: Timestamp) -> Arc<Self> {
+        Server::in_memory_over(Store::in_memory(), Content::in_memory(), seed, now).await
+    }
+
+    /// The same over a store and bodies that the test has made.
+    pub(crate) async fn in_memory_over(
+        store: Store,
+        content: Content,
+        seed: u64,
+        now: Timestamp,
+    ) -> Arc<Self> {
         let settings = Settings { log: LogFormat::Off, ..Settings::default() };
-        let env =
-            Env::new(Store::in_memory(), Content::in_memory(), Keyring::shared(test_key(now)), settings);
+        let env = Env::new(store, content, Keyring::shared(test_key(now)), settings);
         let authority =
             Authority::in_memory(|| Clock::System.now()).expect("this machine makes certificates");
         let _ = env.authority.set(Arc::new(authority));

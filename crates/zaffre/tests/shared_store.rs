@@ -116,6 +116,55 @@ fn a_key_that_one_process_rotates_signs_in_the_other_too() {
 }
 
 #[test]
+fn a_cloud_on_a_database_is_backed_up_checked_and_brought_back_to_another() {
+    let Some(cluster) = postgres::shared() else { return };
+    let (from, to) = (cluster.fresh(), cluster.fresh());
+    let place = folder();
+    let at = |name: &str| place.path().join(name).display().to_string();
+    let said = |out: Output| {
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        (out.status.success(), text)
+    };
+    let mut up = process::Up::start(&["--store", &from, "--content", &at("bodies")]);
+    let before = credentials(&up.home);
+    let home = up.home.path().to_owned();
+    let (done, text) = said(process::run(&home, &["backup", &at("backup")]));
+    assert!(done && text.contains("is written"), "{text}");
+    let (done, text) = said(process::run(&home, &["store", "compact"]));
+    assert!(!done && text.contains("VACUUM"), "{text}");
+    up.signal(Signal::TERM);
+    let old = ["--store", &from, "--content", &at("bodies")];
+    let (done, text) = said(process::run(&home, &[&["backup", &at("backup")], &old[..]].concat()));
+    assert!(done && text.contains("is written"), "{text}");
+    let (done, text) = said(process::run(&home, &[&["fsck"], &old[..]].concat()));
+    assert!(done && text.contains(" 0 findings"), "{text}");
+
+    let new = ["--store", &to, "--content", &at("new bodies")];
+    let (one, two) = (folder(), folder());
+    let (done, text) = said(process::run(one.path(), &[&["restore", &at("backup")], &new[..]].concat()));
+    assert!(done && text.contains("is restored"), "{text}");
+    let (done, text) = said(process::run(two.path(), &[&["restore", &at("backup")], &new[..]].concat()));
+    assert!(!done && text.contains("holds a store already"), "{text}");
+    let again = process::Up::start(&new);
+    assert_eq!(credentials(&again.home), before);
+}
+
+#[test]
+fn a_database_that_has_another_ones_bodies_is_refused() {
+    let Some(cluster) = postgres::shared() else { return };
+    let bodies = folder();
+    let content = bodies.path().to_str().expect("text");
+    let _one = process::Up::start(&["--store", &cluster.fresh(), "--content", content]);
+    let out = process::run(
+        folder().path(),
+        &["up", "--port", "all=0", "--log", "off", "--store", &cluster.fresh(), "--content", content],
+    );
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(!out.status.success() && said.contains("are another store's"), "{said}");
+}
+
+#[test]
 fn a_process_that_keeps_bodies_elsewhere_is_refused() {
     let Some(cluster) = postgres::shared() else { return };
     let address = cluster.fresh();

@@ -1,10 +1,10 @@
 //! `zaffre backup DIR` and `zaffre restore DIR`: everything at one moment to another place, and back.
 //!
-//! A cloud that is up writes its backup itself and goes on; of one that is down the files are read here. What is in
+//! A cloud that is up writes its backup itself and goes on; of one that is down, and of a database, it is read here. What is in
 //! virtual machines' disks is not part of it: the machines are, and start afresh.
 
 use std::{
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -18,26 +18,25 @@ use super::{
     Outcome,
     client::{Client, refusal},
     home::Home,
+    places::Places,
     say,
 };
-use crate::{
-    StartError,
-    control::upkeep,
-    store::{Content, Store, backup},
-};
+use crate::{StartError, control::upkeep, store::backup};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Where the backup is, or is to be: one that is there is brought up to date
     dir: PathBuf,
+    #[command(flatten)]
+    places: Places,
 }
 
 pub(super) async fn write(args: Args, home: &Home) -> Outcome {
-    let dir = std::path::absolute(args.dir)?;
-    let summary = match home.lock() {
-        Ok(_lock) => write_of_files(home, &dir).await?,
+    let dir = std::path::absolute(&args.dir)?;
+    let summary = match Unused::of(home)? {
+        Some(_lock) => write_here(&args.places, home, &dir).await?,
         // A cloud is up.
-        Err(_) => ask(&Client::find(home)?, &dir).await?,
+        None => ask(&Client::find(home)?, &dir).await?,
     };
     say(&format!("{} is written: {}\n", dir.display(), words(&summary)))?;
     Ok(ExitCode::SUCCESS)
@@ -55,12 +54,25 @@ async fn ask(client: &Client<'_>, dir: &Path) -> Result<Value, StartError> {
     Err(refusal(&body).unwrap_or_else(|| format!("the cloud answered {status}")).into())
 }
 
-async fn write_of_files(home: &Home, dir: &Path) -> Result<Value, StartError> {
-    if !home.path().join("store").exists() {
+/// The hold on a data directory that no cloud has, or on none at all where there is no such directory.
+struct Unused {
+    _lock: Option<File>,
+}
+
+impl Unused {
+    fn of(home: &Home) -> Result<Option<Self>, StartError> {
+        if !home.path().exists() {
+            return Ok(Some(Unused { _lock: None }));
+        }
+        Ok(home.lock().ok().map(|lock| Unused { _lock: Some(lock) }))
+    }
+}
+
+async fn write_here(places: &Places, home: &Home, dir: &Path) -> Result<Value, StartError> {
+    if places.store.is_none() && !home.path().join("store").exists() {
         return Err(format!("there is no cloud in `{}` to back up", home.path().display()).into());
     }
-    let store = Store::open(&home.path().join("store"))?;
-    let content = Content::in_dir(&home.path().join("content"))?;
+    let (store, content) = places.open(home).await?;
     let summary = backup::write(&store, &content, dir).await?;
     upkeep::copy_folder(&home.path().join("ca"), &dir.join("ca"))?;
     store.close().await?;
@@ -70,8 +82,11 @@ async fn write_of_files(home: &Home, dir: &Path) -> Result<Value, StartError> {
 pub(super) async fn restore(args: Args, home: &Home) -> Outcome {
     home.make()?;
     let _lock = home.lock()?;
-    let (store, content) = (home.path().join("store"), home.path().join("content"));
-    let summary = backup::restore(&args.dir, &store, &content).await?;
+    let content = args.places.bodies(home, None)?;
+    let summary = match &args.places.store {
+        Some(url) => backup::restore_into_database(&args.dir, url, &content).await?,
+        None => backup::restore(&args.dir, &home.path().join("store"), &content).await?,
+    };
     // Clients trust the certificates that they were told of before.
     let ca = home.path().join("ca");
     let is_empty = fs::read_dir(&ca).map_or(true, |mut entries| entries.next().is_none());

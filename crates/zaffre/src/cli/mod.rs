@@ -15,6 +15,7 @@ mod fsck;
 mod guests;
 mod home;
 mod keys;
+mod places;
 mod status;
 mod store;
 mod tour;
@@ -103,7 +104,7 @@ fn run(command: Command, home: &Home) -> Outcome {
         Command::Explain(args) => asking(explain::run(args, home)),
         Command::Backup(args) => asking(backup::write(args, home)),
         Command::Restore(args) => asking(backup::restore(args, home)),
-        Command::Fsck(args) => fsck::run(&args, home),
+        Command::Fsck(args) => asking(fsck::run(args, home)),
         Command::Store(verb) => asking(store::run(verb, home)),
         Command::Keys(verb) => asking(keys::run(verb, home)),
         Command::Federation(verb) => asking(federation::run(verb, home)),

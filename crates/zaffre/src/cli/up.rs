@@ -20,11 +20,12 @@ use super::{
     Outcome,
     guests::{self, Guests},
     home::Home,
+    places::Places,
     say, status,
 };
 use crate::{
     Server, StartError,
-    cloud::{Chance, Clock},
+    cloud::Clock,
     control::{Run, Running},
     env::{Limits as Kept, LogFormat, Settings},
     front::{
@@ -32,7 +33,7 @@ use crate::{
         connection::{Front, Limits},
         listen::{self, Wish},
     },
-    store::{Content, Store, bodies},
+    store::{Content, Store},
 };
 
 #[derive(clap::Args)]
@@ -41,14 +42,10 @@ pub(super) struct Args {
     #[arg(long)]
     detach: bool,
     /// Keep everything in memory
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["store", "content"])]
     memory: bool,
-    /// Keep everything but large bodies in a PostgreSQL database, which other processes may share
-    #[arg(long, value_name = "URL", env = "ZAFFRE_STORE", hide_env_values = true, conflicts_with = "memory")]
-    store: Option<String>,
-    /// Where large bodies are kept [default: in the data directory]
-    #[arg(long, value_name = "DIR", env = "ZAFFRE_CONTENT", conflicts_with = "memory")]
-    content: Option<PathBuf>,
+    #[command(flatten)]
+    places: Places,
     /// Where a listener listens: NAME is proxy, tls, blob, cosmos, hosts or all; 0 is any free port
     #[arg(long = "port", value_name = "NAME=N|0|off")]
     ports: Vec<Wish>,
@@ -154,9 +151,8 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
 }
 
 async fn server(args: &Args, home: &Home) -> Result<Arc<Server>, StartError> {
-    let data = home.path().to_owned();
     let settings = Settings {
-        data: (!args.memory).then(|| data.clone()),
+        data: (!args.memory).then(|| home.path().to_owned()),
         offline: args.offline,
         log: args.log.into(),
         limits: args.limits.into(),
@@ -166,20 +162,7 @@ async fn server(args: &Args, home: &Home) -> Result<Arc<Server>, StartError> {
     };
     let (store, content) = match args.memory {
         true => (Store::in_memory(), Content::in_memory()),
-        false => {
-            let dir = args.content.clone().unwrap_or_else(|| data.join("content"));
-            let (address, content) = (args.store.clone(), dir.clone());
-            let open = move || -> Result<_, StartError> {
-                let store = match address {
-                    Some(address) => Store::connect(&address)?,
-                    None => Store::open(&data.join("store"))?,
-                };
-                Ok((store, Content::in_dir(&content)?))
-            };
-            let (store, content) = tokio::task::spawn_blocking(open).await??;
-            bodies::settle(&store, &dir, Chance::system().draw().guid()).await?;
-            (store, content)
-        }
+        false => args.places.open(home).await?,
     };
     Server::start(store, content, settings).await
 }

@@ -42,7 +42,7 @@ const METADATA: &str = "metadata.azure.com";
 pub(super) const AUTHORITY_URL: &str = "http://metadata.azure.com/certificates/authority.cer";
 
 /// Where systems keep the public roots that their clients trust.
-static SYSTEM_ROOTS: &[&str] = &[
+pub(crate) static SYSTEM_ROOTS: &[&str] = &[
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem",

@@ -78,6 +78,7 @@ impl From<StoreError> for Error {
             | StoreError::ReadOnly { .. }
             | StoreError::Locked { .. }
             | StoreError::Database { .. }
+            | StoreError::Objects { .. }
             | StoreError::Io { .. } => Fault::Unavailable,
             StoreError::Newer { .. }
             | StoreError::Corrupt { .. }

@@ -32,14 +32,18 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     CloudId, Content, ContentId, Store, StoreError, blocking,
+    bodies::is_home,
     content::{REFERENCES, files},
     embedded::Embedded,
     engine::{Engine as _, Snapshot, Write},
     key::{Key as _, KeyRange, KeyReader},
+    postgres::Postgres,
 };
 
 const HEAD: &[u8] = b"zaffre rows 1\n";
 const PAGE_BYTES: usize = 1 << 20;
+/// How many moments are tried, where other processes remove bodies meanwhile.
+const MOMENTS: usize = 5;
 /// Larger ones are not pages of ours.
 const PAGE_BYTES_MAX: usize = 1 << 30;
 
@@ -55,7 +59,15 @@ pub struct Summary {
 /// Writes everything as it is at one moment into a directory, which is made if need be. Reads and writes go on.
 pub async fn write(store: &Store, content: &Content, dir: &Path) -> Result<Summary, StoreError> {
     let pin = content.pin();
-    let written = write_pinned(store, content, dir).await;
+    let mut written = write_pinned(store, content, dir).await;
+    for _ in 1..MOMENTS {
+        // Another process removed a body before it was copied. At a later moment it is named no more, and what was copied
+        // of the others is there already.
+        if !store.is_shared() || !matches!(written, Err(StoreError::NoContent { .. })) {
+            break;
+        }
+        written = write_pinned(store, content, dir).await;
+    }
     content.unpin(pin).await;
     written
 }
@@ -87,8 +99,8 @@ async fn write_pinned(store: &Store, content: &Content, dir: &Path) -> Result<Su
     Ok(summary)
 }
 
-/// Brings a backup back, into directories that hold nothing yet. Nothing is named before all of it is whole.
-pub async fn restore(dir: &Path, store: &Path, content: &Path) -> Result<Summary, StoreError> {
+/// Brings a backup back, into a directory that holds nothing yet. Nothing is named before all of it is whole.
+pub async fn restore(dir: &Path, store: &Path, content: &Content) -> Result<Summary, StoreError> {
     let is_taken = store.read_dir().is_ok_and(|mut entries| entries.next().is_some());
     if is_taken {
         let cause = io::ErrorKind::AlreadyExists.into();
@@ -98,8 +110,7 @@ pub async fn restore(dir: &Path, store: &Path, content: &Path) -> Result<Summary
     let (rows, part, path) = (dir.join("rows"), store.with_added_extension("part"), store.to_owned());
     let draft = part.clone();
     let loaded = blocking::run(move || load(&rows, &draft)).await?;
-    let copied =
-        copy(&Content::in_dir(&dir.join("content"))?, &Content::in_dir(content)?, &loaded.bodies).await?;
+    let copied = copy(&Content::in_dir(&dir.join("content"))?, content, &loaded.bodies).await?;
     blocking::run(move || {
         // A directory that is there is empty.
         let _ = fs::remove_dir(&path);
@@ -111,6 +122,34 @@ pub async fn restore(dir: &Path, store: &Path, content: &Path) -> Result<Summary
     Ok(Summary { rows: loaded.rows, bodies: loaded.bodies.len(), copied })
 }
 
+/// The same into a database that holds nothing yet. It counts as half restored until all of it is there: no cloud starts
+/// on it before.
+pub async fn restore_into_database(dir: &Path, url: &str, content: &Content) -> Result<Summary, StoreError> {
+    let (rows, address) = (dir.join("rows"), url.to_owned());
+    let named = blocking::run(move || {
+        let mut pages = Pages::open(&rows)?;
+        let mut named = Rows::default();
+        while let Some(batch) = pages.next()? {
+            batch.iter().for_each(|(key, _)| named.note(key));
+        }
+        Ok(named)
+    })
+    .await?;
+    let copied = copy(&Content::in_dir(&dir.join("content"))?, content, &named.bodies).await?;
+    let rows = dir.join("rows");
+    blocking::run(move || {
+        let mut pages = Pages::open(&rows)?;
+        Postgres::fill(&address, || Ok(pages.next()?.map(without_home)))
+    })
+    .await?;
+    Ok(Summary { rows: named.rows, bodies: named.bodies.len(), copied })
+}
+
+fn without_home(mut batch: Vec<Write>) -> Vec<Write> {
+    batch.retain(|(key, _)| !is_home(key));
+    batch
+}
+
 /// Copies the bodies that are not there yet; says how many.
 async fn copy(from: &Content, to: &Content, bodies: &HashSet<ContentId>) -> Result<usize, StoreError> {
     let mut copied = 0;
@@ -119,7 +158,7 @@ async fn copy(from: &Content, to: &Content, bodies: &HashSet<ContentId>) -> Resu
             continue;
         }
         let mut reader = from.open(*id, 0..u64::MAX).await?;
-        let mut writer = to.create(*id).await?;
+        let mut writer = to.create_unclaimed(*id).await?;
         while let Some(piece) = reader.next().await {
             writer.write(piece?).await?;
         }
@@ -172,6 +211,9 @@ fn dump(snapshot: &dyn Snapshot, path: &Path) -> Result<Rows, StoreError> {
         write_page(&mut out, &page).map_err(at(path))?;
     }
     write_page(&mut out, &[]).map_err(at(path))?;
+    if snapshot.is_void() {
+        return Err(StoreError::database("the database", "the connection was lost while its rows were read"));
+    }
     let file = out.into_inner().map_err(|error| at(path)(error.into_error()))?;
     file.sync_all().map_err(at(path))?;
     Ok(rows)
@@ -196,7 +238,7 @@ fn load(path: &Path, store: &Path) -> Result<Rows, StoreError> {
     while let Some(batch) = pages.next()? {
         batch.iter().for_each(|(key, _)| rows.note(key));
         commit += 1;
-        engine.apply(commit, batch)?;
+        engine.apply(commit, without_home(batch))?;
     }
     engine.flush()?;
     Ok(rows)

@@ -27,6 +27,8 @@ pub enum StoreError {
     NoContent { id: String },
     /// The database refused, or could not be reached.
     Database { what: String, why: String },
+    /// The bucket that bodies are in refused, or could not be reached.
+    Objects { what: String, cause: Box<object_store::Error> },
     /// The operating system refused.
     Io { what: String, cause: io::Error },
 }
@@ -38,6 +40,10 @@ impl StoreError {
 
     pub(super) fn database(what: impl fmt::Display, why: impl Into<String>) -> Self {
         StoreError::Database { what: what.to_string(), why: why.into() }
+    }
+
+    pub(super) fn objects(what: impl fmt::Display, cause: object_store::Error) -> Self {
+        StoreError::Objects { what: what.to_string(), cause: Box::new(cause) }
     }
 
     /// For `map_err`: says which file or act it was.
@@ -71,6 +77,7 @@ impl fmt::Display for StoreError {
             StoreError::Record { table, cause } => write!(f, "a record of table `{table}`: {cause}"),
             StoreError::NoContent { id } => write!(f, "there is no content `{id}`"),
             StoreError::Database { what, why } => write!(f, "{what}: {why}"),
+            StoreError::Objects { what, cause } => write!(f, "`{what}`: {cause}"),
             StoreError::Io { what, cause } => write!(f, "{what}: {cause}"),
         }
     }
@@ -82,6 +89,7 @@ impl std::error::Error for StoreError {
             StoreError::ReadOnly { cause } => Some(cause),
             StoreError::Record { cause, .. } => Some(cause),
             StoreError::Io { cause, .. } => Some(cause),
+            StoreError::Objects { cause, .. } => Some(cause),
             StoreError::Conflict { .. }
             | StoreError::Closed
             | StoreError::Locked { .. }

@@ -1,11 +1,11 @@
 //! fsck: reads everything that is stored, says what is not as it was written, and on request keeps what is whole.
 //!
-//! It works on the files of a cloud that does not run. Each finding names its file. Repair never throws anything
+//! It works on the files of a cloud that does not run, or on a database and the bodies that its rows name. Each finding names its file. Repair never throws anything
 //! away: what it takes out of the way it keeps beside, and a body of which a piece is damaged stays, since the other
 //! pieces can still be read.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -13,8 +13,8 @@ use std::{
 use azure::ids::Guid;
 
 use super::{
-    ContentId, Record as _, StoreError,
-    content::{REFERENCES, check as check_body, files},
+    Content, ContentId, Record as _, Store, StoreError, blocking,
+    content::{REFERENCES, check as check_body, files, held as still_held},
     embedded::Embedded,
     engine::Engine,
     journal::{self, End},
@@ -29,6 +29,12 @@ pub struct Finding {
     pub what: String,
     /// What was done about it.
     pub repair: Option<String>,
+}
+
+impl Finding {
+    fn of(error: StoreError) -> Self {
+        Finding { what: error.to_string(), repair: None }
+    }
 }
 
 /// What was read, and what was found.
@@ -47,13 +53,64 @@ impl Report {
         self.findings.iter().all(|finding| finding.repair.is_some())
     }
 
+    /// A body is there.
+    fn note(&mut self, id: ContentId, missing: &mut BTreeSet<Guid>) {
+        self.bodies += 1;
+        self.unnamed += usize::from(!missing.remove(&id.0));
+    }
+
+    fn miss(&mut self, held: &Held, missing: Vec<ContentId>) {
+        for id in missing {
+            let count = held.get(&id.0).copied().unwrap_or_default();
+            self.find(format!("content `{id}` is missing, and {count} records name it"));
+        }
+    }
+
     fn find(&mut self, what: impl Into<String>) {
         self.findings.push(Finding { what: what.into(), repair: None });
     }
 }
 
 /// Reads a store and its content; repairs what it can if asked to. Refuses a store that is in use.
-pub fn check(store: &Path, content: &Path, repair: bool) -> Result<Report, StoreError> {
+pub async fn check(store: &Path, content: &Content, repair: bool) -> Result<Report, StoreError> {
+    let path = store.to_owned();
+    let (mut report, held) = blocking::run(move || check_files(&path, repair)).await?;
+    let missing = check_bodies(content, &held, Parts::AreFindings { repair }, &mut report).await?;
+    report.miss(&held, missing);
+    Ok(report)
+}
+
+/// The same for a store in a database, whose own files are its server's to check. Other processes may go on.
+pub async fn check_database(store: &Store, content: &Content) -> Result<Report, StoreError> {
+    let engine = store.inner.engine.clone();
+    let rows = move || {
+        let mut report = Report::default();
+        let held = read_rows(&*engine, &mut report)?;
+        Ok((report, held))
+    };
+    let (mut report, held) = blocking::run(rows).await?;
+    let mut missing = check_bodies(content, &held, Parts::AreOthers, &mut report).await?;
+    // What was let go of since the rows were read is not missing.
+    let still_held = still_held(store, &missing).await?;
+    missing.retain(|id| still_held.contains(id));
+    report.miss(&held, missing);
+    Ok(report)
+}
+
+/// What unfinished bodies are.
+#[derive(Clone, Copy)]
+enum Parts {
+    /// Nobody writes here.
+    AreFindings {
+        repair: bool,
+    },
+    AreOthers,
+}
+
+/// How many records hold each body.
+type Held = BTreeMap<Guid, u64>;
+
+fn check_files(store: &Path, repair: bool) -> Result<(Report, Held), StoreError> {
     let mut report = Report::default();
     // An engine that opens a damaged journal may cut it: so its files are read before.
     let lock = Embedded::lock_only(store)?;
@@ -65,8 +122,7 @@ pub fn check(store: &Path, content: &Path, repair: bool) -> Result<Report, Store
         Some(engine) => read_rows(engine, &mut report)?,
         None => BTreeMap::new(),
     };
-    check_content(content, &held, repair, &mut report)?;
-    Ok(report)
+    Ok((report, held))
 }
 
 fn check_journals(engine: &Path, repair: bool, report: &mut Report) -> Result<(), StoreError> {
@@ -143,9 +199,10 @@ fn keep_beside(path: &Path) -> Result<PathBuf, StoreError> {
 }
 
 /// Reads every row; gives how many records hold each body.
-fn read_rows(engine: &Embedded, report: &mut Report) -> Result<BTreeMap<Guid, u64>, StoreError> {
+fn read_rows(engine: &dyn Engine, report: &mut Report) -> Result<Held, StoreError> {
     let mut held = BTreeMap::new();
-    for row in engine.snapshot()?.range(&KeyRange::all_clouds(), false) {
+    let snapshot = engine.snapshot()?;
+    for row in snapshot.range(&KeyRange::all_clouds(), false) {
         let (key, value) = match row {
             Ok(row) => row,
             Err(error) => {
@@ -179,36 +236,50 @@ fn table_of(key: &[u8]) -> Option<(Vec<u8>, KeyReader<'_>)> {
     Some((table, reader))
 }
 
-fn check_content(
-    content: &Path,
-    held: &BTreeMap<Guid, u64>,
-    repair: bool,
+/// Reads every body; gives those that records name and nobody has.
+async fn check_bodies(
+    content: &Content,
+    held: &Held,
+    parts: Parts,
     report: &mut Report,
-) -> Result<(), StoreError> {
-    let found = files(content, 0..256).map_err(at(content))?;
-    let mut missing = held.clone();
-    for file in &found {
-        if file.is_part {
-            let done = if repair {
-                fs::remove_file(&file.path).map_err(at(&file.path))?;
-                Some("removed".to_owned())
-            } else {
-                None
-            };
-            let what = format!("`{}` was begun and never finished", file.path.display());
-            report.findings.push(Finding { what, repair: done });
-            continue;
+) -> Result<Vec<ContentId>, StoreError> {
+    let mut missing: BTreeSet<Guid> = held.keys().copied().collect();
+    if let Some(dir) = content.directory() {
+        let dir = dir.to_owned();
+        let found = blocking::run(move || files(&dir, 0..256).map_err(at(&dir))).await?;
+        for file in found {
+            if file.is_part {
+                report.findings.extend(begun(&file.path, parts)?);
+                continue;
+            }
+            report.note(file.id, &mut missing);
+            let checked = blocking::run(move || Ok(check_body(&file.path))).await?;
+            report.findings.extend(checked.err().map(Finding::of));
         }
-        report.bodies += 1;
-        report.unnamed += usize::from(missing.remove(&file.id.0).is_none());
-        if let Err(error) = check_body(&file.path) {
-            report.find(error.to_string());
+    } else if let Some(bucket) = content.bucket() {
+        let mut listing = bucket.list();
+        while let Some(id) = listing.next().await {
+            let id = id?;
+            match bucket.check(id).await {
+                // Removed since it was listed.
+                Err(StoreError::NoContent { .. }) => continue,
+                checked => report.findings.extend(checked.err().map(Finding::of)),
+            }
+            report.note(id, &mut missing);
         }
     }
-    for (id, count) in missing {
-        report.find(format!("content `{}` is missing, and {count} records name it", ContentId(id)));
-    }
-    Ok(())
+    Ok(missing.into_iter().map(ContentId).collect())
+}
+
+fn begun(path: &Path, parts: Parts) -> Result<Option<Finding>, StoreError> {
+    let Parts::AreFindings { repair } = parts else { return Ok(None) };
+    let done = if repair {
+        fs::remove_file(path).map_err(at(path))?;
+        Some("removed".to_owned())
+    } else {
+        None
+    };
+    Ok(Some(Finding { what: format!("`{}` was begun and never finished", path.display()), repair: done }))
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError {

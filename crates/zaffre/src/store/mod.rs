@@ -59,7 +59,11 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use std::{ops::Bound, path::Path, sync::Arc};
+use std::{
+    ops::Bound,
+    path::Path,
+    sync::{Arc, Weak},
+};
 
 use bytes::Bytes;
 
@@ -71,7 +75,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use watch::Watchers;
 
 pub use content::{
-    Content, ContentId, ContentReader, ContentWriter, Holds, INLINE_LIMIT, Stored, Swept, recount,
+    Bucket, Content, ContentId, ContentReader, ContentWriter, Holds, INLINE_LIMIT, Objects, Stored, Swept,
+    recount,
 };
 pub use error::StoreError;
 pub use key::{Component, Key, KeyBuf, KeyPrefix, KeyReader};
@@ -102,6 +107,15 @@ impl CloudId {
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+}
+
+/// A handle that keeps nothing open.
+struct WeakStore(Weak<Inner>);
+
+impl WeakStore {
+    fn upgrade(&self) -> Option<Store> {
+        self.0.upgrade().map(|inner| Store { inner })
+    }
 }
 
 struct Inner {
@@ -270,6 +284,10 @@ impl Store {
             next = cloud.checked_add(1);
         }
         Ok(clouds)
+    }
+
+    fn downgrade(&self) -> WeakStore {
+        WeakStore(Arc::downgrade(&self.inner))
     }
 
     /// Whether other processes may commit to the same rows.

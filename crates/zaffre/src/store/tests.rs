@@ -1,5 +1,6 @@
 //! What the store promises. `isolation` and `rows` are one acceptance suite that every engine passes.
 
+pub(in crate::store) mod buckets;
 mod committer;
 mod content;
 mod durability;

@@ -128,9 +128,9 @@ fn a_clock_that_runs_backwards_changes_nothing() {
     assert_eq!(judged(dir.path(), &told), Verdict::default());
 }
 
-/// A small disk of its own: a tmpfs in a mount namespace that nobody else sees. None where the kernel gives none.
-fn on_small_disk(dir: &Path, script: &str) -> Option<Command> {
-    let mount = format!("mount -t tmpfs -o size=24m,mode=0700 tmpfs '{}' && {script}", dir.display());
+/// A disk of its own: a tmpfs in a mount namespace that nobody else sees. None where the kernel gives none.
+fn on_own_disk(dir: &Path, size: &str, script: &str) -> Option<Command> {
+    let mount = format!("mount -t tmpfs -o size={size},mode=0700 tmpfs '{}' && {script}", dir.display());
     let unshare = |script: &str| {
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]);
@@ -149,7 +149,7 @@ fn a_full_disk_ends_writes_and_not_reads_and_room_is_all_it_takes() {
     fs::create_dir(&after).expect("creates");
     // What was on the disk is copied out before the disk goes with its namespace.
     let script = format!("\"$@\"; cp -r '{}/.' '{}'", disk.display(), after.display());
-    let Some(command) = on_small_disk(&disk, &script) else {
+    let Some(command) = on_own_disk(&disk, "24m", &script) else {
         println!("skipped: this kernel lets us mount no tmpfs in a namespace of our own");
         return;
     };
@@ -157,6 +157,33 @@ fn a_full_disk_ends_writes_and_not_reads_and_room_is_all_it_takes() {
     assert!(told.count > 5, "it was full from the start");
     assert!(told.refusals.iter().any(|why| why.contains("No space left on device")), "{:?}", told.refusals);
     assert_eq!(told.refusals.len() as u64, WRITERS, "{:?}", told.refusals);
+    assert_eq!(told.readers, WRITERS, "reads go on");
+    assert_eq!(judged(&after, &told), Verdict::default());
+}
+
+#[test]
+fn a_data_directory_that_is_remounted_read_only_ends_uploads_and_loses_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (disk, after) = (dir.path().join("disk"), dir.path().join("after"));
+    fs::create_dir(&disk).expect("creates");
+    fs::create_dir(&after).expect("creates");
+    let at = disk.display();
+    // Once bodies are being written, the directory is mounted over itself and that mount made read-only. The kernel refuses
+    // to do so to a mount on which a file is open for writing, as the journal is: what is open there stays writable, and
+    // everything that is opened from now on is not.
+    let script = format!(
+        "{{ \"$@\" & child=$!; until ls '{at}'/content/[0-9a-f][0-9a-f]/* >/dev/null 2>&1; do :; done; \
+         mount --bind '{at}' '{at}' && mount -o remount,bind,ro '{at}'; wait $child; cp -r '{at}/.' '{}'; }}",
+        after.display()
+    );
+    let Some(command) = on_own_disk(&disk, "200m", &script) else {
+        println!("skipped: this kernel lets us mount no tmpfs in a namespace of our own");
+        return;
+    };
+    let told = Start::behind(command, &disk).steps(5000).run().until_end();
+    assert!(told.count > 5, "it was read-only from the start");
+    assert_eq!(told.refusals.len() as u64, WRITERS, "{:?}", told.refusals);
+    assert!(told.refusals.iter().all(|why| why.contains("Read-only file system")), "{:?}", told.refusals);
     assert_eq!(told.readers, WRITERS, "reads go on");
     assert_eq!(judged(&after, &told), Verdict::default());
 }

@@ -62,7 +62,7 @@ impl Place {
     }
 
     async fn upload(&self, writer: u64, step: u64) -> Result<Stored, StoreError> {
-        let mut upload = self.content.create(body_id(writer, step)).await?;
+        let mut upload = self.content.create(CLOUD, body_id(writer, step)).await?;
         let body = filling(writer, step, body_length(step));
         for piece in 0..body.len().div_ceil(50_000) {
             let end = body.len().min((piece + 1) * 50_000);

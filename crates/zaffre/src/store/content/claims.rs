@@ -98,8 +98,8 @@ impl Claims {
         Ok(all)
     }
 
-    /// Ends our claims on what a sweep saw named, and on what has stayed finished and unnamed too long.
-    pub(super) fn settle(&self, is_named: impl Fn(ContentId) -> bool) {
+    /// Ends our claims on what a sweep saw named, and on what has stayed finished and unnamed too long. Gives the latter.
+    pub(super) fn settle(&self, is_named: impl Fn(ContentId) -> bool) -> Vec<ContentId> {
         let mut mine = self.lock();
         let mut over = Vec::new();
         for (id, stage) in &mut mine.bodies {
@@ -109,7 +109,9 @@ impl Claims {
                 over.push(*id);
             }
         }
-        over.into_iter().for_each(|id| mine.end(id));
+        over.iter().for_each(|id| mine.end(*id));
+        over.retain(|id| !is_named(*id));
+        over
     }
 
     /// Whether anything that is whole waits to be named.

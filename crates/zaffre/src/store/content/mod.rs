@@ -13,10 +13,14 @@
 //! record names and no living process claims; a sweep (`sweep`) removes both, at the start and while others write. A
 //! writer that is dropped removes what it wrote.
 //!
+//! In a bucket (`bucket`) a body is an object with the same seal, and rows (`intents`) do what claims do in a directory.
+//!
 //! No body is ever wholly in memory, except where content is kept in memory on purpose. The file system is only
 //! touched from the runtime's blocking threads.
 
+mod bucket;
 mod claims;
+mod intents;
 mod pins;
 mod refs;
 mod seal;
@@ -39,19 +43,25 @@ use serde::{Deserialize, Serialize};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use self::{
+    bucket::{ObjectReader, ObjectSink},
     claims::{Claim, Claims},
     pins::Pins,
     seal::{PIECE, Seal, Sealing},
 };
 use super::{
-    StoreError,
+    CloudId, StoreError, Txn,
     blocking::{joined, run as off_runtime},
 };
 
-pub(super) use self::{refs::REFERENCES, seal::check, sweep::files};
 pub use self::{
+    bucket::{Bucket, Objects},
     refs::{Holds, recount},
     sweep::Swept,
+};
+pub(super) use self::{
+    refs::REFERENCES,
+    seal::check,
+    sweep::{files, held},
 };
 
 /// Bodies up to this many bytes belong into their record's row (peers.md §C7).
@@ -92,6 +102,7 @@ pub struct Content {
 enum Place {
     Directory(Arc<Path>),
     Memory(Arc<Mutex<HashMap<ContentId, Arc<Body>>>>),
+    Bucket(Arc<Bucket>),
 }
 
 /// A body in memory, as it came.
@@ -112,8 +123,22 @@ impl Content {
         Content { place: Place::Memory(Arc::default()), claims: Arc::default(), pins: Arc::default() }
     }
 
-    /// Begins a body. The id is drawn by the caller and must be new.
-    pub async fn create(&self, id: ContentId) -> Result<ContentWriter, StoreError> {
+    /// Bodies as objects of a bucket.
+    pub fn in_bucket(bucket: Bucket) -> Self {
+        Content { place: Place::Bucket(Arc::new(bucket)), claims: Arc::default(), pins: Arc::default() }
+    }
+
+    /// Begins a body that a record of this cloud is to name. The id is drawn by the caller and must be new.
+    pub async fn create(&self, cloud: CloudId, id: ContentId) -> Result<ContentWriter, StoreError> {
+        self.begin(Some(cloud), id).await
+    }
+
+    /// The same where nobody else writes and nothing is swept.
+    pub(super) async fn create_unclaimed(&self, id: ContentId) -> Result<ContentWriter, StoreError> {
+        self.begin(None, id).await
+    }
+
+    async fn begin(&self, cloud: Option<CloudId>, id: ContentId) -> Result<ContentWriter, StoreError> {
         let claims = self.claims.clone();
         let (sink, claim) = match &self.place {
             Place::Memory(bodies) => {
@@ -127,6 +152,14 @@ impl Content {
                 });
                 let (claim, part) = begun.await?;
                 (Sink::File(FileSink::new(part)), claim)
+            }
+            Place::Bucket(bucket) => {
+                let claim = claims.make(id)?;
+                if let Some(cloud) = cloud {
+                    let (store, writer) = bucket.rows()?;
+                    intents::begin(store, writer, cloud, id).await?;
+                }
+                (Sink::Object(Box::new(bucket.begin(id, cloud))), claim)
             }
         };
         Ok(ContentWriter { id, length: 0, sink, claim })
@@ -145,6 +178,24 @@ impl Content {
                 let slice = off_runtime(move || FileSlice::open(path, range)).await?.ok_or_else(missing)?;
                 Ok(ContentReader(Source::File(slice.read_ahead())))
             }
+            Place::Bucket(bucket) => {
+                Ok(ContentReader(Source::Object(Box::new(bucket.open(id, range).await?))))
+            }
+        }
+    }
+
+    /// The directory that bodies are in, where they are in one.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Directory(dir) => Some(dir),
+            Place::Memory(_) | Place::Bucket(_) => None,
+        }
+    }
+
+    pub(super) fn bucket(&self) -> Option<&Bucket> {
+        match &self.place {
+            Place::Bucket(bucket) => Some(bucket),
+            Place::Memory(_) | Place::Directory(_) => None,
         }
     }
 
@@ -156,6 +207,7 @@ impl Content {
                 let path = file_path(dir, id);
                 off_runtime(move || path.try_exists().map_err(at(&path))).await
             }
+            Place::Bucket(bucket) => bucket.exists(id).await,
         }
     }
 
@@ -163,8 +215,14 @@ impl Content {
     pub async fn named(&self, id: ContentId) -> Result<(), StoreError> {
         let claims = self.claims.clone();
         match &self.place {
-            Place::Memory(_) => claims.end(id),
-            Place::Directory(_) => off_runtime(move || Ok(claims.end(id))).await?,
+            Place::Memory(_) | Place::Bucket(_) => claims.end(id),
+            Place::Directory(_) => {
+                let end = move || {
+                    claims.end(id);
+                    Ok(())
+                };
+                off_runtime(end).await?;
+            }
         }
         Ok(())
     }
@@ -190,6 +248,20 @@ impl Content {
                 };
                 off_runtime(remove).await
             }
+            Place::Bucket(bucket) => {
+                bucket.remove(id).await?;
+                claims.end(id);
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes what a transaction holds and releases. Gives the bodies that nobody holds any more: they are to be removed
+    /// after the commit. Refuses to name a body that was taken for a dead process's meanwhile.
+    pub fn settle(&self, txn: &mut Txn, holds: Holds) -> Result<Vec<ContentId>, StoreError> {
+        match &self.place {
+            Place::Memory(_) | Place::Directory(_) => holds.settle(txn, |_, _| Ok(())),
+            Place::Bucket(_) => holds.settle(txn, intents::serve),
         }
     }
 }
@@ -206,6 +278,7 @@ pub struct ContentWriter {
 enum Sink {
     Memory { bodies: Arc<Mutex<HashMap<ContentId, Arc<Body>>>>, body: Body },
     File(FileSink),
+    Object(Box<ObjectSink>),
 }
 
 impl ContentWriter {
@@ -218,6 +291,7 @@ impl ContentWriter {
                 Ok(())
             }
             Sink::File(file) => file.write(bytes).await,
+            Sink::Object(object) => object.write(bytes).await,
         }
     }
 
@@ -228,6 +302,7 @@ impl ContentWriter {
                 lock(&bodies).insert(self.id, Arc::new(body));
             }
             Sink::File(file) => file.finish().await?,
+            Sink::Object(object) => object.finish().await?,
         }
         self.claim.finish();
         Ok(Stored { id: self.id, length: self.length })
@@ -371,6 +446,7 @@ pub struct ContentReader(Source);
 enum Source {
     Memory(std::vec::IntoIter<Bytes>),
     File(ReadAhead),
+    Object(Box<ObjectReader>),
 }
 
 impl ContentReader {
@@ -379,6 +455,7 @@ impl ContentReader {
         match &mut self.0 {
             Source::Memory(pieces) => pieces.next().map(Ok),
             Source::File(file) => file.next().await,
+            Source::Object(object) => object.next().await,
         }
     }
 }

@@ -49,8 +49,12 @@ impl Holds {
         *self.0.entry(id).or_default() -= 1;
     }
 
-    /// Writes the counts. Gives the bodies that nobody holds any more: they are to be removed after the commit.
-    pub fn settle(self, txn: &mut Txn) -> Result<Vec<ContentId>, StoreError> {
+    /// Writes the counts. `first` is told of each body that nobody held before.
+    pub(super) fn settle(
+        self,
+        txn: &mut Txn,
+        first: impl Fn(&mut Txn, ContentId) -> Result<(), StoreError>,
+    ) -> Result<Vec<ContentId>, StoreError> {
         let changed: Vec<(ContentId, i64)> = self.0.into_iter().filter(|(_, change)| *change != 0).collect();
         if changed.is_empty() {
             return Ok(Vec::new());
@@ -59,6 +63,9 @@ impl Holds {
         let counts = REFERENCES.get_many(txn, &keys)?;
         let mut released = Vec::new();
         for ((id, change), count) in changed.into_iter().zip(counts) {
+            if count.is_none() && change > 0 {
+                first(txn, id)?;
+            }
             match count.unwrap_or(0).checked_add_signed(change) {
                 None => return Err(held_by_nobody(id)),
                 Some(0) => {

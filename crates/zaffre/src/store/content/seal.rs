@@ -18,7 +18,7 @@ use crate::store::StoreError;
 pub(super) const PIECE: u64 = 256 << 10;
 
 const MARK: &[u8; 8] = b"zaffre 1";
-const FOOT: usize = 24;
+pub(super) const FOOT: usize = 24;
 
 /// Hashes a body as it comes, in whatever pieces.
 #[derive(Default)]
@@ -74,20 +74,31 @@ impl Seal {
         let foot_at = size.checked_sub(FOOT as u64).ok_or_else(broken)?;
         let mut foot = [0; FOOT];
         file.read_exact_at(&mut foot, foot_at).map_err(at(path))?;
-        let length = word(&foot[..8]);
-        let pieces = length.div_ceil(PIECE);
-        let is_placed = length.checked_add(pieces * 8) == Some(foot_at) && foot[16..] == *MARK;
-        if !is_placed {
-            return Err(broken());
-        }
-        let mut seal = vec![0; (pieces * 8) as usize];
+        let length = Seal::length(&foot, size).ok_or_else(broken)?;
+        let mut seal = vec![0; (size - length) as usize];
         file.read_exact_at(&mut seal, length).map_err(at(path))?;
-        let hashes = seal.chunks_exact(8).map(word).collect();
-        seal.extend(&foot[..8]);
-        if xxh3_64(&seal) != word(&foot[8..16]) {
-            return Err(broken());
-        }
-        Ok(Seal { length, hashes })
+        Seal::read(length, &seal).ok_or_else(broken)
+    }
+
+    /// The length of the body that this foot closes, in a file of this size.
+    pub(super) fn length(foot: &[u8], size: u64) -> Option<u64> {
+        let length = word(foot.get(..8)?);
+        let hashes = length.div_ceil(PIECE).checked_mul(8)?;
+        let is_placed = length.checked_add(hashes)?.checked_add(FOOT as u64)? == size;
+        (is_placed && foot[16..] == *MARK).then_some(length)
+    }
+
+    /// A seal from all that is behind a body of this length.
+    pub(super) fn read(length: u64, bytes: &[u8]) -> Option<Self> {
+        let (hashed, foot) = bytes.split_at_checked(bytes.len().checked_sub(FOOT - 8)?)?;
+        let hashes = hashed.get(..hashed.len().checked_sub(8)?)?;
+        let is_whole = xxh3_64(hashed) == word(&foot[..8]) && foot[8..] == *MARK;
+        is_whole.then(|| Seal { length, hashes: hashes.chunks_exact(8).map(word).collect() })
+    }
+
+    /// Whether the piece of this number is what was written.
+    pub(super) fn holds(&self, number: u64, piece: &[u8]) -> bool {
+        self.hashes.get(number as usize).is_some_and(|hash| *hash == xxh3_64(piece))
     }
 
     /// Reads the piece of this number, and gives it if it is what was written.
@@ -95,14 +106,14 @@ impl Seal {
         let start = number * PIECE;
         let mut piece = vec![0; self.length.saturating_sub(start).min(PIECE) as usize];
         file.read_exact_at(&mut piece, start).map_err(at(path))?;
-        match self.hashes.get(number as usize) {
-            Some(hash) if *hash == xxh3_64(&piece) => Ok(piece),
-            _ => Err(StoreError::corrupt(format!(
-                "`{}`: the {} bytes from {start} on are not what was written",
-                path.display(),
-                piece.len()
-            ))),
+        if self.holds(number, &piece) {
+            return Ok(piece);
         }
+        Err(StoreError::corrupt(format!(
+            "`{}`: the {} bytes from {start} on are not what was written",
+            path.display(),
+            piece.len()
+        )))
     }
 }
 

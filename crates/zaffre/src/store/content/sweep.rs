@@ -14,7 +14,7 @@ use std::{
 
 use azure::ids::Guid;
 
-use super::{Content, ContentId, Place, REFERENCES, at, lock, off_runtime, remove_if_there};
+use super::{Bucket, Content, ContentId, Place, REFERENCES, at, intents, lock, off_runtime, remove_if_there};
 use crate::store::{Span, Store, StoreError};
 
 /// What a sweep did.
@@ -53,6 +53,10 @@ impl Content {
                 let named = references(store, 0..256).await?;
                 self.claims.settle(|id| named.contains(&id));
             }
+            Place::Bucket(bucket) => {
+                swept = sweep_bucket(store, bucket).await?;
+                self.settle_claims(store).await?;
+            }
         }
         Ok(swept)
     }
@@ -79,7 +83,14 @@ impl Content {
     pub async fn settle_claims(&self, store: &Store) -> Result<(), StoreError> {
         if self.claims.has_finished() {
             let named = references(store, 0..256).await?;
-            self.claims.settle(|id| named.contains(&id));
+            let over = self.claims.settle(|id| named.contains(&id));
+            if let Place::Bucket(_) = &self.place {
+                for cloud in store.clouds()? {
+                    for id in &over {
+                        intents::end(store, cloud, *id).await?;
+                    }
+                }
+            }
         }
         Ok(())
     }
@@ -96,8 +107,65 @@ impl Content {
         match &self.place {
             Place::Memory(_) => "content in memory".to_owned(),
             Place::Directory(dir) => format!("sweeping `{}`", dir.display()),
+            Place::Bucket(bucket) => format!("sweeping `{}`", bucket.name),
         }
     }
+}
+
+/// Bodies of a bucket that are looked at together.
+const PAGE: usize = 512;
+
+async fn sweep_bucket(store: &Store, bucket: &Bucket) -> Result<Swept, StoreError> {
+    let mut swept = Swept::default();
+    let mut listing = bucket.list();
+    loop {
+        // Listed first and judged after: what is listed was an intent before, and what is named meanwhile is found.
+        let page = listing.page(PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        let held = held(store, &page).await?;
+        for id in page.into_iter().filter(|id| !held.contains(id)) {
+            swept.unnamed += usize::from(sweep_object(store, bucket, id).await?);
+        }
+    }
+    for cloud in store.clouds()? {
+        for id in intents::all(store, cloud).await? {
+            swept.unfinished += usize::from(sweep_object(store, bucket, id).await?);
+        }
+    }
+    Ok(swept)
+}
+
+/// Removes a body that is nobody's in any cloud, or what was sent of it; says whether it was.
+async fn sweep_object(store: &Store, bucket: &Bucket, id: ContentId) -> Result<bool, StoreError> {
+    let mut upload = None;
+    for cloud in store.clouds()? {
+        let (is_left, intent) = intents::is_left(store, cloud, id).await?;
+        if !is_left {
+            return Ok(false);
+        }
+        upload = upload.or(intent.and_then(|intent| intent.upload));
+    }
+    if let Some(upload) = upload {
+        bucket.abort(id, &upload).await?;
+    }
+    bucket.remove(id).await?;
+    Ok(true)
+}
+
+/// Which of these bodies records hold.
+pub(in crate::store) async fn held(
+    store: &Store,
+    ids: &[ContentId],
+) -> Result<HashSet<ContentId>, StoreError> {
+    let keys: Vec<Guid> = ids.iter().map(|id| id.0).collect();
+    let mut held = HashSet::new();
+    for cloud in store.clouds()? {
+        let counts = store.read(cloud, |txn| REFERENCES.get_many(txn, &keys)).await?;
+        held.extend(ids.iter().zip(counts).filter(|(_, count)| count.is_some()).map(|(id, _)| *id));
+    }
+    Ok(held)
 }
 
 /// A file that is named as we name files.

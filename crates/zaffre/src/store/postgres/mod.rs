@@ -28,14 +28,17 @@ use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::rand;
 use azure::time::Timestamp;
+use bytes::Bytes;
 
 use self::{
-    link::{Link, Pool, Target},
+    link::{Link, Pool, Target, Trouble},
     turn::Turn,
 };
 use super::{
     StoreError,
+    commit::Outcome,
     engine::{Engine, Shared, Snapshot, Write},
+    key::KeyRange,
 };
 
 /// Closures that read at a time, each with a thread and a connection.
@@ -49,9 +52,50 @@ pub(super) struct Postgres {
     last: u64,
 }
 
+/// There while a backup is brought back. Behind every row of a cloud, so that no reader meets it.
+const HALF_RESTORED: &[u8] = &[0xff, 0xff, 0xff, 0xff, b'r'];
+
 impl Postgres {
-    /// Connects, and makes the tables if need be.
+    /// Connects, and makes the tables if need be. Refuses a database that was restored in part.
     pub(super) fn connect(url: &str) -> Result<Self, StoreError> {
+        let engine = Self::open(url)?;
+        if engine.snapshot()?.get(HALF_RESTORED)?.is_some() {
+            let what = "the database holds part of a backup";
+            return Err(StoreError::database(what, "empty it, and restore again"));
+        }
+        Ok(engine)
+    }
+
+    /// Writes rows, in key order, into a database that has none.
+    pub(super) fn fill(
+        url: &str,
+        mut rows: impl FnMut() -> Result<Option<Vec<Write>>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let engine = Self::open(url)?;
+        if engine.snapshot()?.range(&KeyRange::all_clouds(), false).next().transpose()?.is_some() {
+            return Err(StoreError::database(
+                "the database holds a store already",
+                "restore into an empty one",
+            ));
+        }
+        let mark = Bytes::from_static(HALF_RESTORED);
+        let mut last = engine.add(engine.last, vec![(mark.clone(), Some(mark.clone()))])?;
+        while let Some(batch) = rows()? {
+            last = engine.add(last, batch)?;
+        }
+        engine.add(last, vec![(mark, None)]).map(drop)
+    }
+
+    /// Commits what nobody else can have to do with. Gives the commit's number.
+    fn add(&self, last: u64, batch: Vec<Write>) -> Result<u64, StoreError> {
+        let number = self.take_turn(last)?.last + 1;
+        match self.commit(number, batch)? {
+            Outcome::Committed => Ok(number),
+            Outcome::Conflict => Err(StoreError::database("the database", "somebody else writes to it")),
+        }
+    }
+
+    fn open(url: &str) -> Result<Self, StoreError> {
         let pool = Pool::new(Target::parse(url)?, READERS);
         pool.persist(|| schema::prepare(&mut Link::open_bare(pool.target())?))?;
         let last: i64 = pool.persist(|| {
@@ -83,6 +127,26 @@ impl Engine for Postgres {
         Ok(())
     }
 
+    fn compact(&self) -> Result<(), StoreError> {
+        let why = "its server gives back the room of old versions by itself; `VACUUM (FULL) zaffre_rows` does so at once";
+        Err(StoreError::database("compacting a database", why))
+    }
+
+    fn stats(&self) -> Result<Vec<(&'static str, u64)>, StoreError> {
+        let mut link = self.pool.take()?;
+        let last =
+            link.ask(async |client, statements| client.query_one(&statements.last, &[]).await?.try_get(0));
+        let last: i64 = last.map_err(said)?;
+        let mut stats = vec![("commits", last as u64)];
+        // What only some databases can say is said by those.
+        let size = "SELECT pg_total_relation_size('zaffre_rows')";
+        if let Ok(size) = link.run(async |client| client.query_one(size, &[]).await?.try_get::<_, i64>(0)) {
+            stats.push(("table and index, bytes", size as u64));
+            self.pool.put_back(link);
+        }
+        Ok(stats)
+    }
+
     fn shared(&self) -> Option<&dyn Shared> {
         Some(self)
     }
@@ -101,6 +165,14 @@ impl Engine for Postgres {
             Ok(now)
         })?;
         Ok(Timestamp::from_nanos(micros.saturating_mul(1000)))
+    }
+}
+
+fn said(trouble: Trouble) -> StoreError {
+    match trouble {
+        Trouble::Fatal(error) => error,
+        Trouble::Again => StoreError::database("the database", "other transactions were in the way"),
+        Trouble::Lost(why) => StoreError::database("the database", why),
     }
 }
 

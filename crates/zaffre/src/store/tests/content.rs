@@ -5,16 +5,28 @@ use std::{fs, path::Path};
 use azure::ids::Guid;
 use bytes::Bytes;
 
-use crate::store::{CloudId, Content, ContentId, Holds, Store, StoreError, Swept};
+use crate::store::{Bucket, CloudId, Content, ContentId, Holds, Store, StoreError, Swept};
+
+use super::buckets::buckets;
 
 const ID: ContentId = ContentId(Guid([0x3f; 16]));
 const OTHER: ContentId = ContentId(Guid([0x40; 16]));
 
 /// One blocking thread: what was given to it before has ended when what is given next does.
 fn on_one_blocking_thread(test: impl AsyncFnOnce(&Path)) {
-    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build();
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_all().build();
     let dir = tempfile::tempdir().expect("a directory");
     runtime.expect("a runtime").block_on(test(dir.path()));
+}
+
+/// Every place there is for bodies, each empty. A real bucket is one of them where there is one (`buckets`).
+fn everywhere(dir: &Path) -> Vec<Content> {
+    let files = Content::in_dir(&dir.join("content")).expect("opens");
+    let buckets = buckets().into_iter().map(|place| {
+        let rows = Some((Store::in_memory(), Guid([1; 16])));
+        Content::in_bucket(Bucket::new(place.objects, &place.prefix, &place.name, rows).expect("a bucket"))
+    });
+    [Content::in_memory(), files].into_iter().chain(buckets).collect()
 }
 
 async fn settle() {
@@ -33,7 +45,7 @@ fn body(length: usize) -> Bytes {
 }
 
 async fn store(content: &Content, id: ContentId, body: &Bytes, piece: usize) {
-    let mut writer = content.create(id).await.expect("creates");
+    let mut writer = content.create(CLOUDS[0], id).await.expect("creates");
     for start in (0..body.len()).step_by(piece) {
         writer.write(body.slice(start..body.len().min(start + piece))).await.expect("writes");
     }
@@ -55,7 +67,7 @@ async fn load(content: &Content, id: ContentId, range: std::ops::Range<u64>) -> 
 #[test]
 fn a_body_comes_back_whole_and_in_ranges() {
     on_one_blocking_thread(async |dir| {
-        for content in [Content::in_memory(), Content::in_dir(&dir.join("content")).expect("opens")] {
+        for content in everywhere(dir) {
             // More than two flushes.
             let body = body((33 << 20) + 17);
             store(&content, ID, &body, 300_000).await;
@@ -74,7 +86,7 @@ fn a_body_comes_back_whole_and_in_ranges() {
 #[test]
 fn an_empty_body_is_a_body() {
     on_one_blocking_thread(async |dir| {
-        for content in [Content::in_memory(), Content::in_dir(dir).expect("opens")] {
+        for content in everywhere(dir) {
             store(&content, ID, &Bytes::new(), 1).await;
             assert!(load(&content, ID, 0..10).await.is_empty());
         }
@@ -84,9 +96,9 @@ fn an_empty_body_is_a_body() {
 #[test]
 fn a_body_is_not_there_before_it_is_finished_nor_after_it_is_removed() {
     on_one_blocking_thread(async |dir| {
-        for content in [Content::in_memory(), Content::in_dir(dir).expect("opens")] {
+        for content in everywhere(dir) {
             let missing = async || matches!(content.open(ID, 0..1).await, Err(StoreError::NoContent { .. }));
-            let mut writer = content.create(ID).await.expect("creates");
+            let mut writer = content.create(CLOUDS[0], ID).await.expect("creates");
             writer.write(body(2 << 20)).await.expect("writes");
             assert!(missing().await);
             writer.finish().await.expect("finishes");
@@ -101,7 +113,7 @@ fn a_body_is_not_there_before_it_is_finished_nor_after_it_is_removed() {
 #[test]
 fn a_removed_body_can_be_read_to_its_end() {
     on_one_blocking_thread(async |dir| {
-        for content in [Content::in_memory(), Content::in_dir(dir).expect("opens")] {
+        for content in everywhere(dir) {
             store(&content, ID, &body(1 << 20), 1 << 20).await;
             let mut reader = content.open(ID, 0..u64::MAX).await.expect("opens");
             content.remove(ID).await.expect("removes");
@@ -118,7 +130,7 @@ fn a_removed_body_can_be_read_to_its_end() {
 fn an_unfinished_body_is_removed() {
     on_one_blocking_thread(async |dir| {
         let content = Content::in_dir(dir).expect("opens");
-        let mut writer = content.create(ID).await.expect("creates");
+        let mut writer = content.create(CLOUDS[0], ID).await.expect("creates");
         writer.write(body(3 << 20)).await.expect("writes");
         assert_eq!(files(dir), [format!("{ID}.part")]);
         drop(writer);
@@ -133,7 +145,7 @@ fn a_body_whose_finishing_is_given_up_is_removed() {
         let content = Content::in_dir(dir).expect("opens");
         // Given up at each point at which it waits, until it waits no more.
         for polls in 1.. {
-            let mut writer = content.create(ID).await.expect("creates");
+            let mut writer = content.create(CLOUDS[0], ID).await.expect("creates");
             writer.write(body(10)).await.expect("writes");
             let mut finish = Box::pin(writer.finish());
             let mut is_done = false;
@@ -185,8 +197,8 @@ fn a_sweep_keeps_what_is_named_and_what_is_not_ours() {
 fn an_id_is_used_once() {
     on_one_blocking_thread(async |dir| {
         let content = Content::in_dir(dir).expect("opens");
-        let _writer = content.create(ID).await.expect("creates");
-        assert!(matches!(content.create(ID).await, Err(StoreError::Io { .. })));
+        let _writer = content.create(CLOUDS[0], ID).await.expect("creates");
+        assert!(matches!(content.create(CLOUDS[0], ID).await, Err(StoreError::Io { .. })));
     });
 }
 
@@ -284,7 +296,7 @@ fn what_moves_from_record_to_record_within_a_transaction_stays_held() {
             let settled = store.write(CLOUDS[0], |txn| {
                 let mut holds = Holds::default();
                 change(&mut holds);
-                holds.settle(txn)
+                Content::in_memory().settle(txn, holds)
             });
             settled.await
         };
@@ -318,7 +330,7 @@ fn a_sweep_beside_uploads_takes_what_nobody_names_or_claims() {
             hold(&rows, CLOUDS[0], id(0)).await;
             store(&content, id(0xff), &body(10), 10).await;
             hold(&rows, CLOUDS[1], id(0xff)).await;
-            let mut writing = content.create(id(2)).await.expect("creates");
+            let mut writing = content.create(CLOUDS[0], id(2)).await.expect("creates");
             writing.write(body(3 << 20)).await.expect("writes");
             store(&content, id(3), &body(10), 10).await;
             assert_eq!(sweep().await, (0, 0), "one is being written, one waits for its commit");
@@ -345,7 +357,7 @@ fn another_process_s_upload_is_left_alone_until_it_dies() {
     on_one_blocking_thread(async |dir| {
         let rows = Store::in_memory();
         let other = Content::in_dir(dir).expect("opens");
-        let mut upload = other.create(ID).await.expect("creates");
+        let mut upload = other.create(CLOUDS[0], ID).await.expect("creates");
         upload.write(body(2 << 20)).await.expect("writes");
         // A second handle knows of the first only what is on disk, as another process would.
         let content = Content::in_dir(dir).expect("opens");

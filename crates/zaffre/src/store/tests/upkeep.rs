@@ -35,8 +35,12 @@ impl Home {
         (store, Content::in_dir(&self.at("content")).expect("opens"))
     }
 
-    fn fsck(&self, repair: bool) -> fsck::Report {
-        fsck::check(&self.at("store"), &self.at("content"), repair).expect("checks")
+    fn content(&self) -> Content {
+        Content::in_dir(&self.at("content")).expect("a directory")
+    }
+
+    async fn fsck(&self, repair: bool) -> fsck::Report {
+        fsck::check(&self.at("store"), &self.content(), repair).await.expect("checks")
     }
 
     fn body(&self, byte: u8) -> PathBuf {
@@ -45,7 +49,7 @@ impl Home {
 }
 
 async fn keep(store: &Store, content: &Content, cloud: CloudId, byte: u8) {
-    let mut writer = content.create(id(byte)).await.expect("creates");
+    let mut writer = content.create(cloud, id(byte)).await.expect("creates");
     writer.write(Bytes::from(vec![byte; 300_000])).await.expect("writes");
     writer.finish().await.expect("finishes");
     store.write(cloud, |txn| id(byte).hold(txn)).await.expect("commits");
@@ -96,8 +100,7 @@ async fn a_backup_is_everything_at_one_moment_and_comes_back() {
     commit_number(&store, "too late", 1).await;
 
     let to = Home::new();
-    let back =
-        backup::restore(&home.at("backup"), &to.at("store"), &to.at("content")).await.expect("restores");
+    let back = backup::restore(&home.at("backup"), &to.at("store"), &to.content()).await.expect("restores");
     assert_eq!((back.rows, back.bodies, back.copied), (second.rows, 2, 2));
     let (store, content) = to.open();
     assert_eq!(committed(&store, "row 007").await, -7);
@@ -109,7 +112,7 @@ async fn a_backup_is_everything_at_one_moment_and_comes_back() {
         assert_eq!(load(&content, byte).await.expect("reads"), vec![byte; 300_000]);
     }
     drop(store);
-    let report = to.fsck(false);
+    let report = to.fsck(false).await;
     assert_eq!((report.findings.as_slice(), report.bodies, report.unnamed), (&[][..], 2, 0));
 }
 
@@ -142,11 +145,11 @@ async fn a_backup_taken_while_others_write_is_one_moment() {
         backup::write(&store, &content, &home.at("backup")).await.expect("is written");
         backups += 1;
         let to = Home::new();
-        backup::restore(&home.at("backup"), &to.at("store"), &to.at("content")).await.expect("restores");
+        backup::restore(&home.at("backup"), &to.at("store"), &to.content()).await.expect("restores");
         let (restored, _) = to.open();
         assert_eq!(committed(&restored, "a").await, committed(&restored, "b").await);
         drop(restored);
-        assert_eq!(to.fsck(false).findings, []);
+        assert_eq!(to.fsck(false).await.findings, []);
     }
     writer.await.expect("ends");
     assert!(backups > 0);
@@ -161,21 +164,21 @@ async fn a_damaged_backup_or_a_place_in_use_is_refused() {
     let (store, content) = home.open();
     commit_number(&store, "a", 1).await;
     backup::write(&store, &content, &home.at("backup")).await.expect("is written");
-    let taken = backup::restore(&home.at("backup"), &home.at("store"), &home.at("content")).await;
+    let taken = backup::restore(&home.at("backup"), &home.at("store"), &home.content()).await;
     assert!(taken.expect_err("is refused").to_string().contains("holds a store already"));
     let rows = home.at("backup").join("rows");
     let whole = fs::read(&rows).expect("reads");
     for damage in [0, 14, 30, whole.len() - 1] {
         flip(&rows, damage);
         let to = Home::new();
-        let refused = backup::restore(&home.at("backup"), &to.at("store"), &to.at("content")).await;
+        let refused = backup::restore(&home.at("backup"), &to.at("store"), &to.content()).await;
         assert!(refused.expect_err("is refused").to_string().contains("rows"), "byte {damage}");
         assert!(!to.at("store").exists(), "nothing half restored is left in place");
         fs::write(&rows, &whole).expect("writes");
     }
     fs::write(&rows, &whole[..whole.len() - 12]).expect("writes");
     let to = Home::new();
-    backup::restore(&home.at("backup"), &to.at("store"), &to.at("content")).await.expect_err("has no end");
+    backup::restore(&home.at("backup"), &to.at("store"), &to.content()).await.expect_err("has no end");
 }
 
 #[tokio::test]
@@ -193,10 +196,10 @@ async fn fsck_finds_nothing_where_nothing_is_wrong() {
     let stats = store.stats().await.expect("counts");
     assert!(stats.contains(&("rows", 2001)), "{stats:?}");
     assert!(stats.iter().any(|(name, number)| *name == "tables" && *number > 0), "{stats:?}");
-    let held = fsck::check(&home.at("store"), &home.at("content"), false);
+    let held = fsck::check(&home.at("store"), &home.content(), false).await;
     assert!(matches!(held, Err(StoreError::Locked { pid: Some(_), .. })));
     drop(store);
-    let report = home.fsck(false);
+    let report = home.fsck(false).await;
     assert_eq!(report, fsck::Report { rows: 2001, bodies: 1, unnamed: 0, findings: vec![] });
 }
 
@@ -215,7 +218,7 @@ async fn a_damaged_table_is_named_wherever_the_damage_is() {
     let length = fs::metadata(table).expect("is there").len() as usize;
     for at in [0, 3, 40, length / 3, length / 2] {
         flip(table, at);
-        let report = home.fsck(true);
+        let report = home.fsck(true).await;
         let name = table.display().to_string();
         assert!(
             report.findings.iter().any(|it| it.what.contains(&name)),
@@ -223,7 +226,7 @@ async fn a_damaged_table_is_named_wherever_the_damage_is() {
         );
         flip(table, at);
     }
-    assert_eq!(home.fsck(false).findings, []);
+    assert_eq!(home.fsck(false).await.findings, []);
 }
 
 #[tokio::test]
@@ -238,18 +241,18 @@ async fn a_damaged_journal_is_named_and_repair_keeps_what_is_before() {
     let used = fs::read(&journal).expect("reads").iter().rposition(|byte| *byte != 0).expect("not empty");
     flip(&journal, used / 2);
     let name = journal.display().to_string();
-    let report = home.fsck(false);
+    let report = home.fsck(false).await;
     assert!(!report.is_good() && report.findings[0].what.contains(&name), "{report:?}");
-    assert_eq!(home.fsck(false), report, "looking changes nothing");
+    assert_eq!(home.fsck(false).await, report, "looking changes nothing");
 
-    let repaired = home.fsck(true);
+    let repaired = home.fsck(true).await;
     assert!(repaired.is_good(), "{repaired:?}");
     assert!(home.at("store").join("damaged").read_dir().expect("is kept").count() >= 1);
     let (store, _) = home.open();
     let kept = store.read(CLOUD, |txn| NUMBERS.scan(txn, &(), None, 100)).await.expect("scans").len();
     assert!((10..50).contains(&kept), "{kept} of 50");
     drop(store);
-    assert_eq!(home.fsck(false).findings, []);
+    assert_eq!(home.fsck(false).await.findings, []);
 }
 
 #[tokio::test]
@@ -264,7 +267,7 @@ async fn a_damaged_or_missing_body_is_named() {
     flip(&home.body(1), 299_999);
     fs::remove_file(home.body(2)).expect("removes");
     fs::write(home.body(3).with_extension("part"), "begun").expect("writes");
-    let report = home.fsck(true);
+    let report = home.fsck(true).await;
     assert_eq!((report.bodies, report.unnamed), (3, 1));
     let found: Vec<_> = report.findings.iter().map(|it| (it.what.as_str(), it.repair.is_some())).collect();
     let [(damaged, false), (part, true), (missing, false)] = found[..] else { panic!("{found:?}") };

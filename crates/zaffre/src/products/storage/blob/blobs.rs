@@ -72,7 +72,7 @@ async fn commit(cx: &Cx, op: &Op, container: Guid, received: &Received, new: &Ne
             let mut bodies = Bodies::default();
             received.keep(txn, container, &mut bodies)?;
             let stamp = replace(txn, op, container, now, new, &mut bodies)?;
-            Ok((stamp, bodies.settle(txn)?))
+            Ok((stamp, bodies.settle(txn, &cx.env.content)?))
         })
         .await;
     match written {
@@ -262,7 +262,7 @@ pub(super) async fn delete(cx: &Cx, op: &Op, found: &Found) -> Result<Reply> {
             let key = key(op, container);
             drop_uncommitted(txn, &key, &mut bodies)?;
             BLOBS.delete(txn, &key)?;
-            Ok(bodies.settle(txn)?)
+            Ok(bodies.settle(txn, &cx.env.content)?)
         })
         .await?;
     purge::remove_behind(&cx.env, files);

@@ -52,7 +52,7 @@ pub(super) async fn put(
             let mut bodies = Bodies::default();
             received.keep(txn, container, &mut bodies)?;
             wait(txn, op, container, &block, &mut bodies)?;
-            Ok(bodies.settle(txn)?)
+            Ok(bodies.settle(txn, &cx.env.content)?)
         })
         .await;
     let files = match written {
@@ -131,7 +131,7 @@ pub(super) async fn put_list(
             if !blocks.is_empty() {
                 BLOCK_LISTS.put(txn, &(container, list), &blocks)?;
             }
-            Ok((stamp, bodies.settle(txn)?))
+            Ok((stamp, bodies.settle(txn, &cx.env.content)?))
         })
         .await?;
     purge::remove_behind(&cx.env, files);

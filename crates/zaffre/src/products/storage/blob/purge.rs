@@ -10,7 +10,7 @@ use azure::ids::Guid;
 use super::records::{BLOBS, BODIES, Bodies, PURGES, UNCOMMITTED, count_files};
 use crate::{
     env::Env,
-    store::{CloudId, ContentId, StoreError, Txn},
+    store::{CloudId, Content, ContentId, StoreError, Txn},
 };
 
 /// Rows that one transaction takes away.
@@ -46,7 +46,7 @@ pub(crate) async fn all(env: &Env, cloud: CloudId) -> Result<(), StoreError> {
 
 /// Clears one page; says whether nothing is left.
 async fn page(env: &Env, cloud: CloudId, container: Guid) -> Result<bool, StoreError> {
-    let (files, is_done) = env.store.write(cloud, |txn| clear(txn, container)).await?;
+    let (files, is_done) = env.store.write(cloud, |txn| clear(txn, &env.content, container)).await?;
     remove(env, files).await;
     Ok(is_done)
 }
@@ -66,7 +66,7 @@ pub(super) fn remove_behind(env: &Arc<Env>, files: Vec<ContentId>) {
     }
 }
 
-fn clear(txn: &mut Txn, container: Guid) -> Result<(Vec<ContentId>, bool), StoreError> {
+fn clear(txn: &mut Txn, content: &Content, container: Guid) -> Result<(Vec<ContentId>, bool), StoreError> {
     let mut bodies = Bodies::default();
     let blobs = BLOBS.scan(txn, &(container,), None, PAGE)?;
     for (key, blob) in &blobs {
@@ -83,5 +83,5 @@ fn clear(txn: &mut Txn, container: Guid) -> Result<(Vec<ContentId>, bool), Store
         debug_assert!(BODIES.scan(txn, &(container,), None, 1)?.is_empty(), "every body was some record's");
         PURGES.delete(txn, &container)?;
     }
-    Ok((bodies.settle(txn)?, is_done))
+    Ok((bodies.settle(txn, content)?, is_done))
 }

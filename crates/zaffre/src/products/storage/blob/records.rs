@@ -21,7 +21,7 @@ use azure::{ids::Guid, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::conditions::Stamp;
-use crate::store::{ContentId, Holds, Raw, Span, StoreError, Table, Txn, recount};
+use crate::store::{Content, ContentId, Holds, Raw, Span, StoreError, Table, Txn, recount};
 
 pub(super) const CONTAINERS: Table<(String, String), Container> = Table::new("blob_containers");
 pub(super) const BLOBS: Table<(Guid, String), Blob> = Table::new("blobs");
@@ -225,8 +225,8 @@ impl Bodies {
     }
 
     /// Writes the counts. Gives the files that no record names any more.
-    pub(super) fn settle(self, txn: &mut Txn) -> Result<Vec<ContentId>, StoreError> {
-        self.files.settle(txn)
+    pub(super) fn settle(self, txn: &mut Txn, content: &Content) -> Result<Vec<ContentId>, StoreError> {
+        content.settle(txn, self.files)
     }
 }
 

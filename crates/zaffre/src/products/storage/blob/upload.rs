@@ -66,7 +66,7 @@ impl Gathered {
                 if length <= INLINE_LIMIT as u64 {
                     return Ok(Gathered::Small(pieces));
                 }
-                let mut writer = cx.env.content.create(ContentId(id)).await?;
+                let mut writer = cx.env.content.create(cx.cloud.id, ContentId(id)).await?;
                 for piece in pieces {
                     writer.write(piece).await?;
                 }

@@ -7,6 +7,7 @@ mod proxy;
 mod schema;
 mod several;
 mod tls;
+mod upkeep;
 
 use crate::store::Store;
 

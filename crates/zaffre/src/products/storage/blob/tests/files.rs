@@ -6,7 +6,7 @@ use azure::ids::Guid;
 
 use super::{
     bodies::{bytes, put_block, put_list},
-    client::Client,
+    client::{Client, NOW},
 };
 use crate::{
     Server,
@@ -17,7 +17,8 @@ use crate::{
         records::{BLOBS, COUNTED, Place, drop_account},
     },
     products::storage::keys::DROP_IN,
-    store::{Content, ContentId, Span, Store, Swept, recount},
+    s3,
+    store::{Bucket, Content, ContentId, Span, Store, Swept, recount},
 };
 
 fn settings() -> Settings {
@@ -64,7 +65,7 @@ async fn a_start_sweeps_what_no_record_names_and_serves_what_one_does() {
     put_list(&client, &[("Latest", "b1")]).await;
     client.put("/con/b", bytes(90_000)).await;
     let id = ContentId(Guid([7; 16]));
-    let mut orphan = server.env.content.create(id).await.expect("creates");
+    let mut orphan = server.env.content.create(CloudId::DEFAULT, id).await.expect("creates");
     orphan.write(bytes(10)).await.expect("writes");
     orphan.finish().await.expect("finishes");
     eventually(|| walk(&content) == 3).await;
@@ -140,7 +141,7 @@ async fn a_sweep_of_one_process_takes_nothing_that_another_is_putting() {
     let store = Store::in_memory();
     let (one, two) = (process(&store, dir.path()).await, process(&store, dir.path()).await);
     let id = ContentId(Guid([9; 16]));
-    let mut upload = one.env.content.create(id).await.expect("creates");
+    let mut upload = one.env.content.create(CloudId::DEFAULT, id).await.expect("creates");
     upload.write(bytes(3 << 20)).await.expect("writes");
     let sweep = async || two.env.content.sweep_unreferenced(&store).await.expect("sweeps");
     assert_eq!(sweep().await, Swept::default(), "it is being written");
@@ -179,6 +180,29 @@ async fn a_data_directory_of_a_version_that_counted_nothing_is_counted_when_it_i
         assert_eq!(client.send("DELETE", &format!("/con/{name}"), &[], "").await.status, 202);
     }
     eventually(|| walk(dir.path()) == 0).await;
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_away_is_a_503_and_small_blobs_go_on() {
+    let store = Store::in_memory();
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        // Nobody listens there.
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+    ];
+    let variable = |name: &str| keys.iter().find(|(known, _)| *known == name).map(|(_, it)| (*it).to_owned());
+    let place = s3::open("s3://bodies/here", variable).expect("an address");
+    let rows = Some((store.clone(), Guid([1; 16])));
+    let bucket = Bucket::new(place.objects, &place.prefix, &place.name, rows).expect("a bucket");
+    let content = Content::in_bucket(bucket);
+    let client = Client::over(Server::in_memory_over(store, content, 1, NOW).await);
+    client.make_container("con").await;
+    client.put("/con/a", "small").await;
+    let away = client.put("/con/a", bytes(100_000)).await;
+    assert_eq!((away.status, away.code()), (503, "ServerBusy"), "{away:?}");
+    assert_eq!(client.get("/con/a").await.text(), "small", "what was there is there");
+    assert_eq!(client.put("/con/b", "small").await.status, 201);
 }
 
 /// How many bodies there are; what is being written is claimed in a folder of its own.
