@@ -4,6 +4,7 @@
 //! filter  = and { "or" and }          and = not { "and" not }        not = [ "not" ] primary
 //! primary = "(" filter ")"
 //!         | path ("eq" | "ne" | "gt" | "ge" | "lt" | "le") literal
+//!         | path "in" "(" literal { "," literal } ")"
 //!         | path "/any(" name ":" filter ")"
 //!         | ("startswith" | "endswith" | "contains") "(" path "," literal ")"
 //!         | "substringof(" literal "," path ")"

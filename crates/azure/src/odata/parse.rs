@@ -144,9 +144,29 @@ impl Parser {
             "ge" => Operator::Ge,
             "lt" => Operator::Lt,
             "le" => Operator::Le,
+            "in" => return self.one_of(name),
             _ => return Err(BadFilter::Unexpected(word)),
         };
         Ok(Filter::Compare { path: self.resolve(name), operator, value: self.literal()? })
+    }
+
+    /// `path in ('a','b')`, behind its operator: any of these comparisons.
+    fn one_of(&mut self, name: &str) -> Result<Filter, BadFilter> {
+        self.sign('(')?;
+        let mut any: Option<Filter> = None;
+        loop {
+            let one =
+                Filter::Compare { path: self.resolve(name), operator: Operator::Eq, value: self.literal()? };
+            any = Some(match any {
+                Some(any) => Filter::Or(Box::new(any), Box::new(one)),
+                None => one,
+            });
+            if !self.takes_sign(',') {
+                break;
+            }
+        }
+        self.sign(')')?;
+        any.ok_or_else(|| BadFilter::Unexpected(String::new()))
     }
 
     /// `path/any(c:…)`, behind its opening parenthesis. Inside, `c` is the path's values.

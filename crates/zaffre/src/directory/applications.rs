@@ -46,6 +46,9 @@ pub struct KeyCredential {
     pub end: Timestamp,
     /// DER, in base64.
     pub certificate: String,
+    /// Whether it was given to the service principal, as with secrets.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_principals: bool,
 }
 
 /// Tokens of another issuer, about one subject, that the application takes for its own.
@@ -68,6 +71,9 @@ pub struct PasswordCredential {
     pub hint: String,
     pub start: Timestamp,
     pub end: Timestamp,
+    /// Whether it was given to the service principal: it proves the application all the same, and is listed there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_principals: bool,
     hash: SecretHash,
 }
 
@@ -89,6 +95,7 @@ impl PasswordCredential {
             hint: secret.chars().take(HINT_CHARS).collect(),
             start,
             end,
+            is_principals: false,
             hash: SecretHash::of(secret, draw),
         }
     }

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     applications::{self, Application, PasswordCredential},
-    roles,
+    first_party, roles,
     secret::{self, SecretHash},
     service_principals::{self, ServicePrincipal},
     users::{self, User},
@@ -105,6 +105,7 @@ pub fn found(txn: &mut Txn, draw: &mut Draw, charter: &Charter) -> Result<Creden
         roles::give(txn, ObjectId(fixed(id)), roles::GLOBAL_ADMINISTRATOR)?;
     }
     applications::put(txn, &az(charter.created))?;
+    first_party::found(txn, charter.created)?;
     CREDENTIALS.put(txn, &FOUNDERS.to_owned(), &credentials)?;
     Ok(credentials)
 }

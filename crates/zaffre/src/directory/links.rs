@@ -7,6 +7,7 @@ use azure::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::grants;
 use crate::store::{Span, Table, Txn};
 
 /// Owned object, then owner.
@@ -17,6 +18,8 @@ const OWNED: Table<(ObjectId, ObjectId), ()> = Table::new("owned");
 const ASSIGNED_TO: Table<(ObjectId, Guid), AppRoleAssignment> = Table::new("app_roles_assigned_to");
 /// Principal, then the assignment: whose resource it is.
 const ASSIGNMENTS: Table<(ObjectId, Guid), ObjectId> = Table::new("app_role_assignments");
+/// User, then their manager.
+const MANAGERS: Table<ObjectId, ObjectId> = Table::new("managers");
 
 /// A role that a resource's application offers, given to a principal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,8 +92,32 @@ pub fn assignments(txn: &Txn, principal: ObjectId) -> Result<Vec<AppRoleAssignme
     Ok(found)
 }
 
+pub fn manager(txn: &Txn, user: ObjectId) -> Result<Option<ObjectId>> {
+    Ok(MANAGERS.get(txn, &user)?)
+}
+
+/// `None` takes the manager away.
+pub fn set_manager(txn: &mut Txn, user: ObjectId, manager: Option<ObjectId>) -> Result<()> {
+    match manager {
+        Some(manager) => Ok(MANAGERS.put(txn, &user, &manager)?),
+        None => Ok(MANAGERS.delete(txn, &user)?),
+    }
+}
+
+/// Whose manager somebody is, by object id.
+pub fn direct_reports(txn: &Txn, manager: ObjectId) -> Result<Vec<ObjectId>> {
+    let rows: Result<Vec<(ObjectId, ObjectId)>> =
+        MANAGERS.rows(txn, Span::under(&())).map(|row| Ok(row?)).collect();
+    Ok(rows?.into_iter().filter(|(_, of)| *of == manager).map(|(user, _)| user).collect())
+}
+
 /// Cuts every link of an object that goes.
 pub fn forget(txn: &mut Txn, object: ObjectId) -> Result<()> {
+    grants::forget(txn, object)?;
+    set_manager(txn, object, None)?;
+    for user in direct_reports(txn, object)? {
+        set_manager(txn, user, None)?;
+    }
     for owner in owners(txn, object)? {
         remove_owner(txn, object, owner)?;
     }

@@ -19,8 +19,11 @@
 
 pub mod applications;
 pub(crate) mod bounded;
+pub mod deleted;
 pub mod federation;
+pub mod first_party;
 pub mod founding;
+pub mod grants;
 pub mod groups;
 pub mod links;
 pub mod mint;

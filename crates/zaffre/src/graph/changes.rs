@@ -3,6 +3,7 @@
 use azure::{
     error::Result,
     ids::{ClientId, ObjectId},
+    principal::PrincipalKind,
 };
 use serde_json::{Map, Value};
 
@@ -10,16 +11,20 @@ use super::{
     ask::{Answer, Ask},
     codes, credentials, links as references,
     objects::{self, Object, Set},
+    permissions::Change,
     properties,
 };
 use crate::{
     cloud::Draw,
-    directory::{Group, ServicePrincipalKind, User, applications, groups, links, service_principals, users},
+    directory::{
+        Application, Group, ServicePrincipalKind, User, applications, deleted, groups, links,
+        service_principals, users,
+    },
     store::Txn,
 };
 
 pub(super) fn create_application(ask: &Ask<'_>, txn: &mut Txn, draw: &mut Draw) -> Result<Answer> {
-    ask.may_change(txn, None)?;
+    ask.may_change(txn, Change::New)?;
     let name = required(ask, "displayName", Set::Applications)?;
     let application = applications::create(txn, draw, name, ask.cx.now)?;
     own(ask, txn, application.object_id)?;
@@ -27,7 +32,7 @@ pub(super) fn create_application(ask: &Ask<'_>, txn: &mut Txn, draw: &mut Draw) 
 }
 
 pub(super) fn create_service_principal(ask: &Ask<'_>, txn: &mut Txn, draw: &mut Draw) -> Result<Answer> {
-    ask.may_change(txn, None)?;
+    ask.may_change(txn, Change::New)?;
     let app_id = required(ask, "appId", Set::ServicePrincipals)?;
     let id = app_id.parse().map(ClientId);
     let id = id.map_err(|_| codes::WRONG_TYPE.with(["appId", Set::ServicePrincipals.resource()]))?;
@@ -35,13 +40,15 @@ pub(super) fn create_service_principal(ask: &Ask<'_>, txn: &mut Txn, draw: &mut 
         return Err(codes::SERVICE_PRINCIPAL_TAKEN.with([app_id]));
     }
     let application = applications::get(txn, id)?.ok_or_else(|| codes::NO_APPLICATION.with([app_id]))?;
-    let principal = service_principals::create(txn, draw, &application, ask.cx.now)?;
+    let made = service_principals::create(txn, draw, &application, ask.cx.now)?;
+    mirror(txn, &application)?;
+    let principal = service_principals::get(txn, made.object_id)?.unwrap_or(made);
     own(ask, txn, principal.object_id)?;
     written(ask, txn, draw, Object::ServicePrincipal(principal))
 }
 
 pub(super) fn create_user(ask: &Ask<'_>, txn: &mut Txn, draw: &mut Draw) -> Result<Answer> {
-    ask.may_change(txn, None)?;
+    ask.may_change(txn, Change::New)?;
     let of = |name| required(ask, name, Set::Users);
     let user = User {
         object_id: ObjectId(draw.guid()),
@@ -73,7 +80,7 @@ fn check_name(ask: &Ask<'_>, txn: &Txn, user: &User) -> Result<()> {
 }
 
 pub(super) fn create_group(ask: &Ask<'_>, txn: &mut Txn, draw: &mut Draw) -> Result<Answer> {
-    ask.may_change(txn, None)?;
+    ask.may_change(txn, Change::New)?;
     let name = required(ask, "displayName", Set::Groups)?;
     required(ask, "mailNickname", Set::Groups)?;
     for flag in ["mailEnabled", "securityEnabled"] {
@@ -88,22 +95,31 @@ pub(super) fn create_group(ask: &Ask<'_>, txn: &mut Txn, draw: &mut Draw) -> Res
         document: Map::new(),
     };
     groups::put(txn, &group)?;
+    if ask.caller.principal().is_some_and(|it| it.kind == PrincipalKind::User) {
+        own(ask, txn, group.object_id)?;
+    }
+    bind(ask, txn, group.object_id)?;
+    written(ask, txn, draw, Object::Group(group))
+}
+
+/// Members and owners that the body of a group names.
+fn bind(ask: &Ask<'_>, txn: &mut Txn, group: ObjectId) -> Result<()> {
     for (property, add) in
         [("members@odata.bind", groups::add as references::Link), ("owners@odata.bind", links::add_owner)]
     {
         for reference in ask.body.get(property).and_then(Value::as_array).into_iter().flatten() {
             let other = references::referred(txn, reference.as_str().unwrap_or_default(), property)?;
-            add(txn, group.object_id, other.id())?;
+            add(txn, group, other.id())?;
         }
     }
-    written(ask, txn, draw, Object::Group(group))
+    Ok(())
 }
 
 fn required<'a>(ask: &'a Ask<'_>, name: &'static str, set: Set) -> Result<&'a str> {
     ask.text(name).filter(|it| !it.is_empty()).ok_or_else(|| codes::MISSING.with([name, set.resource()]))
 }
 
-/// Who makes something owns it. Applications that make something own nothing, as in Azure.
+/// Who makes an application owns it.
 fn own(ask: &Ask<'_>, txn: &mut Txn, object: ObjectId) -> Result<()> {
     if let Some(principal) = ask.caller.principal() {
         links::add_owner(txn, object, principal.object_id)?;
@@ -116,16 +132,19 @@ fn written(ask: &Ask<'_>, txn: &mut Txn, draw: &mut Draw, mut object: Object) ->
     apply(ask, draw, &mut object, Moment::Create)?;
     store(txn, &object)?;
     let set = object.set();
-    Ok(ask.entity(201, set.name(), objects::selected(ask, &object)))
+    Ok(ask.entity(201, set.name(), objects::shown(ask, txn, &object)?))
 }
 
 pub(super) fn update(ask: &Ask<'_>, txn: &mut Txn, draw: &mut Draw) -> Result<Answer> {
     let mut object = objects::named(ask, txn)?;
-    ask.may_change(txn, Some(object.id()))?;
+    ask.may_change(txn, Change::Of(object.id()))?;
     refuse_managed(&object)?;
     apply(ask, draw, &mut object, Moment::Update)?;
     if let Object::User(user) = &object {
         check_name(ask, txn, user)?;
+    }
+    if let Object::Group(group) = &object {
+        bind(ask, txn, group.object_id)?;
     }
     store(txn, &object)?;
     Ok(Answer::Empty)
@@ -143,21 +162,19 @@ fn refuse_managed(object: &Object) -> Result<()> {
 
 pub(super) fn delete(ask: &Ask<'_>, txn: &mut Txn, _draw: &mut Draw) -> Result<Answer> {
     let object = objects::named(ask, txn)?;
-    ask.may_change(txn, Some(object.id()))?;
+    ask.may_change(txn, Change::Of(object.id()))?;
     refuse_managed(&object)?;
+    let now = ask.cx.now;
     match object {
         Object::Application(it) => {
             if let Some(principal) = service_principals::of_application(txn, it.client_id)? {
-                service_principals::delete(txn, principal.object_id)?;
+                deleted::delete(txn, deleted::Object::ServicePrincipal(principal), now)?;
             }
-            applications::delete(txn, it.client_id)?;
+            deleted::delete(txn, deleted::Object::Application(it), now)?;
         }
-        Object::ServicePrincipal(it) => {
-            service_principals::delete(txn, it.object_id)?;
-        }
-        Object::User(it) => {
-            users::delete(txn, it.object_id)?;
-        }
+        Object::ServicePrincipal(it) => deleted::delete(txn, deleted::Object::ServicePrincipal(it), now)?,
+        Object::User(it) => deleted::delete(txn, deleted::Object::User(it), now)?,
+        Object::Group(it) if is_unified(&it) => deleted::delete(txn, deleted::Object::Group(it), now)?,
         Object::Group(it) => {
             groups::delete(txn, it.object_id)?;
         }
@@ -165,13 +182,42 @@ pub(super) fn delete(ask: &Ask<'_>, txn: &mut Txn, _draw: &mut Draw) -> Result<A
     Ok(Answer::Empty)
 }
 
+/// A Microsoft 365 group; security groups are deleted for good ("Restore deleted item").
+fn is_unified(group: &Group) -> bool {
+    let types = group.document.get("groupTypes").and_then(Value::as_array);
+    types.is_some_and(|types| types.iter().any(|it| it == "Unified"))
+}
+
 fn store(txn: &mut Txn, object: &Object) -> Result<()> {
     match object {
-        Object::Application(it) => applications::put(txn, it),
+        Object::Application(it) => {
+            applications::put(txn, it)?;
+            mirror(txn, it)
+        }
         Object::ServicePrincipal(it) => service_principals::put(txn, it),
         Object::User(it) => users::put(txn, it),
         Object::Group(it) => groups::put(txn, it),
     }
+}
+
+/// What its service principal in the application's own tenant shows of an application.
+fn mirror(txn: &mut Txn, application: &Application) -> Result<()> {
+    let Some(mut principal) = service_principals::of_application(txn, application.client_id)? else {
+        return Ok(());
+    };
+    let of =
+        |path: &str| application.document.get(path).and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut names = vec![application.client_id.to_string()];
+    names.extend(of("identifierUris").iter().filter_map(Value::as_str).map(str::to_owned));
+    principal.service_principal_names = names;
+    principal.display_name.clone_from(&application.display_name);
+    let scopes = application.document.get("api").and_then(|it| it.get("oauth2PermissionScopes")).cloned();
+    principal.document.insert("appRoles".to_owned(), Value::Array(of("appRoles")));
+    principal
+        .document
+        .insert("oauth2PermissionScopes".to_owned(), scopes.unwrap_or_else(|| Value::Array(vec![])));
+    principal.document.insert("replyUrls".to_owned(), application.redirect_uris().into_iter().collect());
+    service_principals::put(txn, &principal)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -69,6 +69,10 @@ azure::error_rows! {
     EVENTUAL = 400 "Request_UnsupportedQuery"
         "Request with $search query parameter only works through MSGraph with a special request header: 'ConsistencyLevel: eventual'",
         "as quoted by users";
+    BAD_BATCH = 400 "BadRequest"
+        "Invalid batch payload format: {0}.", "the first words as quoted by users";
+    FAILED_DEPENDENCY = 424 "FailedDependency"
+        "A request that this one depends on failed.", "\"Combine multiple HTTP requests using JSON batching\"; the message is our own";
     NOT_IMPLEMENTED = 501 "NotImplemented" "This cloud does not implement '{0}'.", "our own";
     BAD_HEAD = 400 "BadRequest"
         "The request's Host or its query is missing, repeated or malformed.", "our own";

@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     ask::{Answer, Ask},
-    codes,
+    codes, lists,
     objects::{self, Object},
+    permissions::Change,
 };
 use crate::{
     cloud::Draw,
@@ -24,17 +25,24 @@ const TWO_YEARS: Duration = Duration::from_secs(2 * 365 * 86_400);
 const ONE_YEAR: Duration = Duration::from_secs(365 * 86_400);
 const MOST_FEDERATED: usize = 20;
 
-fn application(ask: &Ask<'_>, txn: &Txn) -> Result<Application> {
+/// The application whose credentials the path means, and whether it names it by its service principal.
+fn application(ask: &Ask<'_>, txn: &Txn) -> Result<(Application, bool)> {
+    let absent = || ask.key(0).map(|key| codes::OBJECT_NOT_FOUND.with([key]));
     match objects::named(ask, txn)? {
-        Object::Application(it) => Ok(it),
-        _ => Err(codes::OBJECT_NOT_FOUND.with([ask.key(0)?])),
+        Object::Application(it) => Ok((it, false)),
+        Object::ServicePrincipal(it) => match applications::get(txn, it.app_id)? {
+            Some(application) => Ok((application, true)),
+            // A managed identity's, and Azure's own.
+            None => Err((&codes::MANAGED).into()),
+        },
+        Object::User(_) | Object::Group(_) => Err(absent()?),
     }
 }
 
-fn changeable(ask: &Ask<'_>, txn: &Txn) -> Result<Application> {
-    let application = application(ask, txn)?;
-    ask.may_change(txn, Some(application.object_id))?;
-    Ok(application)
+fn changeable(ask: &Ask<'_>, txn: &Txn) -> Result<(Application, bool)> {
+    let object = objects::named(ask, txn)?;
+    ask.may_change(txn, Change::Of(object.id()))?;
+    application(ask, txn)
 }
 
 /// A time of the body, or what stands for it.
@@ -48,13 +56,14 @@ fn time(members: &Map<String, Value>, name: &'static str, or: Timestamp) -> Resu
 }
 
 pub(super) fn add_password(ask: &Ask<'_>, txn: &mut Txn, draw: &mut Draw) -> Result<Answer> {
-    let mut application = changeable(ask, txn)?;
+    let (mut application, is_principals) = changeable(ask, txn)?;
     let empty = Map::new();
     let given = ask.body.get("passwordCredential").and_then(Value::as_object).unwrap_or(&empty);
     let start = time(given, "startDateTime", ask.cx.now)?;
     let end = time(given, "endDateTime", start.plus(TWO_YEARS))?;
     let secret = secret::draw(draw);
     let mut password = PasswordCredential::new(&secret, (start, end), draw);
+    password.is_principals = is_principals;
     password.display_name = given.get("displayName").and_then(Value::as_str).map(str::to_owned);
     let shown = objects::password(&password, Some(&secret));
     application.passwords.push(password);
@@ -69,10 +78,10 @@ pub(super) fn add_password(ask: &Ask<'_>, txn: &mut Txn, draw: &mut Draw) -> Res
 }
 
 pub(super) fn remove_password(ask: &Ask<'_>, txn: &mut Txn, _draw: &mut Draw) -> Result<Answer> {
-    let mut application = changeable(ask, txn)?;
+    let (mut application, is_principals) = changeable(ask, txn)?;
     let key_id = ask.text("keyId").and_then(|it| it.parse::<Guid>().ok());
     let before = application.passwords.len();
-    application.passwords.retain(|it| Some(it.key_id) != key_id);
+    application.passwords.retain(|it| Some(it.key_id) != key_id || it.is_principals != is_principals);
     if application.passwords.len() == before {
         return Err((&codes::NO_CREDENTIAL).into());
     }
@@ -99,7 +108,9 @@ pub(super) fn keys(
             keys.push(kept.clone());
             continue;
         };
-        let der = text::base64_decode(bytes).ok_or_else(bad)?;
+        // az sends the lines of a PEM file as they are.
+        let bytes: String = bytes.split_ascii_whitespace().collect();
+        let der = text::base64_decode(&bytes).ok_or_else(bad)?;
         let start = time(members, "startDateTime", ask.cx.now)?;
         let end = time(members, "endDateTime", start.plus(ONE_YEAR))?;
         if end <= start {
@@ -111,6 +122,7 @@ pub(super) fn keys(
             start,
             end,
             certificate: text::base64(der),
+            is_principals: false,
         });
     }
     Ok(keys)
@@ -133,9 +145,9 @@ fn context(application: &Application) -> String {
 }
 
 pub(super) fn list_federated(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
-    let application = application(ask, txn)?;
-    let all = application.federated.iter().map(|it| Value::Object(shown(it)));
-    Ok(ask.all(&context(&application), all.collect()))
+    let (application, _) = application(ask, txn)?;
+    let all = application.federated.iter().map(shown).collect();
+    Ok(lists::plain(ask, &context(&application), all))
 }
 
 /// Where the second star's credential is in the list: by id or by name.
@@ -146,13 +158,13 @@ fn place(ask: &Ask<'_>, application: &Application) -> Result<usize> {
 }
 
 pub(super) fn get_federated(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
-    let application = application(ask, txn)?;
+    let (application, _) = application(ask, txn)?;
     let found = &application.federated[place(ask, &application)?];
     Ok(ask.entity(200, &context(&application), shown(found)))
 }
 
 pub(super) fn add_federated(ask: &Ask<'_>, txn: &mut Txn, draw: &mut Draw) -> Result<Answer> {
-    let mut application = changeable(ask, txn)?;
+    let (mut application, _) = changeable(ask, txn)?;
     let of = |name: &'static str| {
         let text = ask.text(name).filter(|it| !it.is_empty());
         text.map(str::to_owned).ok_or_else(|| codes::MISSING.with([name, "FederatedIdentityCredential"]))
@@ -191,7 +203,7 @@ fn audiences(ask: &Ask<'_>) -> Result<Option<Vec<String>>> {
 }
 
 pub(super) fn update_federated(ask: &Ask<'_>, txn: &mut Txn, _draw: &mut Draw) -> Result<Answer> {
-    let mut application = changeable(ask, txn)?;
+    let (mut application, _) = changeable(ask, txn)?;
     let at = place(ask, &application)?;
     let changed = audiences(ask)?;
     let credential = &mut application.federated[at];
@@ -211,7 +223,7 @@ pub(super) fn update_federated(ask: &Ask<'_>, txn: &mut Txn, _draw: &mut Draw) -
 }
 
 pub(super) fn remove_federated(ask: &Ask<'_>, txn: &mut Txn, _draw: &mut Draw) -> Result<Answer> {
-    let mut application = changeable(ask, txn)?;
+    let (mut application, _) = changeable(ask, txn)?;
     let at = place(ask, &application)?;
     application.federated.remove(at);
     applications::put(txn, &application)?;

@@ -1,15 +1,16 @@
-//! Owners, members, memberships, application roles.
+//! Owners, members, memberships, managers, application roles.
 
 use azure::{
     error::Result,
     ids::{Guid, ObjectId},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     ask::{Answer, Ask},
-    codes,
-    objects::{self, Object},
+    codes, lists,
+    objects::{self, Object, Set},
+    permissions::{Area, Change},
 };
 use crate::{
     cloud::Draw,
@@ -25,40 +26,58 @@ use crate::{
 pub(super) type Link = fn(&mut Txn, ObjectId, ObjectId) -> Result<bool>;
 type Step = fn(&Txn, ObjectId) -> Result<Vec<ObjectId>>;
 
-/// The objects that a step leads to from the one that is named.
-fn listed(ask: &Ask<'_>, txn: &Txn, step: Step) -> Result<Answer> {
+/// The links that lead from an object to others.
+static NAVIGATION: &[(&[Set], &str, Step)] = &[
+    (&[Set::Applications, Set::ServicePrincipals, Set::Groups], "owners", links::owners),
+    (&[Set::ServicePrincipals, Set::Users], "ownedObjects", links::owned),
+    (&[Set::Groups], "members", groups::members),
+    (&[Set::Groups], "transitiveMembers", groups::transitive_members),
+    (&[Set::ServicePrincipals, Set::Users, Set::Groups], "memberOf", groups::direct),
+    (&[Set::ServicePrincipals, Set::Users, Set::Groups], "transitiveMemberOf", groups::of),
+    (&[Set::Users], "directReports", links::direct_reports),
+];
+
+/// The step that a link's name means, from an object of this type.
+pub(super) fn navigation(from: Set, name: &str) -> Option<Step> {
+    let row =
+        NAVIGATION.iter().find(|(sets, known, _)| sets.contains(&from) && known.eq_ignore_ascii_case(name));
+    row.map(|(_, _, step)| *step)
+}
+
+/// The objects that the path's last word leads to from the one that is named.
+pub(super) fn follow(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
     let object = objects::named(ask, txn)?;
+    let name = ask.last();
+    let step = navigation(object.set(), name).ok_or_else(|| codes::SEGMENT_NOT_FOUND.with([name]))?;
     let mut found = Vec::new();
     for id in step(txn, object.id())? {
-        let other = objects::any(txn, id)?;
-        let is_taken = |it: &Object| ask.query.takes(&it.whole(&ask.cx.cloud.charter));
-        found.extend(other.filter(is_taken).map(|it| it.typed(ask)));
+        found.extend(objects::any(txn, id)?);
     }
-    Ok(ask.all("directoryObjects", found))
+    lists::typed(ask, txn, found)
 }
 
-pub(super) fn owners(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
-    listed(ask, txn, links::owners)
+pub(super) fn manager(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
+    let user = objects::named(ask, txn)?;
+    let manager = links::manager(txn, user.id())?;
+    let manager = manager.map(|id| objects::any(txn, id)).transpose()?.flatten();
+    let manager = manager.ok_or_else(|| codes::OBJECT_NOT_FOUND.with(["manager"]))?;
+    let Value::Object(typed) = manager.typed(ask, txn)? else { return Ok(Answer::Empty) };
+    Ok(ask.entity(200, "directoryObjects", typed))
 }
 
-pub(super) fn owned(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
-    listed(ask, txn, links::owned)
+pub(super) fn set_manager(ask: &Ask<'_>, txn: &mut Txn, _draw: &mut Draw) -> Result<Answer> {
+    let user = objects::named(ask, txn)?;
+    ask.may_change(txn, Change::Of(user.id()))?;
+    let manager = referred(txn, ask.text("@odata.id").unwrap_or_default(), "manager")?;
+    links::set_manager(txn, user.id(), Some(manager.id()))?;
+    Ok(Answer::Empty)
 }
 
-pub(super) fn members(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
-    listed(ask, txn, groups::members)
-}
-
-pub(super) fn transitive_members(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
-    listed(ask, txn, groups::transitive_members)
-}
-
-pub(super) fn member_of(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
-    listed(ask, txn, groups::direct)
-}
-
-pub(super) fn transitive_member_of(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
-    listed(ask, txn, groups::of)
+pub(super) fn remove_manager(ask: &Ask<'_>, txn: &mut Txn, _draw: &mut Draw) -> Result<Answer> {
+    let user = objects::named(ask, txn)?;
+    ask.may_change(txn, Change::Of(user.id()))?;
+    links::set_manager(txn, user.id(), None)?;
+    Ok(Answer::Empty)
 }
 
 /// The object that `https://graph.microsoft.com/v1.0/directoryObjects/{id}` names; any collection will do.
@@ -71,7 +90,7 @@ pub(super) fn referred(txn: &Txn, reference: &str, property: &str) -> Result<Obj
 
 fn join(ask: &Ask<'_>, txn: &mut Txn, property: &'static str, link: Link) -> Result<Answer> {
     let object = objects::named(ask, txn)?;
-    ask.may_change(txn, Some(object.id()))?;
+    ask.may_change(txn, Change::Of(object.id()))?;
     let other = referred(txn, ask.text("@odata.id").unwrap_or_default(), property)?;
     match link(txn, object.id(), other.id())? {
         true => Ok(Answer::Empty),
@@ -81,7 +100,7 @@ fn join(ask: &Ask<'_>, txn: &mut Txn, property: &'static str, link: Link) -> Res
 
 fn part(ask: &Ask<'_>, txn: &mut Txn, unlink: Link) -> Result<Answer> {
     let object = objects::named(ask, txn)?;
-    ask.may_change(txn, Some(object.id()))?;
+    ask.may_change(txn, Change::Of(object.id()))?;
     let key = ask.key(1)?;
     let absent = || codes::OBJECT_NOT_FOUND.with([&key]);
     let other = ObjectId(key.parse().map_err(|_| absent())?);
@@ -127,7 +146,7 @@ fn service_principal(txn: &Txn, id: ObjectId) -> Result<ServicePrincipal> {
     service_principals::get(txn, id)?.ok_or_else(|| codes::OBJECT_NOT_FOUND.with([id.to_string()]))
 }
 
-fn shown(txn: &Txn, it: &AppRoleAssignment) -> Result<Value> {
+fn shown(txn: &Txn, it: &AppRoleAssignment) -> Result<Map<String, Value>> {
     let principal = objects::any(txn, it.principal)?;
     let kind = principal.as_ref().map(|it| it.set().resource());
     let name = |object: Option<Object>| match object? {
@@ -136,7 +155,7 @@ fn shown(txn: &Txn, it: &AppRoleAssignment) -> Result<Value> {
         Object::User(it) => Some(it.display_name),
         Object::Group(it) => Some(it.display_name),
     };
-    Ok(json!({
+    let all = json!({
         "id": it.id,
         "deletedDateTime": null,
         "appRoleId": it.app_role,
@@ -146,21 +165,22 @@ fn shown(txn: &Txn, it: &AppRoleAssignment) -> Result<Value> {
         "principalType": kind,
         "resourceDisplayName": name(objects::any(txn, it.resource)?),
         "resourceId": it.resource,
-    }))
+    });
+    Ok(all.as_object().cloned().unwrap_or_default())
 }
 
 pub(super) fn app_role_assignments(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
     let object = objects::named(ask, txn)?;
     let all = links::assignments(txn, object.id())?;
     let all = all.iter().map(|it| shown(txn, it)).collect::<Result<_>>()?;
-    Ok(ask.all(&format!("{}('{}')/appRoleAssignments", object.set().name(), object.id()), all))
+    Ok(lists::plain(ask, &format!("{}('{}')/appRoleAssignments", object.set().name(), object.id()), all))
 }
 
 pub(super) fn app_role_assigned_to(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
     let id = objects::named(ask, txn)?.id();
     let all = links::assigned_to(txn, id)?;
     let all = all.iter().map(|it| shown(txn, it)).collect::<Result<_>>()?;
-    Ok(ask.all(&format!("servicePrincipals('{id}')/appRoleAssignedTo"), all))
+    Ok(lists::plain(ask, &format!("servicePrincipals('{id}')/appRoleAssignedTo"), all))
 }
 
 pub(super) fn assign_app_role(ask: &Ask<'_>, txn: &mut Txn, draw: &mut Draw) -> Result<Answer> {
@@ -177,7 +197,7 @@ pub(super) fn assign_app_role(ask: &Ask<'_>, txn: &mut Txn, draw: &mut Draw) -> 
         created: ask.cx.now,
     };
     let resource = service_principal(txn, assignment.resource)?;
-    ask.may_change(txn, Some(resource.object_id))?;
+    ask.may_change_any(txn, Area::AppRoles)?;
     if objects::any(txn, assignment.principal)?.is_none() {
         return Err(codes::OBJECT_NOT_FOUND.with([assignment.principal.to_string()]));
     }
@@ -188,14 +208,14 @@ pub(super) fn assign_app_role(ask: &Ask<'_>, txn: &mut Txn, draw: &mut Draw) -> 
         return Err((&codes::ROLE_ASSIGNED).into());
     }
     links::assign(txn, &assignment)?;
-    let Value::Object(whole) = shown(txn, &assignment)? else { return Ok(Answer::Empty) };
-    Ok(ask.entity(201, "appRoleAssignments", whole))
+    Ok(ask.entity(201, "appRoleAssignments", shown(txn, &assignment)?))
 }
 
-/// The role is one that the resource's application offers, or no role at all: mere access.
+/// The role is one that the resource offers, by itself or by its application, or no role at all: mere access.
 fn check_role(txn: &Txn, resource: &ServicePrincipal, role: Guid) -> Result<()> {
     let application = applications::get(txn, resource.app_id)?;
-    let offered = application.as_ref().and_then(|it| it.document.get("appRoles")).and_then(Value::as_array);
+    let document = application.as_ref().map_or(&resource.document, |it| &it.document);
+    let offered = document.get("appRoles").and_then(Value::as_array);
     let is_offered = offered
         .into_iter()
         .flatten()
@@ -209,7 +229,7 @@ pub(super) fn unassign_app_role(ask: &Ask<'_>, txn: &mut Txn, _draw: &mut Draw) 
     let all = [links::assignments(txn, object)?, links::assigned_to(txn, object)?].concat();
     let found = all.into_iter().find(|it| Ok(it.id) == key.parse());
     let found = found.ok_or_else(|| codes::OBJECT_NOT_FOUND.with([key]))?;
-    ask.may_change(txn, Some(found.resource))?;
+    ask.may_change_any(txn, Area::AppRoles)?;
     links::unassign(txn, &found)?;
     Ok(Answer::Empty)
 }

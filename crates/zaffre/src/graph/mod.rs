@@ -3,28 +3,39 @@
 //! ```text
 //! routes       method and path ──► a row: what it is called, and the function that does it
 //! ask          what a function gets: keys of the path, query, body, caller
+//! permissions  who may read and change which part of the directory
 //! properties   what each type of object has: names, defaults, what may be written
-//! objects      reading: one, many, filtered, paged
+//! objects      how one object is read and shown
+//! lists        filtered, ordered, counted, page by page
 //! changes      creating, updating, deleting
+//! deleted      what was deleted, and may come back for thirty days
 //! credentials  secrets, certificates, federated credentials of applications
-//! links        owners, members, memberships, application roles
+//! links        owners, members, memberships, managers, application roles
+//! grants       delegated permissions
+//! roles        directory roles
+//! batch        requests in a request
 //! codes        every refusal
 //! ```
 //!
-//! Whoever is signed in may read. Administrators of the directory change it (`directory::roles`), and
-//! owners what they own; the check is in the same transaction as the change. Names of properties that
-//! no row of `properties` has are refused, never dropped.
+//! Who may do something is weighed in the same transaction as the thing. Names of properties that no row of
+//! `properties` has are refused, never dropped.
 //!
-//! Not done: `$expand`, `$orderby`, `$batch`, deleted items (a deletion is final), change notifications.
-//! Groups' `proxyAddresses` and licences have no meaning here.
+//! Not done: `addKey` and `removeKey` (a proof by an older key; the list of keys itself can be written), `delta` and
+//! change notifications, administrative units, policies, licences. Groups' `proxyAddresses` have no meaning here.
 
 mod ask;
+mod batch;
 mod changes;
 mod codes;
 mod credentials;
+mod deleted;
+mod grants;
 mod links;
+mod lists;
 mod objects;
+mod permissions;
 mod properties;
+mod roles;
 mod routes;
 
 #[cfg(test)]
@@ -57,6 +68,8 @@ pub(crate) struct Op {
     keys: Vec<String>,
     path: routes::Path,
     query: Query,
+    /// Of a batch, the request that its parts are parts of.
+    whole: Option<Box<Parts>>,
 }
 
 impl Service for Graph {
@@ -67,7 +80,8 @@ impl Service for Graph {
     fn parse(&self, _cx: &Cx, parts: &Parts) -> Result<Op> {
         let path = routes::Path::parse(parts)?;
         let (route, keys) = routes::find(&parts.method, &path)?;
-        Ok(Op { route, keys, query: Query::read(parts)?, path })
+        let whole = matches!(route.effect, Effect::Batch).then(|| Box::new(outer(parts)));
+        Ok(Op { route, keys, query: Query::read(parts)?, path, whole })
     }
 
     /// Whoever may read one object may read them all, so absence is no secret, and is found out by
@@ -101,18 +115,11 @@ impl Service for Graph {
 
     async fn handle(&self, cx: &Cx, permit: Permit, op: Op, _found: (), body: Body) -> Result<Reply> {
         let bytes = body.bytes(BODY_BYTES).await?;
-        let draw = cx.draw();
-        let mut ask = Ask::new(cx, permit.caller(), op.keys, op.path, op.query, &bytes)?;
-        if let Some(password) = ask.chosen_password() {
-            let mut salt = cx.draw();
-            let hashed = tokio::task::spawn_blocking(move || SecretHash::of_chosen(&password, &mut salt));
-            ask.password = Some(hashed.await.map_err(|failed| Fault::Internal.because(failed))?);
-        }
-        let answer = match op.route.effect {
-            Effect::Read(read) => cx.read(|txn| read(&ask, txn)).await?,
-            Effect::Change(change) => cx.write(|txn| change(&ask, txn, &mut draw.clone())).await?,
+        let answered = match op.whole {
+            Some(parts) => batch::run(cx, permit.caller(), &parts, &bytes).await?,
+            None => answer(cx, permit.caller(), op, &bytes).await?,
         };
-        Ok(reply(answer))
+        Ok(reply(answered))
     }
 
     fn dress(&self, cx: &Cx, parts: &Parts, reply: &mut Reply) {
@@ -128,16 +135,7 @@ impl Service for Graph {
     }
 
     fn render(&self, cx: &Cx, parts: &Parts, error: &Error) -> Reply {
-        let id = cx.request_id.to_string();
-        let body = json!({ "error": {
-            "code": error.row.code,
-            "message": error.message(),
-            "innerError": {
-                "date": cx.now.iso_seconds().trim_end_matches('Z'),
-                "request-id": id,
-                "client-request-id": parts.header("client-request-id").unwrap_or(&id),
-            },
-        }});
+        let body = error_body(cx, parts, error);
         let reply = Reply::json(error.row.status, &body);
         match error.row.status {
             401 => reply.with("www-authenticate", challenge(cx)),
@@ -148,6 +146,56 @@ impl Service for Graph {
     fn describe(&self, op: &Op) -> String {
         op.route.name.to_owned()
     }
+}
+
+/// What a request that is no batch is answered.
+async fn answer(cx: &Cx, caller: &Caller, op: Op, bytes: &[u8]) -> Result<Answer> {
+    let draw = cx.draw();
+    let mut ask = Ask::new(cx, caller, op.keys, op.path, op.query, bytes)?;
+    if let Some(password) = ask.chosen_password() {
+        let mut salt = cx.draw();
+        let hashed = tokio::task::spawn_blocking(move || SecretHash::of_chosen(&password, &mut salt));
+        ask.password = Some(hashed.await.map_err(|failed| Fault::Internal.because(failed))?);
+    }
+    match op.route.effect {
+        Effect::Read(read) => {
+            cx.read(|txn| {
+                ask.may_read(txn)?;
+                read(&ask, txn)
+            })
+            .await
+        }
+        Effect::Change(change) => cx.write(|txn| change(&ask, txn, &mut draw.clone())).await,
+        Effect::Batch => Err(codes::BAD_BATCH.with(["a batch is no part of a batch"])),
+    }
+}
+
+/// What the parts of a batch have from the whole: the door, the host and the version.
+fn outer(parts: &Parts) -> Parts {
+    Parts {
+        method: parts.method.clone(),
+        door: parts.door.clone(),
+        authority: parts.authority.clone(),
+        raw_path: parts.raw_path.clone(),
+        path: parts.path.clone(),
+        raw_query: String::new(),
+        query: Vec::new(),
+        headers: http::HeaderMap::new(),
+        fault: None,
+    }
+}
+
+fn error_body(cx: &Cx, parts: &Parts, error: &Error) -> serde_json::Value {
+    let id = cx.request_id.to_string();
+    json!({ "error": {
+        "code": error.row.code,
+        "message": error.message(),
+        "innerError": {
+            "date": cx.now.iso_seconds().trim_end_matches('Z'),
+            "request-id": id,
+            "client-request-id": parts.header("client-request-id").unwrap_or(&id),
+        },
+    }})
 }
 
 /// Which of Azure's machines answered; clients print it.

@@ -1,4 +1,4 @@
-//! Reading: one object, many, those that a filter takes, page by page.
+//! The objects: how each is read from the directory and shown.
 
 use azure::{
     error::Result,
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     ask::{Answer, Ask},
-    codes,
+    codes, lists,
     properties::{self, Property},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     directory::{
         self, Application, Found, Group, ServicePrincipal, ServicePrincipalKind, User,
         applications::{self, KeyCredential, PasswordCredential},
-        groups, service_principals, users,
+        deleted, groups, service_principals, users,
     },
     store::Txn,
 };
@@ -29,9 +29,6 @@ pub(super) enum Set {
     Users,
     Groups,
 }
-
-/// Rows read at a time while a filter looks for those it takes.
-const STEP: usize = 500;
 
 impl Set {
     const ALL: [Set; 4] = [Set::Applications, Set::ServicePrincipals, Set::Users, Set::Groups];
@@ -68,7 +65,27 @@ impl Set {
         }
     }
 
-    fn page(self, txn: &Txn, after: Option<ObjectId>, limit: usize) -> Result<Vec<Object>> {
+    /// `#microsoft.graph.servicePrincipal`.
+    pub(super) fn type_name(self) -> &'static str {
+        match self {
+            Set::Applications => "#microsoft.graph.application",
+            Set::ServicePrincipals => "#microsoft.graph.servicePrincipal",
+            Set::Users => "#microsoft.graph.user",
+            Set::Groups => "#microsoft.graph.group",
+        }
+    }
+
+    /// The collection of a type: `microsoft.graph.user`.
+    pub(super) fn of_type(name: &str) -> Option<Set> {
+        Set::ALL.into_iter().find(|set| set.type_name()[1..].eq_ignore_ascii_case(name))
+    }
+
+    /// Whether a property comes when nothing is selected.
+    pub(super) fn is_usual(self, name: &str) -> bool {
+        self.properties().iter().any(|it| it.name == name && it.usual)
+    }
+
+    pub(super) fn page(self, txn: &Txn, after: Option<ObjectId>, limit: usize) -> Result<Vec<Object>> {
         Ok(match self {
             Set::Applications => {
                 applications::page(txn, after, limit)?.into_iter().map(Object::Application).collect()
@@ -148,12 +165,21 @@ impl Object {
     }
 
     /// As one of a list of several types.
-    pub(super) fn typed(&self, ask: &Ask<'_>) -> Value {
-        let set = self.set().resource();
-        let name = format!("#microsoft.graph.{}{}", set[..1].to_lowercase(), &set[1..]);
-        let mut all = Map::from_iter([("@odata.type".to_owned(), json!(name))]);
-        all.extend(selected(ask, self));
-        Value::Object(all)
+    pub(super) fn typed(&self, ask: &Ask<'_>, txn: &Txn) -> Result<Value> {
+        let mut all = Map::from_iter([("@odata.type".to_owned(), json!(self.set().type_name()))]);
+        all.extend(shown(ask, txn, self)?);
+        Ok(Value::Object(all))
+    }
+}
+
+impl From<deleted::Object> for Object {
+    fn from(object: deleted::Object) -> Self {
+        match object {
+            deleted::Object::Application(it) => Object::Application(it),
+            deleted::Object::ServicePrincipal(it) => Object::ServicePrincipal(it),
+            deleted::Object::User(it) => Object::User(it),
+            deleted::Object::Group(it) => Object::Group(it),
+        }
     }
 }
 
@@ -165,8 +191,10 @@ fn of_application(it: &Application, charter: &Charter, name: &str) -> Value {
         "displayName" => json!(it.display_name),
         "publisherDomain" => json!(charter.domain),
         "signInAudience" => it.document.get(name).cloned().unwrap_or_else(|| json!("AzureADMyOrg")),
-        "passwordCredentials" => it.passwords.iter().map(|it| password(it, None)).collect(),
-        "keyCredentials" => it.keys.iter().map(key).collect(),
+        "passwordCredentials" => {
+            it.passwords.iter().filter(|it| !it.is_principals).map(|it| password(it, None)).collect()
+        }
+        "keyCredentials" => it.keys.iter().filter(|it| !it.is_principals).map(key).collect(),
         _ => Value::Null,
     }
 }
@@ -184,7 +212,9 @@ fn of_service_principal(it: &ServicePrincipal, charter: &Charter, name: &str) ->
         "servicePrincipalType" if is_application => json!("Application"),
         "servicePrincipalType" => json!("ManagedIdentity"),
         "appDisplayName" if is_application => json!(it.display_name),
-        "appOwnerOrganizationId" if is_application => json!(charter.tenant),
+        "appOwnerOrganizationId" if is_application => {
+            it.document.get(name).cloned().unwrap_or_else(|| json!(charter.tenant))
+        }
         "signInAudience" if is_application => json!("AzureADMyOrg"),
         "replyUrls" | "appRoles" | "oauth2PermissionScopes" | "keyCredentials" | "passwordCredentials" => {
             it.document.get(name).cloned().unwrap_or_else(|| json!([]))
@@ -240,15 +270,29 @@ fn key(it: &KeyCredential) -> Value {
     })
 }
 
-/// The properties that were selected, or the usual ones.
-pub(super) fn selected(ask: &Ask<'_>, object: &Object) -> Map<String, Value> {
+/// The properties that were selected, or the usual ones, and what was asked to be laid into them.
+pub(super) fn shown(ask: &Ask<'_>, txn: &Txn, object: &Object) -> Result<Map<String, Value>> {
     let mut whole = object.whole(&ask.cx.cloud.charter);
-    let is_usual = |name: &str| object.set().properties().iter().any(|it| it.name == name && it.usual);
+    if let Object::ServicePrincipal(principal) = object {
+        whole.extend(credentials_of(txn, principal)?);
+    }
     whole.retain(|name, _| match &ask.query.select {
         Some(names) => names.iter().any(|it| it.eq_ignore_ascii_case(name) || it == "*"),
-        None => is_usual(name),
+        None => object.set().is_usual(name),
     });
-    whole
+    lists::expand(ask, txn, object, &mut whole)?;
+    Ok(whole)
+}
+
+/// A service principal's own credentials are kept with its application, which they prove.
+fn credentials_of(txn: &Txn, principal: &ServicePrincipal) -> Result<Vec<(String, Value)>> {
+    let Some(application) = applications::get(txn, principal.app_id)? else { return Ok(Vec::new()) };
+    let passwords = application.passwords.iter().filter(|it| it.is_principals);
+    let keys = application.keys.iter().filter(|it| it.is_principals);
+    Ok(vec![
+        ("passwordCredentials".to_owned(), passwords.map(|it| password(it, None)).collect()),
+        ("keyCredentials".to_owned(), keys.map(key).collect()),
+    ])
 }
 
 /// The object with this id, whatever it is.
@@ -280,58 +324,18 @@ pub(super) fn named(ask: &Ask<'_>, txn: &Txn) -> Result<Object> {
 }
 
 pub(super) fn get(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
-    let object = named(ask, txn)?;
+    one(ask, txn, &named(ask, txn)?)
+}
+
+/// One object, as one of the collection that the path names.
+pub(super) fn one(ask: &Ask<'_>, txn: &Txn, object: &Object) -> Result<Answer> {
     match Set::of(ask.set()) {
-        Some(set) => Ok(ask.entity(200, set.name(), selected(ask, &object))),
+        Some(set) => Ok(ask.entity(200, set.name(), shown(ask, txn, object)?)),
         None => {
-            let Value::Object(typed) = object.typed(ask) else { return Ok(Answer::Empty) };
+            let Value::Object(typed) = object.typed(ask, txn)? else { return Ok(Answer::Empty) };
             Ok(ask.entity(200, "directoryObjects", typed))
         }
     }
-}
-
-/// Those of a collection that the query takes, behind `after`: at most `limit`.
-fn taken(
-    ask: &Ask<'_>,
-    txn: &Txn,
-    set: Set,
-    (mut after, limit): (Option<ObjectId>, usize),
-) -> Result<Vec<Object>> {
-    let mut found = Vec::new();
-    while found.len() < limit {
-        let page = set.page(txn, after, STEP)?;
-        let is_last = page.len() < STEP;
-        after = page.last().map(Object::id);
-        found.extend(page.into_iter().filter(|it| ask.query.takes(&it.whole(&ask.cx.cloud.charter))));
-        if is_last {
-            break;
-        }
-    }
-    found.truncate(limit);
-    Ok(found)
-}
-
-pub(super) fn list(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
-    let set = Set::of(ask.set()).ok_or_else(|| codes::SEGMENT_NOT_FOUND.with([ask.set()]))?;
-    let size = ask.query.page_size();
-    let mut found = taken(ask, txn, set, (ask.query.after, size + 1))?;
-    let goes_on = found.len() > size;
-    found.truncate(size);
-    let mut body = Map::from_iter([("@odata.context".to_owned(), json!(ask.context(set.name())))]);
-    if ask.query.counts {
-        body.insert("@odata.count".to_owned(), json!(taken(ask, txn, set, (None, usize::MAX))?.len()));
-    }
-    if let Some(last) = found.last().filter(|_| goes_on) {
-        body.insert("@odata.nextLink".to_owned(), json!(ask.next_link(last.id())));
-    }
-    let value: Vec<Value> = found.iter().map(|it| Value::Object(selected(ask, it))).collect();
-    body.insert("value".to_owned(), json!(value));
-    Ok(Answer::Json(200, Value::Object(body)))
-}
-
-pub(super) fn count(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
-    let set = Set::of(ask.set()).ok_or_else(|| codes::SEGMENT_NOT_FOUND.with([ask.set()]))?;
-    Ok(Answer::Text(taken(ask, txn, set, (None, usize::MAX))?.len().to_string()))
 }
 
 /// The objects with these ids that there are; who resolves an assignee asks this (az-cli.md §9).
@@ -350,7 +354,8 @@ pub(super) fn by_ids(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
     for id in &ids {
         let id = id.as_str().and_then(|it| it.parse::<Guid>().ok());
         let id = id.ok_or_else(|| codes::WRONG_TYPE.with(["ids", "getByIds"]))?;
-        found.extend(any(txn, ObjectId(id))?.filter(|it| is_wanted(it)).map(|it| it.typed(ask)));
+        let object = any(txn, ObjectId(id))?.filter(|it| is_wanted(it));
+        found.extend(object.map(|it| it.typed(ask, txn)).transpose()?);
     }
     Ok(ask.all("directoryObjects", found))
 }
@@ -384,6 +389,22 @@ fn tenant(ask: &Ask<'_>) -> Map<String, Value> {
 
 pub(super) fn organization(ask: &Ask<'_>, _txn: &Txn) -> Result<Answer> {
     Ok(ask.all("organization", vec![Value::Object(tenant(ask))]))
+}
+
+/// The tenant's one domain.
+pub(super) fn domains(ask: &Ask<'_>, _txn: &Txn) -> Result<Answer> {
+    let domain = json!({
+        "authenticationType": "Managed",
+        "availabilityStatus": null,
+        "id": ask.cx.cloud.charter.domain,
+        "isAdminManaged": true,
+        "isDefault": true,
+        "isInitial": true,
+        "isRoot": true,
+        "isVerified": true,
+        "supportedServices": [],
+    });
+    Ok(ask.all("domains", vec![domain]))
 }
 
 pub(super) fn one_organization(ask: &Ask<'_>, _txn: &Txn) -> Result<Answer> {

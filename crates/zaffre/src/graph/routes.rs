@@ -4,8 +4,10 @@ use azure::error::Result;
 use http::Method;
 
 use super::{
-    ask::{Answer, Ask},
-    changes, codes, credentials, links, objects,
+    ask::{Answer, Ask, Form},
+    changes, codes, credentials, deleted, grants, links, lists,
+    objects::{self, Set},
+    roles,
 };
 use crate::{cloud::Draw, service::Parts, store::Txn};
 
@@ -16,6 +18,8 @@ pub(super) type Change = fn(&Ask<'_>, &mut Txn, &mut Draw) -> Result<Answer>;
 pub(super) enum Effect {
     Read(Read),
     Change(Change),
+    /// Requests in a request.
+    Batch,
 }
 
 pub(super) struct Route {
@@ -43,17 +47,23 @@ const fn patch(path: &'static str, name: &'static str, change: Change) -> Route 
     Route { method: Method::PATCH, path, name, effect: Effect::Change(change) }
 }
 
+const fn put(path: &'static str, name: &'static str, change: Change) -> Route {
+    Route { method: Method::PUT, path, name, effect: Effect::Change(change) }
+}
+
 const fn delete(path: &'static str, name: &'static str, change: Change) -> Route {
     Route { method: Method::DELETE, path, name, effect: Effect::Change(change) }
 }
 
-/// Fixed words stand before stars.
+/// Fixed words stand before stars. A `$count` or a `$ref` at the end of what is read is no part of it (`Form`), nor is
+/// the type that a list is narrowed to.
 static ROUTES: &[Route] = &[
+    Route { method: Method::POST, path: "$batch", name: "batch", effect: Effect::Batch },
     get("organization", "list organization", objects::organization),
     get("organization/*", "get organization", objects::one_organization),
+    get("domains", "list domains", objects::domains),
     ask("directoryObjects/getByIds", "getByIds", objects::by_ids),
-    get("applications|servicePrincipals|users|groups/$count", "count", objects::count),
-    get("applications|servicePrincipals|users|groups", "list", objects::list),
+    get("applications|servicePrincipals|users|groups", "list", lists::list),
     post("applications", "create application", changes::create_application),
     post("servicePrincipals", "create servicePrincipal", changes::create_service_principal),
     post("users", "create user", changes::create_user),
@@ -61,8 +71,8 @@ static ROUTES: &[Route] = &[
     get("applications|servicePrincipals|users|groups|directoryObjects/*", "get", objects::get),
     patch("applications|servicePrincipals|users|groups/*", "update", changes::update),
     delete("applications|servicePrincipals|users|groups|directoryObjects/*", "delete", changes::delete),
-    post("applications/*/addPassword", "addPassword", credentials::add_password),
-    post("applications/*/removePassword", "removePassword", credentials::remove_password),
+    post("applications|servicePrincipals/*/addPassword", "addPassword", credentials::add_password),
+    post("applications|servicePrincipals/*/removePassword", "removePassword", credentials::remove_password),
     get(
         "applications/*/federatedIdentityCredentials",
         "list federatedIdentityCredentials",
@@ -88,20 +98,20 @@ static ROUTES: &[Route] = &[
         "delete federatedIdentityCredential",
         credentials::remove_federated,
     ),
-    get("applications|servicePrincipals|groups/*/owners", "list owners", links::owners),
+    get("applications|servicePrincipals|groups/*/owners", "list owners", links::follow),
     post("applications|servicePrincipals|groups/*/owners/$ref", "add owner", links::add_owner),
     delete("applications|servicePrincipals|groups/*/owners/*/$ref", "remove owner", links::remove_owner),
-    get("servicePrincipals|users/*/ownedObjects", "list ownedObjects", links::owned),
-    get("groups/*/members", "list members", links::members),
-    get("groups/*/transitiveMembers", "list transitiveMembers", links::transitive_members),
+    get("servicePrincipals|users/*/ownedObjects", "list ownedObjects", links::follow),
+    get("users/*/directReports", "list directReports", links::follow),
+    get("users/*/manager", "get manager", links::manager),
+    put("users/*/manager/$ref", "set manager", links::set_manager),
+    delete("users/*/manager/$ref", "remove manager", links::remove_manager),
+    get("groups/*/members", "list members", links::follow),
+    get("groups/*/transitiveMembers", "list transitiveMembers", links::follow),
     post("groups/*/members/$ref", "add member", links::add_member),
     delete("groups/*/members/*/$ref", "remove member", links::remove_member),
-    get("servicePrincipals|users|groups/*/memberOf", "list memberOf", links::member_of),
-    get(
-        "servicePrincipals|users|groups/*/transitiveMemberOf",
-        "list transitiveMemberOf",
-        links::transitive_member_of,
-    ),
+    get("servicePrincipals|users|groups/*/memberOf", "list memberOf", links::follow),
+    get("servicePrincipals|users|groups/*/transitiveMemberOf", "list transitiveMemberOf", links::follow),
     ask(
         "servicePrincipals|users|groups|directoryObjects/*/getMemberGroups",
         "getMemberGroups",
@@ -140,20 +150,41 @@ static ROUTES: &[Route] = &[
     get("servicePrincipals/*/appRoleAssignedTo", "list appRoleAssignedTo", links::app_role_assigned_to),
     post("servicePrincipals/*/appRoleAssignedTo", "create appRoleAssignment", links::assign_app_role),
     delete("servicePrincipals/*/appRoleAssignedTo/*", "delete appRoleAssignment", links::unassign_app_role),
+    get("oauth2PermissionGrants", "list oauth2PermissionGrants", grants::list),
+    post("oauth2PermissionGrants", "create oauth2PermissionGrant", grants::create),
+    get("oauth2PermissionGrants/*", "get oauth2PermissionGrant", grants::get),
+    patch("oauth2PermissionGrants/*", "update oauth2PermissionGrant", grants::update),
+    delete("oauth2PermissionGrants/*", "delete oauth2PermissionGrant", grants::delete),
+    get("servicePrincipals|users/*/oauth2PermissionGrants", "list oauth2PermissionGrants", grants::of_object),
+    get("directory/deletedItems", "list deletedItems", deleted::list),
+    get("directory/deletedItems/*", "get deletedItem", deleted::get),
+    post("directory/deletedItems/*/restore", "restore deletedItem", deleted::restore),
+    delete("directory/deletedItems/*", "delete deletedItem", deleted::purge),
+    get("directoryRoles", "list directoryRoles", roles::list),
+    get("directoryRoles/*", "get directoryRole", roles::get),
+    get("directoryRoles/*/members", "list members of directoryRole", roles::list_members),
+    post("directoryRoles/*/members/$ref", "add member of directoryRole", roles::add_member),
+    delete("directoryRoles/*/members/*/$ref", "remove member of directoryRole", roles::remove_member),
+    get("directoryRoleTemplates", "list directoryRoleTemplates", roles::templates),
+    get("roleManagement/directory/roleDefinitions", "list roleDefinitions", roles::definitions),
+    get("roleManagement/directory/roleDefinitions/*", "get roleDefinition", roles::one_definition),
+    get("roleManagement/directory/roleAssignments", "list roleAssignments", roles::assignments),
+    post("roleManagement/directory/roleAssignments", "create roleAssignment", roles::assign),
+    get("roleManagement/directory/roleAssignments/*", "get roleAssignment", roles::one_assignment),
+    delete("roleManagement/directory/roleAssignments/*", "delete roleAssignment", roles::unassign),
 ];
 
-/// What Graph has and this program has not: named when it is asked for.
+/// What Graph has and this program has not: named when it is asked for. The last word of a path, or its first.
 static LATER: &[&str] = &[
-    "$batch",
-    "deletedItems",
-    "directory",
-    "directoryRoles",
-    "domains",
+    "addKey",
+    "administrativeUnits",
+    "delta",
+    "devices",
     "identity",
-    "oauth2PermissionGrants",
     "policies",
-    "roleManagement",
+    "removeKey",
     "subscribedSkus",
+    "subscriptions",
 ];
 
 /// A path, taken apart.
@@ -164,6 +195,9 @@ pub(super) struct Path {
     pub(super) address: String,
     pub(super) segments: Vec<String>,
     pub(super) is_me: bool,
+    pub(super) form: Form,
+    /// The type that a list is narrowed to: `microsoft.graph.user`.
+    pub(super) cast: Option<String>,
 }
 
 impl Path {
@@ -181,15 +215,44 @@ impl Path {
         if is_me {
             segments.splice(0..1, ["users".to_owned(), "me".to_owned()]);
         }
+        let form = form(&parts.method, &mut segments);
+        let cast = cast(&mut segments);
         let origin = parts.origin();
         let root = format!("{origin}/{version}");
-        Ok(Path { root, address: format!("{origin}{}", parts.raw_path), segments, is_me })
+        Ok(Path { root, address: format!("{origin}{}", parts.raw_path), segments, is_me, form, cast })
     }
 
     /// The collection, in its own spelling where a route has it.
     pub(super) fn set(&self) -> &str {
         self.segments.first().map_or("", String::as_str)
     }
+}
+
+/// What a list is asked to be, which the last word of a path that is read says.
+fn form(method: &Method, segments: &mut Vec<String>) -> Form {
+    let form = match segments.last().map(String::as_str) {
+        Some("$count") => Form::Count,
+        Some("$ref") => Form::References,
+        _ => Form::Objects,
+    };
+    if method != Method::GET || form == Form::Objects {
+        return Form::Objects;
+    }
+    segments.pop();
+    form
+}
+
+/// `microsoft.graph.user` narrows a list; before an action, `microsoft.graph.` is only its full name.
+fn cast(segments: &mut Vec<String>) -> Option<String> {
+    const NAMESPACE: &str = "microsoft.graph.";
+    let at = segments
+        .iter()
+        .position(|it| it.get(..NAMESPACE.len()).is_some_and(|it| it.eq_ignore_ascii_case(NAMESPACE)))?;
+    if Set::of_type(&segments[at]).is_some() {
+        return Some(segments.remove(at));
+    }
+    segments[at].drain(..NAMESPACE.len());
+    None
 }
 
 /// `applications(appId='x')` is two segments, and so is `users('x')`.
@@ -219,10 +282,11 @@ pub(super) fn find(method: &Method, path: &Path) -> Result<(&'static Route, Vec<
 }
 
 fn unknown(path: &Path) -> azure::error::Error {
-    let is_later = LATER.iter().any(|known| known.eq_ignore_ascii_case(path.set()));
-    match is_later {
-        true => codes::NOT_IMPLEMENTED.with([path.set()]),
-        false => codes::SEGMENT_NOT_FOUND.with([path.segments.last().map_or("", String::as_str)]),
+    let last = path.segments.last().map_or("", String::as_str);
+    let later = LATER.iter().find(|known| [path.set(), last].iter().any(|it| it.eq_ignore_ascii_case(known)));
+    match later {
+        Some(name) => codes::NOT_IMPLEMENTED.with([*name]),
+        None => codes::SEGMENT_NOT_FOUND.with([last]),
     }
 }
 

@@ -209,7 +209,7 @@ async fn nested_groups_are_memberships_to_whoever_asks() {
     assert_eq!(talk.get("/me").await["userPrincipalName"], "meret@contoso.onmicrosoft.com");
     let (_, groups) = talk.ask("POST", "/me/getMemberGroups", json!({"securityEnabledOnly": true})).await;
     assert_eq!(groups["value"].as_array().expect("a list").len(), 2);
-    let (status, body) = talk.ask("POST", "/groups", json!({"displayName": "x"})).await;
+    let (status, body) = talk.ask("POST", "/users", json!({"displayName": "x"})).await;
     assert_eq!((status, &body["error"]["code"]), (403, &json!("Authorization_RequestDenied")));
 }
 
@@ -311,7 +311,7 @@ async fn each_refusal_has_its_row() {
         ("GET", &format!("/users/{absent}"), null.clone(), 404, "Request_ResourceNotFound"),
         ("GET", &format!("/users/{group}"), null.clone(), 404, "Request_ResourceNotFound"),
         ("GET", "/nothing", null.clone(), 400, "BadRequest"),
-        ("GET", "/deletedItems/x", null.clone(), 501, "NotImplemented"),
+        ("GET", "/subscribedSkus", null.clone(), 501, "NotImplemented"),
         ("PUT", "/users", null.clone(), 405, "Request_BadRequest"),
         ("POST", "/applications", json!([1]), 400, "BadRequest"),
         ("POST", "/applications", json!({}), 400, "Request_BadRequest"),
@@ -344,7 +344,10 @@ async fn each_refusal_has_its_row() {
         ),
         ("GET", "/users?$filter=name eq", null.clone(), 400, "BadRequest"),
         ("GET", "/users?$top=0", null.clone(), 400, "BadRequest"),
-        ("GET", "/users?$expand=manager", null.clone(), 400, "Request_UnsupportedQuery"),
+        ("GET", "/users?$expand=pets", null.clone(), 400, "Request_BadRequest"),
+        ("GET", "/users?$apply=x", null.clone(), 400, "Request_UnsupportedQuery"),
+        ("GET", "/users?$filter=endswith(mail,'x')", null.clone(), 400, "Request_UnsupportedQuery"),
+        ("POST", "/$batch", json!({}), 400, "BadRequest"),
         ("GET", "/users?$search=%22displayName:x%22", null.clone(), 400, "Request_UnsupportedQuery"),
     ] {
         let (came, answer) = talk.ask(method, path, body).await;
@@ -371,6 +374,7 @@ async fn each_refusal_has_its_row() {
         "with name",
         "Permission",
         "A managed identity's",
+        "A request that this one depends on",
         "Invalid version",
         "The request's Host",
         "The request line",
@@ -407,7 +411,230 @@ async fn a_search_needs_its_header_and_a_version_its_name() {
     let (status, body) = send("/beta/users?$search=%22displayName:ministr%22&$select=id").await;
     assert!(status == 200 && body.contains(ADMIN_USER), "{body}");
     assert_eq!(send("/v1.0/users/$count").await, (200, "1".to_owned()));
+    let both = "%22displayName:ministr%22%20AND%20%22userPrincipalName:admin%22";
+    assert!(send(&format!("/v1.0/users?$search={both}")).await.1.contains(ADMIN_USER));
+    let advanced = "/v1.0/users?$count=true&$filter=endswith(userPrincipalName,'onmicrosoft.com')";
+    assert!(send(advanced).await.1.contains(ADMIN_USER));
     assert_eq!(send("/v9/users").await.0, 400);
     let id: ObjectId = ADMIN_USER.parse().expect("a guid");
     assert!(send("/v1.0/users('admin@contoso.onmicrosoft.com')").await.1.contains(&id.to_string()));
+}
+
+/// An application of the tenant with these roles on Graph, asked with its own token from here on.
+async fn application_with(talk: &mut Talk, roles: &[&str]) -> String {
+    let (_, app) = talk.ask("POST", "/applications", json!({"displayName": "robot"})).await;
+    let robot = talk.make("/servicePrincipals", json!({"appId": app["appId"]})).await;
+    let graph = talk.get("/servicePrincipals(appId='00000003-0000-0000-c000-000000000000')").await;
+    for wanted in roles {
+        let role = graph["appRoles"].as_array().expect("a list").iter().find(|it| it["value"] == *wanted);
+        let body = json!({
+            "principalId": robot, "resourceId": graph["id"], "appRoleId": role.expect("is offered")["id"],
+        });
+        talk.make(&format!("/servicePrincipals/{robot}/appRoleAssignments"), body).await;
+    }
+    talk.bearer = talk.token(&robot, "https://graph.microsoft.com").await;
+    robot
+}
+
+#[tokio::test]
+async fn an_application_may_do_what_its_roles_on_graph_say_and_no_more() {
+    let null = Value::Null;
+    for (roles, path, expected) in [
+        (&[][..], "/users", 403),
+        (&[], "/servicePrincipals", 403),
+        (&["User.Read.All"], "/users", 200),
+        (&["User.Read.All"], "/groups", 403),
+        (&["Group.ReadWrite.All"], "/groups", 200),
+        (&["Directory.Read.All"], "/applications", 200),
+        (&["Directory.Read.All"], "/directoryRoles", 200),
+        (&["Application.Read.All"], "/directoryRoles", 403),
+    ] {
+        let mut talk = Talk::begin().await;
+        application_with(&mut talk, roles).await;
+        assert_eq!(talk.ask("GET", path, null.clone()).await.0, expected, "{path} with {roles:?}");
+    }
+    let mut talk = Talk::begin().await;
+    let foreign = talk.make("/applications", json!({"displayName": "foreign"})).await;
+    application_with(&mut talk, &["Application.ReadWrite.OwnedBy"]).await;
+    let own = talk.make("/applications", json!({"displayName": "own"})).await;
+    let change = json!({"notes": "x"});
+    assert_eq!(talk.ask("PATCH", &format!("/applications/{own}"), change.clone()).await.0, 204);
+    assert_eq!(talk.ask("PATCH", &format!("/applications/{foreign}"), change).await.0, 403);
+}
+
+#[tokio::test]
+async fn a_person_makes_what_members_may_make_and_an_administrator_what_the_role_is_for() {
+    let mut talk = Talk::begin().await;
+    let user = talk.user("meret").await;
+    let role = "fe930be7-5e62-47db-91af-98c3a49a38b1";
+    let body = json!({"principalId": user, "roleDefinitionId": role, "directoryScopeId": "/"});
+    let admin = talk.bearer.clone();
+    talk.bearer = talk.token(&user, "https://graph.microsoft.com").await;
+    let new = json!({
+        "displayName": "n", "mailNickname": "n", "accountEnabled": true,
+        "userPrincipalName": "n@contoso.onmicrosoft.com", "passwordProfile": { "password": "Passw0rd!" },
+    });
+    assert_eq!(talk.ask("POST", "/users", new.clone()).await.0, 403);
+    assert_eq!(talk.ask("POST", "/roleManagement/directory/roleAssignments", body.clone()).await.0, 403);
+    let group = talk.group("hers").await;
+    assert_eq!(names(&talk.get("/me/ownedObjects").await), ["hers"]);
+    assert_eq!(talk.ask("DELETE", &format!("/groups/{group}"), Value::Null).await.0, 204);
+    let mine = std::mem::replace(&mut talk.bearer, admin);
+    let given = talk.make("/roleManagement/directory/roleAssignments", body.clone()).await;
+    assert_eq!(talk.ask("POST", "/roleManagement/directory/roleAssignments", body).await.0, 400, "has it");
+    assert_eq!(
+        names(&talk.get(&format!("/directoryRoles(roleTemplateId='{role}')/members")).await),
+        ["meret"]
+    );
+    let admin = std::mem::replace(&mut talk.bearer, mine);
+    assert_eq!(talk.ask("POST", "/users", new).await.0, 201);
+    assert_eq!(
+        talk.ask("POST", "/servicePrincipals", json!({})).await.0,
+        400,
+        "she may, and says too little"
+    );
+    let graph = "/oauth2PermissionGrants";
+    assert_eq!(talk.ask("POST", graph, json!({})).await.0, 403, "it is another administrator's");
+    talk.bearer = admin;
+    let path = format!("/roleManagement/directory/roleAssignments/{given}");
+    assert_eq!(talk.get(&path).await["principalId"], json!(user));
+    assert_eq!(talk.ask("DELETE", &path, Value::Null).await.0, 204);
+    assert_eq!(talk.ask("DELETE", &path, Value::Null).await.0, 404);
+}
+
+#[tokio::test]
+async fn what_was_deleted_comes_back_each_by_itself() {
+    let talk = Talk::begin().await;
+    let app = talk.ask("POST", "/applications", json!({"displayName": "shop"})).await.1;
+    let (id, app_id) = (app["id"].as_str().expect("an id"), &app["appId"]);
+    let principal = talk.make("/servicePrincipals", json!({"appId": app_id})).await;
+    assert_eq!(talk.ask("DELETE", &format!("/applications/{id}"), Value::Null).await.0, 204);
+    let restore = |id: &str| format!("/directory/deletedItems/{id}/restore");
+    let listed = talk.get("/directory/deletedItems/microsoft.graph.application").await;
+    assert_eq!(names(&listed), ["shop"]);
+    let (status, refused) = talk.ask("POST", &restore(&principal), Value::Null).await;
+    assert_eq!(status, 400, "its application is not there: {refused}");
+    assert_eq!(talk.ask("POST", &restore(id), Value::Null).await.0, 200);
+    assert_eq!(talk.ask("GET", &format!("/servicePrincipals/{principal}"), Value::Null).await.0, 404);
+    assert_eq!(talk.ask("POST", &restore(&principal), Value::Null).await.0, 200);
+    assert_eq!(talk.get(&format!("/servicePrincipals/{principal}")).await["appId"], *app_id);
+
+    let user = talk.user("ada").await;
+    assert_eq!(talk.ask("DELETE", &format!("/users/{user}"), Value::Null).await.0, 204);
+    talk.user("ada").await;
+    assert_eq!(talk.ask("POST", &restore(&user), Value::Null).await.0, 400, "the name is taken");
+    assert_eq!(talk.ask("DELETE", &format!("/directory/deletedItems/{user}"), Value::Null).await.0, 204);
+    assert_eq!(talk.ask("GET", &format!("/directory/deletedItems/{user}"), Value::Null).await.0, 404);
+    let group = talk.group("security").await;
+    talk.ask("DELETE", &format!("/groups/{group}"), Value::Null).await;
+    assert_eq!(talk.ask("POST", &restore(&group), Value::Null).await.0, 404, "it is gone for good");
+}
+
+#[tokio::test]
+async fn lists_are_ordered_narrowed_counted_and_followed() {
+    let talk = Talk::begin().await;
+    let group = talk.group("team").await;
+    let reference = |id: &str| json!({"@odata.id": format!("https://graph.microsoft.com/v1.0/users/{id}")});
+    for name in ["bea", "ada", "cleo"] {
+        let user = talk.user(name).await;
+        assert_eq!(talk.ask("POST", &format!("/groups/{group}/members/$ref"), reference(&user)).await.0, 204);
+    }
+    let inner = talk.group("inner").await;
+    talk.ask("POST", &format!("/groups/{group}/members/$ref"), reference(&inner)).await;
+    let members = format!("/groups/{group}/members");
+    let ordered =
+        talk.get(&format!("{members}/microsoft.graph.user?$orderby=displayName%20desc&$top=2")).await;
+    assert_eq!(names(&ordered), ["cleo", "bea"]);
+    let next = ordered["@odata.nextLink"].as_str().expect("there is more");
+    let rest = talk.get(next.strip_prefix("https://graph.microsoft.com/v1.0").expect("is Graph's")).await;
+    assert_eq!((names(&rest), &rest["@odata.nextLink"]), (vec!["ada"], &Value::Null));
+    let found = talk.get("/users?$orderby=displayName&$filter=displayName in ('ada','bea','nobody')").await;
+    assert_eq!(names(&found), ["ada", "bea"]);
+    let references = talk.get(&format!("{members}/$ref")).await;
+    let first = references["value"][0]["@odata.id"].as_str().expect("an address");
+    assert!(first.contains("/directoryObjects/") && references["value"].as_array().map(Vec::len) == Some(4));
+    let expanded =
+        talk.get(&format!("/groups/{group}?$expand=members($select=displayName)&$select=id")).await;
+    assert_eq!(expanded["members"].as_array().map(Vec::len), Some(4));
+    assert_eq!(expanded["members"][0].as_object().map(serde_json::Map::len), Some(2));
+    let (status, text) = talk.ask("GET", &format!("{members}/$count"), Value::Null).await;
+    assert_eq!((status, text), (200, json!(4)));
+}
+
+#[tokio::test]
+async fn a_manager_has_direct_reports() {
+    let talk = Talk::begin().await;
+    let (boss, other) = (talk.user("boss").await, talk.user("other").await);
+    let path = format!("/users/{other}/manager");
+    assert_eq!(talk.ask("GET", &path, Value::Null).await.0, 404);
+    let reference = json!({"@odata.id": format!("https://graph.microsoft.com/v1.0/users/{boss}")});
+    assert_eq!(talk.ask("PUT", &format!("{path}/$ref"), reference).await.0, 204);
+    assert_eq!(talk.get(&path).await["displayName"], "boss");
+    assert_eq!(names(&talk.get(&format!("/users/{boss}/directReports")).await), ["other"]);
+    assert_eq!(talk.ask("DELETE", &format!("{path}/$ref"), Value::Null).await.0, 204);
+    assert_eq!(names(&talk.get(&format!("/users/{boss}/directReports")).await), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_service_principals_secret_proves_its_application_and_is_listed_with_it_alone() {
+    let talk = Talk::begin().await;
+    let body = json!({"displayName": "shop", "identifierUris": ["api://shop"]});
+    let app = talk.ask("POST", "/applications", body).await.1;
+    let client: azure::ids::ClientId = app["appId"].as_str().expect("an id").parse().expect("a guid");
+    let principal = talk.make("/servicePrincipals", json!({"appId": app["appId"]})).await;
+    let path = format!("/servicePrincipals/{principal}");
+    assert_eq!(talk.get(&path).await["servicePrincipalNames"], json!([app["appId"], "api://shop"]));
+    let (status, secret) = talk.ask("POST", &format!("{path}/addPassword"), json!({})).await;
+    let text = secret["secretText"].as_str().expect("a secret").to_owned();
+    let stored = talk.cx().read(|txn| crate::directory::applications::get(txn, client)).await;
+    assert_eq!((status, stored.expect("reads").expect("is there").believes(&text, NOW)), (200, Ok(())));
+    assert_eq!(talk.get(&path).await["passwordCredentials"][0]["keyId"], secret["keyId"]);
+    let id = app["id"].as_str().expect("an id");
+    assert_eq!(talk.get(&format!("/applications/{id}")).await["passwordCredentials"], json!([]));
+    let key = json!({"keyId": secret["keyId"]});
+    let remove = |set: &str, id: &str| format!("/{set}/{id}/removePassword");
+    assert_eq!(talk.ask("POST", &remove("applications", id), key.clone()).await.0, 400);
+    assert_eq!(talk.ask("POST", &remove("servicePrincipals", &principal), key).await.0, 204);
+}
+
+#[tokio::test]
+async fn a_grant_is_made_once_changed_and_taken_back() {
+    let talk = Talk::begin().await;
+    let graph = talk.get("/servicePrincipals(appId='00000003-0000-0000-c000-000000000000')").await;
+    let body = json!({
+        "clientId": ADMIN_SERVICE_PRINCIPAL, "consentType": "AllPrincipals", "resourceId": graph["id"],
+        "scope": "User.Read",
+    });
+    let id = talk.make("/oauth2PermissionGrants", body.clone()).await;
+    assert_eq!(talk.ask("POST", "/oauth2PermissionGrants", body).await.0, 400);
+    let path = format!("/oauth2PermissionGrants/{id}");
+    assert_eq!(talk.ask("PATCH", &path, json!({"scope": "User.Read openid"})).await.0, 204);
+    let filter = format!("/oauth2PermissionGrants?$filter=clientId eq '{ADMIN_SERVICE_PRINCIPAL}'");
+    assert_eq!(talk.get(&filter).await["value"][0]["scope"], "User.Read openid");
+    assert_eq!(talk.ask("DELETE", &path, Value::Null).await.0, 204);
+    assert_eq!(talk.ask("GET", &path, Value::Null).await.0, 404);
+}
+
+#[tokio::test]
+async fn the_parts_of_a_batch_are_answered_each_by_itself() {
+    let talk = Talk::begin().await;
+    let group = json!({
+        "displayName": "g", "mailNickname": "g", "mailEnabled": false, "securityEnabled": true,
+    });
+    let body = json!({"requests": [
+        {"id": "1", "method": "GET", "url": "/users?$select=id"},
+        {"id": "2", "method": "POST", "url": "/groups", "body": group,
+         "headers": {"Content-Type": "application/json"}},
+        {"id": "3", "method": "GET", "url": "/groups/x", "dependsOn": ["2"]},
+        {"id": "4", "method": "GET", "url": "/users", "dependsOn": ["3"]},
+        {"id": "5", "method": "POST", "url": "/$batch", "body": {"requests": []}},
+    ]});
+    let (status, answer) = talk.ask("POST", "/$batch", body).await;
+    let all = answer["responses"].as_array().expect("a list");
+    let statuses: Vec<_> = all.iter().map(|it| it["status"].as_u64().expect("a status")).collect();
+    assert_eq!((status, statuses), (200, vec![200, 201, 404, 424, 400]));
+    assert_eq!(all[0]["body"]["value"][0], json!({"id": ADMIN_USER}));
+    assert_eq!(all[3]["body"]["error"]["code"], "FailedDependency");
+    let twice = json!({"requests": [{"id": "1", "method": "GET", "url": "/me"}, {"id": "1", "method": "GET", "url": "/me"}]});
+    assert_eq!(talk.ask("POST", "/$batch", twice).await.0, 400);
 }

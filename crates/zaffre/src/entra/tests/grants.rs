@@ -336,6 +336,7 @@ async fn a_certificate_proves_its_application() {
             start: NOW,
             end: NOW.plus(Duration::from_secs(86_400)),
             certificate: base64(&key.certificate),
+            is_principals: false,
         });
         applications::put(txn, &app)
     });
@@ -460,6 +461,7 @@ async fn an_assertion_signed_with_ps256_proves_its_application_and_a_changed_one
             start: NOW,
             end: NOW.plus(Duration::from_secs(86_400)),
             certificate: base64(&der),
+            is_principals: false,
         });
         applications::put(txn, &app)
     });
