@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 use crate::text::{base64url, base64url_decode};
 
 pub mod assertion;
+pub mod certificate;
 pub mod check;
 pub mod claims;
 pub mod jwks;

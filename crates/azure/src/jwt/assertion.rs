@@ -50,7 +50,8 @@ impl<'a> Assertion<'a> {
             Some("PS256") => Algorithm::Ps256,
             other => return Err(Malformed::Algorithm(other.unwrap_or_default().to_owned())),
         };
-        let bytes = |name: &str| text(name).and_then(base64url_decode);
+        // MSAL for Python writes thumbprints with the padding that RFC 7515 leaves out (its `_encode_thumbprint`).
+        let bytes = |name: &str| text(name).and_then(|it| base64url_decode(it.trim_end_matches('=')));
         Ok(Assertion {
             algorithm,
             kid: text("kid").map(str::to_owned),
@@ -78,9 +79,13 @@ impl<'a> Assertion<'a> {
     /// Whether this second, in seconds since 1970, lies between `nbf` and `exp`; one without `exp` never
     /// does. A client's clock may differ by `skew` seconds.
     pub fn is_current(&self, now: i64, skew: i64) -> bool {
-        let seconds = |name: &str| self.claims.get(name).and_then(Value::as_i64);
-        let begins = seconds("nbf").unwrap_or(i64::MIN);
-        seconds("exp").is_some_and(|end| now - skew < end) && begins <= now + skew
+        // Numbers may have fractions (RFC 7519 §2), and MSAL for Python's have.
+        let seconds = |name: &str| self.claims.get(name).map(|it| it.as_f64().map(|it| it.floor() as i64));
+        let begun = match seconds("nbf") {
+            None => true,
+            Some(begins) => begins.is_some_and(|begins| begins <= now + skew),
+        };
+        begun && seconds("exp").flatten().is_some_and(|end| now - skew < end)
     }
 }
 
@@ -109,11 +114,23 @@ mod tests {
     }
 
     #[test]
+    fn a_thumbprint_is_the_same_with_padding_and_without() {
+        for header in [r#"{"alg":"RS256","x5t":"AQIDBA"}"#, r#"{"alg":"RS256","x5t":"AQIDBA=="}"#] {
+            let text = token(header, "{}");
+            let thumbprint = Assertion::parse(&text).ok().and_then(|it| it.x5t);
+            assert_eq!(thumbprint, Some(vec![1, 2, 3, 4]), "{header}");
+        }
+    }
+
+    #[test]
     fn an_assertion_has_its_time() {
         for (claims, is_current) in [
             (r#"{"exp":1001}"#, true),
             (r#"{"exp":990,"nbf":900}"#, true),
+            (r#"{"exp":1001.75,"nbf":999.5}"#, true),
             (r#"{"exp":900}"#, false),
+            (r#"{"exp":"2000"}"#, false),
+            (r#"{"exp":2000,"nbf":"900"}"#, false),
             (r#"{"nbf":900}"#, false),
             (r#"{"exp":2000,"nbf":1100}"#, false),
         ] {

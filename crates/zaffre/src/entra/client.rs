@@ -13,6 +13,7 @@ use azure::{
     ids::ClientId,
     jwt::{
         assertion::{Algorithm, Assertion},
+        certificate,
         claims::Credential,
         jwks::PublicKey,
     },
@@ -175,14 +176,12 @@ fn is_named(key: &KeyCredential, assertion: &Assertion<'_>) -> bool {
 
 fn is_signed(key: &KeyCredential, assertion: &Assertion<'_>) -> bool {
     let Some(der) = text::base64_decode(&key.certificate) else { return false };
-    let der = rustls_pki_types::CertificateDer::from(der);
-    let Ok(certificate) = webpki::EndEntityCert::try_from(&der) else { return false };
-    let public = certificate.subject_public_key_info();
+    let Some(public) = certificate::public_key(&der) else { return false };
     let algorithm = match assertion.algorithm {
         Algorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
         Algorithm::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
     };
-    let public = UnparsedPublicKey::new(algorithm, public.as_ref());
+    let public = UnparsedPublicKey::new(algorithm, public);
     public.verify(assertion.signed.as_bytes(), &assertion.signature).is_ok()
 }
 
