@@ -11,7 +11,18 @@ import traceback
 import loopback
 from world import World
 
-CHAPTERS = ["signing_in", "resource_manager", "machine", "hosts", "tokens", "blobs", "cosmos", "parting"]
+CHAPTERS = [
+    "signing_in",
+    "applications",
+    "people",
+    "resource_manager",
+    "machine",
+    "hosts",
+    "tokens",
+    "blobs",
+    "cosmos",
+    "parting",
+]
 
 
 def main(names):

@@ -4,16 +4,23 @@ The bodies are the ones Azure documents. Long-running operations are followed as
 `Azure-AsyncOperation`, else by `Location`, else by `provisioningState`.
 """
 
+import base64
+import datetime
 import os
 import time
 import uuid
 
 import requests
 from azure.identity import ClientSecretCredential
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 ARM = "https://management.azure.com"
 ARM_SCOPE = f"{ARM}/.default"
 LOCATION = "westeurope"
+GRAPH = "https://graph.microsoft.com"
+EXCHANGE = "api://AzureADTokenExchange"
 OPERATION_SECONDS = 60
 
 RESOURCES = "2021-04-01"
@@ -91,6 +98,70 @@ class World:
             assert not operation or poll.json()["status"] not in ("Failed", "Canceled"), poll.text
             assert time.monotonic() < deadline, f"not finished after {OPERATION_SECONDS} s: {poll.text}"
             time.sleep(0.05)
+
+
+class Directory:
+    """Microsoft Graph, asked by plain requests as the administrator's application."""
+
+    def __init__(self, credential):
+        self.credential = credential
+
+    def ask(self, method, path, body=None):
+        token = self.credential.get_token(f"{GRAPH}/.default").token
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = good(requests.request(method, f"{GRAPH}/v1.0{path}", json=body, headers=headers, timeout=30))
+        return answer.json() if answer.content else None
+
+    def register(self, name, certificate=None):
+        """An application with its service principal, and what proves it."""
+        keys = []
+        if certificate:
+            key = base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode()
+            keys = [{"type": "AsymmetricX509Cert", "usage": "Verify", "key": key}]
+        application = self.ask("POST", "/applications", {"displayName": name, "keyCredentials": keys})
+        self.ask("POST", "/servicePrincipals", {"appId": application["appId"]})
+        return application
+
+    def trust(self, application, issuer, subject):
+        body = {"name": "trusted", "issuer": issuer, "subject": subject, "audiences": [EXCHANGE]}
+        self.ask("POST", f"/applications/{application['id']}/federatedIdentityCredentials", body)
+
+    def expose(self, application):
+        """Gives the application a name by which tokens for it are asked, and a permission in a user's name."""
+        scope = {
+            "id": str(uuid.uuid4()),
+            "value": "access",
+            "type": "User",
+            "isEnabled": True,
+            "adminConsentDisplayName": "access",
+            "adminConsentDescription": "access",
+        }
+        body = {
+            "identifierUris": [f"api://{application['appId']}"],
+            "api": {"oauth2PermissionScopes": [scope]},
+        }
+        self.ask("PATCH", f"/applications/{application['id']}", body)
+
+    def secret(self, application):
+        return self.ask("POST", f"/applications/{application['id']}/addPassword", {})["secretText"]
+
+    def person(self, name, password):
+        """A user who signs in by this name and password."""
+        user = f"{name}@contoso.onmicrosoft.com"
+        profile = {"password": password, "forceChangePasswordNextSignIn": False}
+        names = {"displayName": name, "mailNickname": name, "userPrincipalName": user}
+        self.ask("POST", "/users", {**names, "accountEnabled": True, "passwordProfile": profile})
+        return user, password
+
+
+def certificate(name):
+    """A key, and a certificate that it signed for itself."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now)
+    return key, builder.not_valid_after(now + datetime.timedelta(days=2)).sign(key, hashes.SHA256())
 
 
 def good(response):
