@@ -26,6 +26,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 use super::{
     connection::{Front, Slot},
+    prompt::Prompt,
     proxy,
 };
 use crate::{
@@ -201,16 +202,14 @@ pub(super) async fn recover(error: &io::Error) {
 }
 
 async fn serve(front: Front, slot: Slot, stream: TcpStream, peer: SocketAddr, speaks: Speaks) {
-    // Answers are whole when they are written: waiting to fill a segment would only delay them.
-    let _ = stream.set_nodelay(true);
     let door = |entrance| Door { cloud: CloudId::DEFAULT, from: From::Host(peer), entrance, tls: false };
     match speaks {
-        Speaks::Proxy => proxy::serve(&front, slot, stream, peer, CloudId::DEFAULT).await,
-        Speaks::Tls(entrance) => front.serve_tls(slot, stream, door(entrance)).await,
+        Speaks::Proxy => proxy::serve(&front, slot, Prompt::new(stream), peer, CloudId::DEFAULT).await,
+        Speaks::Tls(entrance) => front.serve_tls(slot, Prompt::new(stream), door(entrance)).await,
         Speaks::Either(entrance) if begins_tls(&front, &stream).await => {
-            front.serve_tls(slot, stream, door(entrance)).await;
+            front.serve_tls(slot, Prompt::new(stream), door(entrance)).await;
         }
-        Speaks::Either(entrance) => front.serve(slot, stream, door(entrance)).await,
+        Speaks::Either(entrance) => front.serve(slot, Prompt::new(stream), door(entrance)).await,
     }
 }
 

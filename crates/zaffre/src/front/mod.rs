@@ -14,6 +14,7 @@ pub(crate) mod host_doors;
 pub(crate) mod issuers;
 pub mod listen;
 pub mod log;
+mod prompt;
 mod proxy;
 pub mod route;
 pub mod serve;

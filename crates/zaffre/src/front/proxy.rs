@@ -40,6 +40,7 @@ use tokio::{
 use super::{
     connection::{Front, Slot, spoil, well_addressed},
     log,
+    prompt::Prompt,
     route::{self, Target},
     vm_secrets,
 };
@@ -124,7 +125,7 @@ struct Client {
 }
 
 /// Serves a connection to the proxy's port.
-pub(super) async fn serve(front: &Front, slot: Slot, stream: TcpStream, peer: SocketAddr, cloud: CloudId) {
+pub(super) async fn serve(front: &Front, slot: Slot, stream: Prompt, peer: SocketAddr, cloud: CloudId) {
     let client = Client { front: front.clone(), slot, cloud, peer };
     front.drive(stream, |request| client.answer(request)).await;
 }
