@@ -3,13 +3,14 @@
 
 use azure::{
     error::Result,
-    ids::{Guid, ResourceId},
+    ids::{Guid, ObjectId, ResourceId},
 };
 
 use crate::{
     access::assignments::{self, RoleAssignment},
     arm::kind::{Answer, Call},
     directory::roles,
+    store::Txn,
 };
 
 /// `User Access Administrator` among the built-in roles.
@@ -23,8 +24,7 @@ azure::error_rows! {
 /// 200 without a body, also where it was so before.
 pub(super) fn elevate(call: &mut Call<'_>) -> Result<Answer> {
     let who = call.permit.caller().principal();
-    let Some(who) = who.filter(|who| roles::is_administrator(call.txn, who.object_id).unwrap_or(false))
-    else {
+    let Some(who) = who.filter(|who| is_global_administrator(call.txn, who.object_id)) else {
         return Err(NOT_AN_ADMINISTRATOR.with([call.permit.caller().to_string()]));
     };
     let role: Guid = USER_ACCESS_ADMINISTRATOR.parse().expect("a constant guid");
@@ -36,4 +36,8 @@ pub(super) fn elevate(call: &mut Call<'_>) -> Result<Answer> {
         assignments::put(call.txn, &given)?;
     }
     Ok(Answer::empty(200))
+}
+
+fn is_global_administrator(txn: &Txn, principal: ObjectId) -> bool {
+    roles::held(txn, principal).is_ok_and(|held| held.contains(&roles::GLOBAL_ADMINISTRATOR))
 }
