@@ -251,8 +251,10 @@ pub fn is_watched(txn: &Txn, vm: &ResourceId, now: Timestamp) -> Result<bool> {
     Ok(asked.is_some_and(|at| at.distance(now) < WATCHED))
 }
 
-/// What has begun and is not done, and when the next one begins.
-pub fn due(txn: &Txn, now: Timestamp) -> Result<(Vec<(ResourceId, ScheduledEvent)>, Option<Timestamp>)> {
+/// What has begun and is not done, each with its machine, and when the next one begins.
+pub type Due = (Vec<(ResourceId, ScheduledEvent)>, Option<Timestamp>);
+
+pub fn due(txn: &Txn, now: Timestamp) -> Result<Due> {
     let all = EVENTS.scan(txn, &(), None, usize::MAX)?;
     let open = all.into_iter().filter(|(_, event)| !event.done).map(|((vm, _), event)| (vm, event));
     let (due, later): (Vec<_>, Vec<_>) = open.partition(|(_, event)| event.starts() <= now);
