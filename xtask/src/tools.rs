@@ -54,7 +54,7 @@ pub(crate) const NODE: Tool = Tool {
     probe: &[
         "sh",
         "-c",
-        "npm --version && node -e 'process.exit(process.versions.node.split(\".\")[0] < 20)'",
+        "npm --version && node -e 'process.exit(+(process.versions.node.split(\".\")[0] < 20))'",
     ],
     get: "apt-get install nodejs npm   (Debian 13 or later; on an older one, Node.js's own packages)",
 };
