@@ -50,6 +50,8 @@ impl Writer {
             let (store, id) = (store.downgrade(), self.id);
             tokio::spawn(async move {
                 let mut ticks = interval(TTL / 4);
+                // The first comes at once, and has been said.
+                ticks.tick().await;
                 loop {
                     ticks.tick().await;
                     let Some(store) = store.upgrade() else { return };
