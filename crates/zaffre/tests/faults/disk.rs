@@ -164,16 +164,18 @@ fn a_full_disk_ends_writes_and_not_reads_and_room_is_all_it_takes() {
 #[test]
 fn a_data_directory_that_is_remounted_read_only_ends_uploads_and_loses_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
-    let (disk, after) = (dir.path().join("disk"), dir.path().join("after"));
-    fs::create_dir(&disk).expect("creates");
-    fs::create_dir(&after).expect("creates");
-    let at = disk.display();
-    // Once bodies are being written, the directory is mounted over itself and that mount made read-only. The kernel refuses
-    // to do so to a mount on which a file is open for writing, as the journal is: what is open there stays writable, and
-    // everything that is opened from now on is not.
+    let (disk, after, aside) = (dir.path().join("disk"), dir.path().join("after"), dir.path().join("aside"));
+    for made in [&disk, &after, &aside] {
+        fs::create_dir(made).expect("creates");
+    }
+    let (at, aside) = (disk.display(), aside.display());
+    // Once bodies are being written, the directory is mounted a second time, read-only, and that mount is moved over the
+    // first. The kernel makes no mount read-only on which a file is open for writing, so this one is nobody's until then:
+    // what is open stays writable, and everything that is opened from now on is not.
     let script = format!(
         "{{ \"$@\" & child=$!; until ls '{at}'/content/[0-9a-f][0-9a-f]/* >/dev/null 2>&1; do :; done; \
-         mount --bind '{at}' '{at}' && mount -o remount,bind,ro '{at}'; wait $child; cp -r '{at}/.' '{}'; }}",
+         mount --bind '{at}' '{aside}' && mount -o remount,bind,ro '{aside}' && mount --move '{aside}' '{at}'; \
+         wait $child; cp -r '{at}/.' '{}'; }}",
         after.display()
     );
     let Some(command) = on_own_disk(&disk, "200m", &script) else {
