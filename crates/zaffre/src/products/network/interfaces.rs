@@ -202,13 +202,24 @@ pub(super) fn delete(removal: &mut Removal<'_>) -> Result<Gone> {
     for configuration in configurations(interface)? {
         let_go(removal.txn, &configuration)?;
     }
-    // A public address that was to go with the interface goes.
-    let entries = interface.property("ipConfigurations").and_then(Value::as_array);
-    let public = entries.into_iter().flatten().map(|it| &it["properties"]["publicIPAddress"]);
-    let goes = public.filter(|it| it["properties"]["deleteOption"] == "Delete");
-    removal.also.extend(goes.filter_map(|it| ResourceId::parse(it["id"].as_str()?).ok()));
+    removal.also.extend(leaving_along(removal.txn, interface)?);
     let group: Vec<_> = reference(interface.property("networkSecurityGroup"))?.into_iter().collect();
     links::relink(removal.txn, &interface.id, &group, &[]).map(|()| Gone::Now)
+}
+
+/// The public addresses that were to go with the interface: it says so itself, or they do.
+fn leaving_along(txn: &Txn, interface: &Resource) -> Result<Vec<ResourceId>> {
+    let goes = |properties: Option<&Value>| properties.is_some_and(|it| it["deleteOption"] == "Delete");
+    let entries = interface.property("ipConfigurations").and_then(Value::as_array);
+    let mut leaving = Vec::new();
+    for public in entries.into_iter().flatten().map(|it| &it["properties"]["publicIPAddress"]) {
+        let Some(id) = reference(Some(public))? else { continue };
+        let own = resources::get(txn, &id)?.map(|it| Value::Object(it.properties));
+        if goes(public.get("properties")) || goes(own.as_ref()) {
+            leaving.push(id);
+        }
+    }
+    Ok(leaving)
 }
 
 pub(super) fn view(view: &View<'_>) -> Result<Map<String, Value>> {
