@@ -1,5 +1,4 @@
 //! The rules, as whoever uses the crate sees them.
 
 mod oracle;
-mod picture;
 mod templates;

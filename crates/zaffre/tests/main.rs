@@ -5,6 +5,7 @@ mod bad_input;
 mod faults;
 mod guest_doors;
 mod machines;
+mod picture;
 #[expect(dead_code, reason = "the store's own tests use more of it")]
 #[path = "../src/store/tests/postgres/cluster.rs"]
 mod postgres;

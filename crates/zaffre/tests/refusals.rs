@@ -1,11 +1,15 @@
 //! Refusals by counting: every operation of every provider's table is asked for by nobody, and by somebody who has no
-//! role at all. What a table gains, this test asks for too. The data planes have the same beside their tables.
+//! role at all. What a table gains, this test asks for too, and what a refusal names is in the list of demands of which
+//! the picture is drawn. The data planes have the same beside their tables.
 
-use azure::api_version::ApiVersion;
+use azure::{action::Action, api_version::ApiVersion};
 use http::Method;
 use serde_json::json;
 use zaffre::{
-    arm::kind::{At, Function, Kind, On, Place, Provider},
+    arm::{
+        demands,
+        kind::{At, Function, Kind, On, Place, Provider},
+    },
     products::PROVIDERS,
 };
 
@@ -102,6 +106,14 @@ async fn somebody(world: &World) -> Auth {
     Auth::Bearer(answer.json()["access_token"].as_str().expect("a token").to_owned())
 }
 
+/// The action that a refusal names.
+fn refused_action(answer: &Answer) -> Option<Action> {
+    let said = answer.json();
+    let message = said.pointer("/error/message")?.as_str()?;
+    let (_, rest) = message.split_once("perform action '")?;
+    Some(Action::from(rest.split_once('\'')?.0))
+}
+
 fn said(ask: &Ask, answer: &Answer) -> (u16, String) {
     let code = if ask.method == "HEAD" { String::new() } else { answer.code(Protocol::Arm) };
     (answer.status, code)
@@ -113,6 +125,7 @@ async fn every_operation_of_resource_manager_is_refused_to_nobody_and_to_those_w
     let somebody = somebody(&world).await;
     let (before, mut wrong) = (world.state().await, Vec::new());
     let operations = every_operation(&world);
+    let demands = demands::all(PROVIDERS);
     for (ask, is_open_to_all) in &operations {
         for (who, expected) in
             [(Auth::None, (401, "AuthenticationFailed")), (somebody.clone(), (403, "AuthorizationFailed"))]
@@ -126,6 +139,11 @@ async fn every_operation_of_resource_manager_is_refused_to_nobody_and_to_those_w
             let is_as_it_should = status == expected.0 && (code.is_empty() || code == expected.1);
             if !is_as_it_should {
                 wrong.push(format!("{} {}: {status} {code}, not {expected:?}", ask.method, ask.target));
+            }
+            let unlisted =
+                refused_action(&answer).filter(|it| demands.iter().all(|known| known.action != *it));
+            if let Some(action) = unlisted {
+                wrong.push(format!("{} {}: no table of demands has {action}", ask.method, ask.target));
             }
         }
     }

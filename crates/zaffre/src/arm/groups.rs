@@ -91,8 +91,12 @@ static KINDS: [Kind; 3] = [
     Kind::extension("tags", &VERSIONS, &scope_tags::OWN),
 ];
 
-pub(super) static PROVIDER: Provider =
-    Provider { namespace: "Microsoft.Resources", kinds: &KINDS, functions: &deployments::FUNCTIONS };
+pub(super) static PROVIDER: Provider = Provider {
+    namespace: "Microsoft.Resources",
+    kinds: &KINDS,
+    functions: &deployments::FUNCTIONS,
+    data: Vec::new,
+};
 
 pub(super) fn kind() -> &'static Kind {
     &KINDS[0]

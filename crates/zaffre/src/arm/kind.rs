@@ -15,6 +15,7 @@
 //!         Kind { put: extension::put, location: Located::Inherited, ..Kind::child("virtualMachines/extensions", &VERSIONS) },
 //!     ],
 //!     functions: &[],
+//!     data: Vec::new,
 //! };
 //! ```
 //!
@@ -50,6 +51,8 @@ pub struct Provider {
     pub namespace: &'static str,
     pub kinds: &'static [Kind],
     pub functions: &'static [Function],
+    /// What its data planes' tables demand: `Vec::new` where it has none.
+    pub data: fn() -> Vec<(Plane, &'static Action)>,
 }
 
 /// A resource type.

@@ -19,6 +19,7 @@
 mod answer;
 pub mod codes;
 mod content;
+pub mod demands;
 mod deployments;
 mod document;
 mod filter;

@@ -81,6 +81,7 @@ static PROVIDER: Provider = Provider {
         versions: &VERSIONS,
         run: Run::Read(|call| Ok(Answer::ok(json!([call.parameter("location")])))),
     }],
+    data: Vec::new,
 };
 static PROVIDERS: [&Provider; 1] = [&PROVIDER];
 pub(super) static ARM: Arm = Arm::new(&PROVIDERS);

@@ -210,8 +210,10 @@ mod tests {
 
     static KINDS: [Kind; 2] =
         [Kind::tracked("userAssignedIdentities", &[]), Kind::tracked("roleAssignments", &[])];
-    static ONE: Provider = Provider { namespace: "Microsoft.ManagedIdentity", kinds: &KINDS, functions: &[] };
-    static OTHER: Provider = Provider { namespace: "Microsoft.Authorization", kinds: &KINDS, functions: &[] };
+    static ONE: Provider =
+        Provider { namespace: "Microsoft.ManagedIdentity", kinds: &KINDS, functions: &[], data: Vec::new };
+    static OTHER: Provider =
+        Provider { namespace: "Microsoft.Authorization", kinds: &KINDS, functions: &[], data: Vec::new };
 
     #[test]
     fn ids_are_spelled_as_azure_spells_them_and_names_as_they_came() {

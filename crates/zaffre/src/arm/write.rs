@@ -313,6 +313,10 @@ fn desired_identity(write: &Write<'_>, current: Option<&Resource>) -> Result<Opt
     settle(&present, Some(&block)).map(Some).map_err(invalid)
 }
 
+/// What it takes to put an identity on a resource.
+pub(super) const ASSIGN: Action =
+    Action::of("Microsoft.ManagedIdentity/userAssignedIdentities/assign/action");
+
 /// What else the caller must be allowed to do: with identities that are new, with what the body links.
 fn demands(
     write: &Write<'_>,
@@ -320,7 +324,6 @@ fn demands(
     next: &Resource,
     desired: Option<&Desired>,
 ) -> Vec<(Action, ResourceId)> {
-    const ASSIGN: Action = Action::of("Microsoft.ManagedIdentity/userAssignedIdentities/assign/action");
     let present = current.and_then(|it| it.identity.as_ref()).map(|it| it.desired()).unwrap_or_default();
     let added = desired.map(|it| identity::added(&present, it)).unwrap_or_default();
     let mut wanted: Vec<_> = added.into_iter().map(|id| (ASSIGN, id.clone())).collect();

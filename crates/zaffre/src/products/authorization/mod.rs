@@ -92,6 +92,7 @@ pub static PROVIDER: Provider = Provider {
             run: Run::Txn(elevate::elevate),
         },
     ],
+    data: Vec::new,
 };
 
 /// Global Administrator - Elevate Access.

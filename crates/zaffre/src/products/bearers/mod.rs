@@ -41,7 +41,7 @@ const fn inner(name: &'static str) -> Kind {
 
 macro_rules! provider {
     ($name:ident, $namespace:literal, $($kind:expr),+) => {
-        pub static $name: Provider = Provider { namespace: $namespace, kinds: &[$($kind),+], functions: &[] };
+        pub static $name: Provider = Provider { namespace: $namespace, kinds: &[$($kind),+], functions: &[], data: Vec::new };
     };
 }
 

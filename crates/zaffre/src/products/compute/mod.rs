@@ -89,4 +89,5 @@ pub static PROVIDER: Provider = Provider {
         },
     ],
     functions: images::FUNCTIONS,
+    data: Vec::new,
 };

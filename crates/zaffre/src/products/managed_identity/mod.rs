@@ -67,4 +67,4 @@ static KINDS: [Kind; 3] = [
 ];
 
 pub static PROVIDER: Provider =
-    Provider { namespace: "Microsoft.ManagedIdentity", kinds: &KINDS, functions: &[] };
+    Provider { namespace: "Microsoft.ManagedIdentity", kinds: &KINDS, functions: &[], data: Vec::new };

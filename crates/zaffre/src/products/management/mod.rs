@@ -79,6 +79,7 @@ pub static PROVIDER: Provider = Provider {
         open("tenantBackfillStatus", On::Post, Run::Read(functions::backfill)),
         open("startTenantBackfill", On::Post, Run::Read(functions::backfill)),
     ],
+    data: Vec::new,
 };
 
 /// What any caller with a name may ask, and is shown what it may see.

@@ -113,6 +113,7 @@ pub static PROVIDER: Provider = Provider {
         },
     ],
     functions: &[],
+    data: Vec::new,
 };
 
 /// Network prints the ETag in the document too.

@@ -2,7 +2,7 @@
 
 use azure::api_version::ApiVersion;
 
-use super::{account, containers, key_actions};
+use super::{account, blob, containers, key_actions};
 use crate::arm::kind::{Answers, At, Function, Kind, Located, On, Provider, Run, Verb};
 
 /// As the recorded list of registered versions has them, up to the SDK of today (resources.md §4).
@@ -73,4 +73,5 @@ pub static PROVIDER: Provider = Provider {
         versions: &VERSIONS,
         run: Run::Txn(account::check_name),
     }],
+    data: blob::demands,
 };

@@ -107,6 +107,7 @@ pub static PROVIDER: Provider = Provider {
         versions: &VERSIONS,
         run: Run::Read(accounts::is_taken),
     }],
+    data: super::data::demands,
 };
 
 /// Something inside an account, as it is shown.

@@ -24,7 +24,11 @@ mod ranges;
 mod target;
 mod throughput;
 
-use azure::error::{Error, Result, Row};
+use azure::{
+    action::Action,
+    error::{Error, Result, Row},
+    rbac::Plane,
+};
 use bytes::Bytes;
 
 use self::{
@@ -46,6 +50,11 @@ use crate::{
 };
 
 pub struct Cosmos;
+
+/// Every action that an operation demands, for Resource Manager's lists.
+pub(super) fn demands() -> Vec<(Plane, &'static Action)> {
+    operations::demands()
+}
 
 /// A request of ours.
 pub struct Op {

@@ -1,6 +1,6 @@
 //! The data plane's operations: one row each.
 
-use azure::{action::Action, error::Result};
+use azure::{action::Action, error::Result, rbac::Plane};
 use http::Method;
 
 use super::{Call, account, collections, databases, documents, feed, ranges, throughput};
@@ -163,6 +163,16 @@ pub(super) static LATER: &[Operation] = &[
     row("client encryption keys", Method::GET, "dbs/{db}/clientencryptionkeys/{item}", Plain, KeyToWrite, NotYet),
     row("conflicts", Method::GET, "dbs/{db}/colls/{coll}/conflicts/{item}", Plain, KeyToWrite, NotYet),
 ];
+
+/// What the rows demand that a role can grant: what only a key opens has no action of its own.
+pub(super) fn demands() -> Vec<(Plane, &'static Action)> {
+    let of = |row: &'static Operation| match row.needs {
+        Needs::Metadata => &READ_METADATA[..],
+        Needs::Data(actions) => actions,
+        Needs::KeyToRead | Needs::KeyToWrite => &[],
+    };
+    OPERATIONS.iter().flat_map(of).map(|action| (Plane::Cosmos, action)).collect()
+}
 
 /// The row of a request: 404 for a path that nothing has, 405 for a method that its path has not.
 pub(super) fn find(parts: &Parts, segments: &[String]) -> Result<&'static Operation> {

@@ -46,9 +46,10 @@ mod xml;
 mod tests;
 
 use azure::{
+    action::Action,
     error::{Error, Result, Row},
     ids::{Guid, ResourceId},
-    rbac::Access,
+    rbac::{Access, Plane},
 };
 
 use self::{
@@ -67,6 +68,11 @@ use crate::{
 };
 
 pub struct BlobService;
+
+/// Every action that an operation demands, for Resource Manager's lists.
+pub(super) fn demands() -> Vec<(Plane, &'static Action)> {
+    op::demands()
+}
 
 /// What is stored about what a request names; absence is a value.
 pub struct Found {

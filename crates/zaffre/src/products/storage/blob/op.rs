@@ -267,6 +267,11 @@ pub(super) static OPERATIONS: &[Row] = &[
     row("Incremental Copy Blob", PUT, Blob, Some("incrementalcopy"), ADD_BLOB, Data),
 ];
 
+/// What the rows demand.
+pub(super) fn demands() -> Vec<(Plane, &'static Action)> {
+    OPERATIONS.iter().flat_map(|row| row.any.iter().map(|action| (row.plane, action))).collect()
+}
+
 fn find(parts: &Parts, address: &Address) -> Result<&'static Row> {
     let level = address.level();
     let found = OPERATIONS.iter().find(|row| row.is_at(&parts.method, level) && row.is_for(parts));
