@@ -66,6 +66,12 @@ pub(super) static ROWS: &[Row] = &[
     post("/subscriptions/{subscription}/providers/{namespace}/register", Who::MayRegister, providers::get),
     post("/subscriptions/{subscription}/providers/{namespace}/unregister", Who::MayRegister, later),
     get("/providers/{namespace}/operations", Who::SignedIn, providers::operations),
+    get("/providers/Microsoft.Authorization/providerOperations", Who::SignedIn, providers::metadata),
+    get(
+        "/providers/Microsoft.Authorization/providerOperations/{namespace}",
+        Who::SignedIn,
+        providers::metadata_of_one,
+    ),
     get("/subscriptions/{subscription}/operationresults/{operation}", Who::Follower, polls::result),
     get(
         "/subscriptions/{subscription}/providers/{namespace}/locations/{location}/operations/{operation}",

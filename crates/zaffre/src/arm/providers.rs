@@ -1,11 +1,13 @@
-//! The providers: what `az resource` reads to choose an api-version. All are registered.
+//! The providers: what `az resource` reads to choose an api-version, and what `az provider operation` shows. All
+//! are registered.
 
-use azure::{api_version::ApiVersion, error::Result, ids::ResourceId, locations::REGIONS};
+use azure::{api_version::ApiVersion, error::Result, ids::ResourceId, locations::REGIONS, rbac::Plane};
 use serde_json::{Value, json};
 
 use super::{
     Arm, codes,
-    kind::{Answer, Call, Kind, Located, On, Provider},
+    demands::{self, Demand},
+    kind::{Answer, Call, Kind, Located, Provider},
     types::Types,
 };
 use crate::store::Txn;
@@ -76,22 +78,83 @@ pub(super) fn operations(types: &Types, call: &Call<'_, &Txn>) -> Result<Answer>
     let Some(provider) = types.provider(namespace) else {
         return Err(codes::INVALID_NAMESPACE.with([namespace]));
     };
-    let mut value = Vec::new();
-    for kind in provider.kinds {
-        let verbs = kind.actions.iter().filter(|verb| verb.method == On::Post).map(|verb| verb.action);
-        for verb in ["read", "write", "delete"].into_iter().chain(verbs) {
-            value.push(operation(provider, kind.name, verb));
-        }
-    }
+    let value: Vec<Value> = demands_of(types, provider).iter().map(operation).collect();
     Ok(Answer::ok(json!({ "value": value })))
 }
 
-fn operation(provider: &Provider, kind: &str, verb: &str) -> Value {
+fn demands_of(types: &Types, provider: &Provider) -> Vec<Demand> {
+    let all = demands::of_types(types).into_iter();
+    all.filter(|it| it.namespace().eq_ignore_ascii_case(provider.namespace)).collect()
+}
+
+fn operation(demand: &Demand) -> Value {
     let display = json!({
-        "provider": provider.namespace,
-        "resource": kind,
-        "operation": verb,
-        "description": format!("{verb} on {kind}"),
+        "provider": demand.namespace(),
+        "resource": demand.resource_type(),
+        "operation": demand.operation(),
+        "description": described(demand),
     });
-    json!({ "name": format!("{}/{kind}/{verb}", provider.namespace), "isDataAction": false, "display": display })
+    json!({ "name": demand.action, "isDataAction": is_data(demand), "display": display })
+}
+
+fn is_data(demand: &Demand) -> bool {
+    demand.plane != Plane::Control
+}
+
+fn described(demand: &Demand) -> String {
+    match demand.resource_type() {
+        "" => demand.operation().to_owned(),
+        kind => format!("{} on {kind}", demand.operation()),
+    }
+}
+
+/// The operations of every provider, as roles name them: what `az provider operation list` shows.
+pub(super) fn metadata(types: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
+    let value: Vec<Value> = types.providers().map(|provider| metadata_of(types, provider, call)).collect();
+    Ok(Answer::ok(json!({ "value": value })))
+}
+
+/// The same of one provider.
+pub(super) fn metadata_of_one(types: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
+    let namespace = call.parameter("namespace");
+    match types.provider(namespace) {
+        Some(provider) => Ok(Answer::ok(metadata_of(types, provider, call))),
+        None => Err(codes::INVALID_NAMESPACE.with([namespace])),
+    }
+}
+
+/// What is done to a type is told with the type, and only where `$expand` says so (unverified for other words).
+fn metadata_of(types: &Types, provider: &Provider, call: &Call<'_, &Txn>) -> Value {
+    let demands = demands_of(types, provider);
+    let expanded = call.query("$expand").is_some_and(|it| it.eq_ignore_ascii_case("resourceTypes"));
+    let mut kinds: Vec<&str> =
+        demands.iter().map(Demand::resource_type).filter(|kind| !kind.is_empty()).collect();
+    kinds.sort_by_key(|kind| kind.to_ascii_lowercase());
+    kinds.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
+    let of = |kind: &str| -> Vec<Value> {
+        let mine = demands.iter().filter(|it| it.resource_type().eq_ignore_ascii_case(kind));
+        mine.map(plain_operation).collect()
+    };
+    let kinds = kinds.iter().filter(|_| expanded);
+    let kinds: Vec<Value> =
+        kinds.map(|kind| json!({ "name": kind, "displayName": kind, "operations": of(kind) })).collect();
+    json!({
+        "displayName": provider.namespace,
+        "id": format!("/providers/Microsoft.Authorization/providerOperations/{}", provider.namespace),
+        "name": provider.namespace,
+        "operations": of(""),
+        "resourceTypes": kinds,
+        "type": "Microsoft.Authorization/providerOperations",
+    })
+}
+
+fn plain_operation(demand: &Demand) -> Value {
+    json!({
+        "name": demand.action,
+        "displayName": demand.operation(),
+        "description": described(demand),
+        "origin": "user,system",
+        "properties": null,
+        "isDataAction": is_data(demand),
+    })
 }
