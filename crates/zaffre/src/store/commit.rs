@@ -1,10 +1,15 @@
-//! The committer: one thread that makes transactions durable, many with one flush.
+//! The committer: one worker that makes transactions durable, many with one flush.
 //!
 //! ```text
 //! write() ─┐                       ┌ checked against what was committed since its snapshot
 //! write() ─┼─ queue ─ one thread ──┤ what stands is merged into one batch
 //! write() ─┘                       └ engine.apply: one flush; then everybody is told
+//! write(), alone ─ its own thread ── the same, without the way there and back
 //! ```
+//!
+//! Who comes while nobody else is there does the worker's work on the spot: to wake a thread and be woken by it
+//! costs half as much again as a flush. That blocks a thread of the runtime for as long as the flush takes; so it is left
+//! to the worker's own thread as soon as the last flush took longer than a while, or had company.
 //!
 //! The check is optimistic, the first in wins: a transaction stands when no key and no range it read was written
 //! by a batch after its snapshot, nor by one before it in the same batch. The keys of recent batches are kept for
@@ -40,6 +45,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
 pub(super) use self::others::Lead;
+use self::others::first;
 use super::{
     StoreError,
     engine::{Engine, Write},
@@ -81,6 +87,8 @@ pub(super) struct Committer {
     /// How many transactions are in the queue.
     waiting: Arc<AtomicUsize>,
     live: Arc<Live>,
+    /// Whoever holds this commits.
+    worker: Arc<Mutex<Worker>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -92,21 +100,25 @@ impl Committer {
         let waiting = Arc::new(AtomicUsize::new(0));
         let worker = Worker {
             engine,
-            requests,
             waiting: waiting.clone(),
             watchers,
             live: live.clone(),
             recent: Recent::default(),
-            crowd: Crowd::default(),
+            crowd: Crowd { size: 0, flush: Duration::MAX },
             committed,
             closing: None,
+            is_closed: false,
             failed: None,
         };
+        let worker = Arc::new(Mutex::new(worker));
         let thread = thread::Builder::new()
             .name("store-committer".to_owned())
-            .spawn(move || worker.run())
+            .spawn({
+                let worker = worker.clone();
+                move || run(&worker, &requests)
+            })
             .map_err(StoreError::io("starting the committer's thread"))?;
-        Ok(Committer { queue, waiting, live, thread: Some(thread) })
+        Ok(Committer { queue, waiting, live, worker, thread: Some(thread) })
     }
 
     /// Notes that a snapshot is about to be taken, so that what is committed from now on is remembered.
@@ -120,9 +132,21 @@ impl Committer {
     /// Resolves once the transaction is durable, or has lost.
     pub(super) async fn commit(&self, submission: Submission) -> Result<Outcome, StoreError> {
         let (reply, outcome) = oneshot::channel();
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        self.queue.send(Request::Commit(submission, reply)).map_err(|_| StoreError::Closed)?;
+        match self.alone() {
+            Some(mut worker) => worker.commit_one(submission, reply),
+            None => {
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+                self.queue.send(Request::Commit(submission, reply)).map_err(|_| StoreError::Closed)?;
+            }
+        }
         outcome.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// The worker, for one who may do its work: nobody else is there or was around the last flush, and that was soon over.
+    fn alone(&self) -> Option<MutexGuard<'_, Worker>> {
+        let nobody_waits = self.waiting.load(Ordering::Relaxed) == 0;
+        let worker = self.worker.try_lock().ok().filter(|_| nobody_waits)?;
+        Some(worker).filter(|it| it.is_for_callers())
     }
 
     /// Finishes what was queued before and flushes; what comes later is refused.
@@ -188,7 +212,6 @@ impl Drop for LiveSnapshot {
 
 struct Worker {
     engine: Arc<dyn Engine>,
-    requests: Receiver<Request>,
     waiting: Arc<AtomicUsize>,
     watchers: Arc<Watchers>,
     live: Arc<Live>,
@@ -198,11 +221,11 @@ struct Worker {
     committed: u64,
     /// Set once no more is to come.
     closing: Option<Closing>,
+    is_closed: bool,
     failed: Option<Arc<StoreError>>,
 }
 
 /// How many there were around the last flush, and how long it took.
-#[derive(Default)]
 struct Crowd {
     size: usize,
     flush: Duration,
@@ -225,25 +248,44 @@ struct Batch {
     losers: Vec<Reply>,
 }
 
-impl Worker {
-    fn run(mut self) {
-        while let Some(first) = self.first() {
-            if let Err(error) = self.take_turn(&first) {
-                self.refuse_all(first, &error);
-            } else {
-                let batch = self.gather(first);
-                self.finish(batch);
-            }
-            if let Some(reply) = self.closing.take() {
-                self.watchers.close();
-                let _ = reply.send(self.engine.flush());
-                return;
-            }
+/// The thread: takes what is queued, batch by batch, until no more is to come.
+fn run(worker: &Mutex<Worker>, requests: &Receiver<Request>) {
+    while let Some(first) = first(worker, requests) {
+        let mut worker = lock(worker);
+        if let Err(error) = worker.take_turn(&first) {
+            worker.refuse_all(first, requests, &error);
+        } else {
+            let batch = worker.gather(first, requests);
+            worker.finish(batch);
         }
+        if let Some(reply) = worker.closing.take() {
+            worker.is_closed = true;
+            worker.watchers.close();
+            let _ = reply.send(worker.engine.flush());
+            return;
+        }
+    }
+}
+
+/// A holder that panicked had told nobody yet: those who waited for it have heard that the store is closed.
+fn lock(worker: &Mutex<Worker>) -> MutexGuard<'_, Worker> {
+    worker.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Worker {
+    /// Whether who commits alone may do so on a thread of their own.
+    fn is_for_callers(&self) -> bool {
+        self.engine.is_quick() && !self.is_closed && self.crowd.size <= 1 && self.crowd.flush < PATIENCE_MAX
+    }
+
+    fn commit_one(&mut self, submission: Submission, reply: Reply) {
+        let mut batch = Batch::default();
+        self.admit(submission, reply, &mut batch);
+        self.finish(batch);
     }
 
     /// Takes what is queued, and what comes while it is worth waiting for it.
-    fn gather(&mut self, first: Request) -> Batch {
+    fn gather(&mut self, first: Request, requests: &Receiver<Request>) -> Batch {
         let mut batch = Batch::default();
         let mut next = Some(first);
         let mut taken = 0;
@@ -261,7 +303,7 @@ impl Worker {
                     break;
                 }
             }
-            next = if batch.bytes >= BATCH_BYTES { None } else { self.next(taken, &mut until) };
+            next = if batch.bytes >= BATCH_BYTES { None } else { self.next(requests, taken, &mut until) };
         }
         batch
     }
@@ -279,15 +321,20 @@ impl Worker {
         clippy::disallowed_methods,
         reason = "how long others are waited for follows from the disk's own pace"
     )]
-    fn next(&self, taken: usize, until: &mut Option<Instant>) -> Option<Request> {
-        let next = self.requests.try_recv().ok();
+    fn next(
+        &self,
+        requests: &Receiver<Request>,
+        taken: usize,
+        until: &mut Option<Instant>,
+    ) -> Option<Request> {
+        let next = requests.try_recv().ok();
         if next.is_some() || taken >= self.crowd.size {
             return next;
         }
         let now = Instant::now();
         let patience = (self.crowd.flush / PATIENCE_SHARE).min(PATIENCE_MAX);
         let until = until.get_or_insert(now + patience);
-        self.requests.recv_timeout(until.saturating_duration_since(now)).ok()
+        requests.recv_timeout(until.saturating_duration_since(now)).ok()
     }
 
     /// Takes a transaction into the batch, or tells it that it lost.

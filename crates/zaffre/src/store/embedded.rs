@@ -116,6 +116,10 @@ impl Engine for Embedded {
         self.witness.write(record)
     }
 
+    fn is_quick(&self) -> bool {
+        true
+    }
+
     fn compact(&self) -> Result<(), StoreError> {
         let failed = |error| engine_error(self.keyspace.path(), error);
         self.keyspace.rotate_memtable_and_wait().map_err(failed)?;

@@ -28,6 +28,11 @@ pub(super) trait Engine: Send + Sync {
     /// occur once in a batch.
     fn apply(&self, commit: u64, batch: Vec<Write>) -> Result<(), StoreError>;
 
+    /// Whether a batch is over so soon that who commits alone may wait for it on any thread.
+    fn is_quick(&self) -> bool {
+        false
+    }
+
     /// Gives back the room that old versions take, as far as this engine can.
     fn compact(&self) -> Result<(), StoreError> {
         Ok(())

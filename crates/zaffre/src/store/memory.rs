@@ -70,6 +70,10 @@ impl Engine for Memory {
         Ok(())
     }
 
+    fn is_quick(&self) -> bool {
+        true
+    }
+
     fn flush(&self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -11,33 +11,65 @@ use super::{
 /// A write that takes longer after a kill has stalled.
 const STALLED: Duration = Duration::from_secs(10);
 
+/// Stores that are killed beside each other: one process waits for the disk while another computes.
+const LANES: u64 = 2;
+
+/// One of so many rounds ends with all in tables, and the next begins with an empty journal.
+const COMPACT_EVERY: u64 = 16;
+
+/// What came of many rounds.
+#[derive(Default)]
+struct Tally {
+    acknowledged: u64,
+    lost: u64,
+    torn: usize,
+}
+
 #[test]
 fn what_was_acknowledged_survives_being_killed_at_any_moment() {
     let rounds = asked("ZAFFRE_CAMPAIGN_ROUNDS", 100);
     let seed = asked("ZAFFRE_CAMPAIGN_SEED", 20_261_121);
     println!("seed {seed}");
+    let of_lane = |lane: u64| rounds / LANES + u64::from(lane < rounds % LANES);
+    let tallies = std::thread::scope(|scope| {
+        let lanes =
+            (0..LANES).map(|lane| scope.spawn(move || kill_again_and_again(seed + lane, of_lane(lane))));
+        let lanes: Vec<_> = lanes.collect();
+        lanes.into_iter().map(|lane| lane.join().expect("a lane ends")).collect::<Vec<_>>()
+    });
+    let acknowledged: u64 = tallies.iter().map(|it| it.acknowledged).sum();
+    let lost: u64 = tallies.iter().map(|it| it.lost).sum();
+    let torn: usize = tallies.iter().map(|it| it.torn).sum();
+    println!("rounds {rounds} acknowledged {acknowledged} lost {lost} torn {torn}");
+    assert_eq!((lost, torn), (0, 0));
+    assert!(acknowledged > rounds, "the kills came too early to mean anything");
+}
+
+fn kill_again_and_again(seed: u64, rounds: u64) -> Tally {
     let mut chance = Chance::new(seed);
     let dir = tempfile::tempdir().expect("a directory");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime");
     let mut last = [0; WRITERS as usize];
-    let (mut acknowledged, mut lost, mut torn) = (0, 0, 0);
+    let mut tally = Tally::default();
     for round in 0..rounds {
         let told = run_and_kill(dir.path(), &mut chance);
-        acknowledged += told.count;
+        tally.acknowledged += told.count;
         for (last, told) in last.iter_mut().zip(told.acknowledged) {
             *last = told.unwrap_or(*last);
         }
-        let verdict = runtime.block_on(reopen(dir.path(), &mut last));
+        let compacts = round % COMPACT_EVERY == COMPACT_EVERY - 1;
+        let verdict = runtime.block_on(reopen(dir.path(), &mut last, compacts));
         if verdict.lost > 0 || !verdict.torn.is_empty() {
-            println!("round {round}: {verdict:?}");
+            println!("seed {seed}, round {round}: {verdict:?}");
         }
-        lost += verdict.lost;
-        torn += verdict.torn.len();
+        tally.lost += verdict.lost;
+        tally.torn += verdict.torn.len();
+        if round % 500 == 499 {
+            println!("seed {seed}: {} rounds", round + 1);
+        }
     }
-    println!("rounds {rounds} acknowledged {acknowledged} lost {lost} torn {torn}");
-    assert_eq!((lost, torn), (0, 0));
-    assert!(acknowledged > rounds, "the kills came too early to mean anything");
+    tally
 }
 
 fn run_and_kill(dir: &Path, chance: &mut Chance) -> Told {
@@ -53,7 +85,7 @@ fn run_and_kill(dir: &Path, chance: &mut Chance) -> Told {
 }
 
 /// Opens what was left behind and judges it; goes on from there.
-async fn reopen(dir: &Path, last: &mut [u64]) -> super::workload::Verdict {
+async fn reopen(dir: &Path, last: &mut [u64], compacts: bool) -> super::workload::Verdict {
     let place = Place::open(dir).expect("opens");
     let mut verdict = judge(&place, last).await.expect("reads");
     place.content.sweep_unreferenced(&place.store).await.expect("sweeps");
@@ -64,6 +96,9 @@ async fn reopen(dir: &Path, last: &mut [u64]) -> super::workload::Verdict {
             Err(_) => verdict.torn.push(format!("writer {writer} stalled at step {step}")),
         }
         *last = step;
+    }
+    if compacts {
+        place.store.compact().await.expect("compacts");
     }
     place.store.close().await.expect("closes");
     verdict

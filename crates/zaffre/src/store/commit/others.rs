@@ -6,14 +6,15 @@
 //! A transaction that keeps losing to other processes may run in the turn, when nobody can commit before it.
 
 use std::sync::{
+    Mutex,
     atomic::Ordering,
-    mpsc::{self, RecvTimeoutError, Sender},
+    mpsc::{self, Receiver, RecvTimeoutError, Sender},
 };
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{Batch, Committer, Outcome, Request, Worker, answer};
+use super::{Batch, Committer, Outcome, Request, Worker, answer, lock};
 use crate::store::{StoreError, engine::News, txn::Submission};
 
 /// How often to look what other processes committed, while nothing is committed here.
@@ -44,21 +45,21 @@ impl Committer {
     }
 }
 
-impl Worker {
-    /// Waits for a request, and listens to others meanwhile. None when nobody is left to ask.
-    pub(super) fn first(&mut self) -> Option<Request> {
-        if self.engine.shared().is_none() {
-            return self.requests.recv().ok();
-        }
-        loop {
-            match self.requests.recv_timeout(LISTEN) {
-                Ok(request) => return Some(request),
-                Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => self.listen(),
-            }
+/// Waits for a request, and listens to others meanwhile. None when nobody is left to ask.
+pub(super) fn first(worker: &Mutex<Worker>, requests: &Receiver<Request>) -> Option<Request> {
+    if lock(worker).engine.shared().is_none() {
+        return requests.recv().ok();
+    }
+    loop {
+        match requests.recv_timeout(LISTEN) {
+            Ok(request) => return Some(request),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => lock(worker).listen(),
         }
     }
+}
 
+impl Worker {
     /// Hears what others committed, when somebody here wants to know. An error will show again.
     fn listen(&mut self) {
         if !self.watchers.is_empty()
@@ -105,7 +106,7 @@ impl Worker {
     }
 
     /// Tells everybody who waits that nothing can be committed now.
-    pub(super) fn refuse_all(&mut self, first: Request, why: &StoreError) {
+    pub(super) fn refuse_all(&mut self, first: Request, requests: &Receiver<Request>, why: &StoreError) {
         let mut next = Some(first);
         while let Some(request) = next {
             match request {
@@ -117,7 +118,7 @@ impl Worker {
                 Request::Lead(_) => {}
                 Request::Close(reply) => return self.closing = Some(reply),
             }
-            next = self.requests.try_recv().ok();
+            next = requests.try_recv().ok();
         }
     }
 

@@ -95,6 +95,38 @@ impl Bench {
     }
 }
 
+/// Whether a write is durable before anybody else had a turn.
+async fn is_done_on_the_spot(store: &Store, name: &str) -> bool {
+    let mut txn = begin(store);
+    set(&mut txn, name, 1);
+    let mut commit = Box::pin(store.inner.committer.commit(txn.into_submission().expect("wrote")));
+    match poll_fn(|cx| Poll::Ready(commit.as_mut().poll(cx))).await {
+        Poll::Ready(outcome) => outcome.expect("commits") == Outcome::Committed,
+        Poll::Pending => {
+            commit.await.expect("commits");
+            false
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_comes_alone_commits_on_the_spot_once_a_flush_is_known_to_be_short() {
+    let store = Store::in_memory();
+    assert!(!is_done_on_the_spot(&store, "the first").await, "nothing was known of this engine");
+    // The thread may still be about to let go of the first one's batch.
+    let mut attempts = 0;
+    while !is_done_on_the_spot(&store, "the next").await {
+        attempts += 1;
+        assert!(attempts < 100, "nobody else writes");
+    }
+    assert_eq!(committed(&store, "the first").await + committed(&store, "the next").await, 2);
+    store.close().await.expect("closes");
+    let mut txn = begin(&store);
+    set(&mut txn, "late", 1);
+    let late = store.inner.committer.commit(txn.into_submission().expect("wrote")).await;
+    assert!(matches!(late, Err(StoreError::Closed)), "{late:?}");
+}
+
 #[tokio::test]
 async fn what_waits_during_a_flush_shares_the_next_one() {
     let mut bench = bench();
