@@ -1,6 +1,7 @@
 //! Upkeep: what a cloud does without being asked, now and then, by one process of all that share it.
 //!
-//! Deleted containers that a process left behind are cleared, then bodies that nobody names are swept. Either may be done
+//! Deleted containers that a process left behind are cleared, what the activity log no longer keeps goes, then bodies that
+//! nobody names are swept. Each may be done
 //! twice or by two at once and is right all the same: rows are cleared in transactions, and a sweep takes only what no
 //! record names and no living process claims. The duty saves the work, and so nothing is written under its fence.
 //!
@@ -18,10 +19,11 @@ use tokio::{
 };
 
 use crate::{
-    cloud::CloudId,
+    cloud::{Clock, CloudId},
     directory::founding,
     env::{Env, LogFormat},
     products::storage::blob::purge,
+    resources::activity,
     store::{
         StoreError,
         duty::{self, Duty},
@@ -75,6 +77,8 @@ async fn keep(env: Weak<Env>, mut duty: Duty) {
 async fn clear_and_sweep(env: &Env) -> Result<(), StoreError> {
     for (cloud, _) in founding::charters(&env.store).await? {
         purge::all(env, cloud).await?;
+        let now = Clock::System.now();
+        while env.store.write(cloud, |txn| activity::sweep(txn, now)).await? {}
     }
     env.content.sweep_unreferenced(&env.store).await.map(drop)
 }

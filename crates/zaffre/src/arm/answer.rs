@@ -12,7 +12,7 @@ use super::{
     types::Type,
     write::Done,
 };
-use crate::service::Reply;
+use crate::{resources::State, service::Reply};
 
 /// The header that says that a type is stored as it was sent, and nothing stands behind it.
 const NO_PROVIDER: (&str, &str) = ("x-zaffre-provider", "none");
@@ -43,6 +43,26 @@ pub(super) fn written(id: &ResourceId, of: &Type, done: Done, asked: &Asked) -> 
     provided(tagged(reply, done.etag), of)
 }
 
+/// The status that `written` answers with, and whether an operation is to be followed.
+pub(super) fn of_write(of: &Type, is_new: bool, state: State) -> (u16, bool) {
+    match of.kind.answers {
+        Answers::Immediate => (if is_new { 201 } else { 200 }, false),
+        Answers::CreatedThenAsync => (if is_new { 201 } else { 200 }, !state.is_terminal()),
+        Answers::AcceptedThenLocation => (if is_new { 202 } else { 200 }, is_new),
+        Answers::OkThenAsync => (200, true),
+        Answers::Enqueued => (202, true),
+    }
+}
+
+/// The same of `deleted`.
+pub(super) fn of_removal(of: &Type) -> (u16, bool) {
+    match of.kind.answers {
+        _ if of.is_group() => (202, true),
+        Answers::Immediate | Answers::AcceptedThenLocation => (200, false),
+        Answers::CreatedThenAsync | Answers::OkThenAsync | Answers::Enqueued => (202, true),
+    }
+}
+
 pub(super) fn deleted(id: &ResourceId, of: &Type, removed: Removed, asked: &Asked) -> Reply {
     let Removed::Gone { operation, location, shown } = removed else { return provided(Reply::new(204), of) };
     let links = Links::of((&asked.origin, &asked.requested), id, location.as_deref(), operation);
@@ -62,11 +82,7 @@ pub(super) fn deleted(id: &ResourceId, of: &Type, removed: Removed, asked: &Aske
 
 /// A verb's or a function's answer.
 pub(super) fn called(id: &ResourceId, location: Option<&str>, answer: Answer, asked: &Asked) -> Reply {
-    let status = match (answer.status, &answer.body) {
-        (0, Some(_)) => 200,
-        (0, None) => 204,
-        (status, _) => status,
-    };
+    let status = answer.status();
     let mut reply = match &answer.body {
         Some(body) => Reply::json(status, body),
         None => Reply::new(status),

@@ -54,6 +54,7 @@ azure::error_rows! {
     WRONG_STATE = 400 "InvalidProvisioningState" "The 'provisioningState' of the request, '{0}', differs from that of the resource, '{1}'.", "arm.md §6; code and wording unverified";
     INVALID_PATH = 400 "InvalidRequestUri" "The request URI '{0}' is invalid: {1}.", "unverified";
     INVALID_FILTER = 400 "InvalidFilterInQueryString" "Invalid $filter '{0}' specified in the query string.", "general knowledge, unverified wording";
+    NO_TIME_IN_FILTER = 400 "BadRequest" "The $filter query parameter is required, and has to begin with 'eventTimestamp ge'.", "documented: Activity Logs - List; wording unverified";
     INVALID_SKIP_TOKEN = 400 "InvalidSkipToken" "The skip token '{0}' is invalid.", "unverified";
     INVALID_TOP = 400 "InvalidTopQueryParameter" "Invalid $top '{0}' specified in the query string. The value must be a positive integer.", "unverified";
     UNSUPPORTED_MEDIA_TYPE = 415 "UnsupportedMediaType" "The content media type '{0}' is not supported. Only 'application/json' is supported.", "arm.md §4";
@@ -62,6 +63,17 @@ azure::error_rows! {
     PRECONDITION_FAILED = 412 "PreconditionFailed" "The precondition given in one of the request headers evaluated to false.", "arm.md §4; wording unverified";
     OPERATION_FAILED = 409 "OperationFailed" "{0}: {1}", "our own: what failed is in the status document";
     OPERATION_NOT_FOUND = 404 "OperationNotFound" "The operation '{0}' could not be found.", "unverified wording";
+
+    INVALID_MOVE = 400 "InvalidResourceMoveRequest" "The request to move resources is invalid: {0}.", "arm.md §9: the rules; code and wording unverified";
+    MOVE_NOT_SUPPORTED = 400 "ResourceMoveNotSupported" "Resource move is not supported for resource types '{0}'.", "quoted in public reports; status by arm.md §9";
+    MOVE_STATE = 409 "MoveCannotProceedWithResourcesNotInSucceededState" "The resource '{0}' cannot be moved: it is in the provisioning state '{1}', not 'Succeeded'.", "code quoted in public reports; wording unverified";
+    MOVE_TAKEN = 409 "ResourceMoveFailed" "The resource '{0}' already exists in the target resource group.", "unverified";
+    TAG_NAME_NOT_FOUND = 404 "TagNameNotFound" "The tag name '{0}' could not be found.", "unverified";
+    TAG_NAME_IN_USE = 409 "TagNameInUse" "The tag name '{0}' cannot be deleted: {1} resources have a tag of this name.", "documented: Tags - Delete; code and wording unverified";
+    TAG_VALUE_IN_USE = 409 "TagValueInUse" "The value '{0}' of the tag '{1}' cannot be deleted: {2} resources have it.", "documented: Tags - Delete Value; code and wording unverified";
+    NOT_REGISTERED = 409 "MissingSubscriptionRegistration" "The subscription is not registered to use namespace '{0}'. See https://aka.ms/rps-not-found for how to register subscriptions.", "arm.md §2";
+    PROVIDER_IN_USE = 409 "ResourceProviderInUse" "The namespace '{0}' cannot be unregistered: there are resources of its types, such as '{1}'.", "documented: Azure resource providers and types; code and wording unverified";
+    ALWAYS_REGISTERED = 409 "RegistrationFreeProvider" "The namespace '{0}' is registered always, and cannot be unregistered.", "documented: Azure resource providers and types; code and wording unverified";
 
     IDENTITY_NOT_SUPPORTED = 400 "ResourceIdentityNotSupported" "Resources of type '{0}' do not support an identity.", "unverified";
     INVALID_IDENTITY = 400 "InvalidIdentity" "The identity of the resource is invalid: {0}.", "resources.md §2.1; unverified";

@@ -97,7 +97,7 @@ fn of_provider(provider: &'static Provider) -> Vec<Demand> {
 
 fn of_arm() -> impl Iterator<Item = Demand> {
     own::ROWS.iter().filter_map(|row| match row.who {
-        Who::May(action) => Some(Demand::control(action)),
+        Who::May(action) | Who::MayAndMore(action) => Some(Demand::control(action)),
         // Registering is listed with its provider.
         Who::Anyone | Who::SignedIn | Who::MayRegister | Who::Follower => None,
     })

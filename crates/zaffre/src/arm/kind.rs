@@ -39,7 +39,7 @@ use serde_json::{Map, Value};
 use crate::{
     access::{Permit, Why},
     cloud::Draw,
-    resources::{self, Resource},
+    resources::{self, Resource, moving::Move},
     service::Cx,
     store::Txn,
 };
@@ -102,6 +102,20 @@ pub struct Kind {
     pub anyone_may_put: bool,
     /// Whether a PUT may come without a body: its path says all.
     pub bare_put: bool,
+    pub moves: Moves,
+}
+
+/// Whether a kind's resources may move to another group, and what moves with them.
+#[derive(Clone, Copy)]
+pub enum Moves {
+    /// Their rows are all there is of them.
+    Freely,
+    /// What is kept beside the row is moved by this, before the row is.
+    With(fn(&Cx, &mut Txn, &Move<'_>) -> Result<()>),
+    /// They may not, on the platform either.
+    Never,
+    /// They may there, and not yet here.
+    NotYet,
 }
 
 /// Where resources of a kind live.
@@ -384,6 +398,19 @@ impl Answer {
     pub fn begun(operation: Guid, follow: Follow) -> Self {
         Answer { status: 202, begun: Some((operation, follow)), ..Answer::default() }
     }
+
+    /// As it goes out.
+    pub(super) fn status(&self) -> u16 {
+        match (self.status, &self.body) {
+            (0, Some(_)) => 200,
+            (0, None) => 204,
+            (status, _) => status,
+        }
+    }
+
+    pub(super) fn operation(&self) -> Option<Guid> {
+        self.begun.map(|(operation, _)| operation)
+    }
 }
 
 /// Something that is on no resource of ours: `{scope}/providers/{namespace}/{path}`.
@@ -526,6 +553,7 @@ impl Kind {
             confirms: false,
             anyone_may_put: false,
             bare_put: false,
+            moves: Moves::Freely,
         }
     }
 

@@ -12,10 +12,10 @@
 //! so in a header. `own.rs` lists what Resource Manager answers itself: subscriptions, locations,
 //! providers, the status of operations.
 //!
-//! `deployments/` carries templates out, through `inside.rs`: the same steps, without a socket.
-//!
-//! Moves and the activity log are not here yet; what would reach them is refused by name.
+//! `deployments/` carries templates out, through `inside.rs`: the same steps, without a socket. `activity/` writes
+//! down who changed what.
 
+mod activity;
 mod answer;
 pub mod codes;
 mod content;
@@ -31,15 +31,18 @@ mod list;
 mod location;
 mod locked;
 mod metadata;
+mod moves;
 mod own;
 mod path;
 mod polls;
 mod precondition;
 mod providers;
 mod remove;
+mod resource_names;
 mod scope_tags;
 mod service;
 mod subscriptions;
+mod tag_names;
 mod tags;
 mod tokens;
 mod types;

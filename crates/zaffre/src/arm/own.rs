@@ -7,22 +7,34 @@ use azure::{
 use http::Method;
 
 use super::{
-    codes,
-    kind::{Answer, Call, On},
-    metadata, path,
+    activity, codes,
+    kind::{Answer, Call},
+    metadata, moves, path,
     path::What,
-    polls, providers, subscriptions,
+    polls, providers, resource_names, subscriptions, tag_names,
     types::Types,
 };
 use crate::store::Txn;
 
 /// One of Resource Manager's own.
 pub(super) struct Row {
-    pub method: On,
+    pub method: Method,
     pub path: &'static str,
     pub who: Who,
-    pub run: fn(&Types, &Call<'_, &Txn>) -> Result<Answer>,
+    pub run: Run,
 }
+
+/// What it does.
+#[derive(Clone, Copy)]
+pub(super) enum Run {
+    /// Reads alone; a body is not looked at.
+    Read(Reads),
+    /// In one writing transaction, with the body that came.
+    Write(Writes),
+}
+
+type Reads = fn(&Types, &Call<'_, &Txn>) -> Result<Answer>;
+type Writes = fn(&Types, &mut Call<'_>) -> Result<Answer>;
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,20 +42,26 @@ pub(super) enum Who {
     Anyone,
     /// Any caller with a name, who is shown what it may see.
     SignedIn,
-    /// Whoever may do this in the subscription of the path.
+    /// Whoever may do this at the group of the path, or at its subscription where it names no group.
     May(&'static str),
+    /// The same, and more when the body has been read.
+    MayAndMore(&'static str),
     /// Whoever may register the `{namespace}`.
     MayRegister,
     /// Whoever began the `{operation}`, or may read what it is about.
     Follower,
 }
 
-const fn get(path: &'static str, who: Who, run: fn(&Types, &Call<'_, &Txn>) -> Result<Answer>) -> Row {
-    Row { method: On::Get, path, who, run }
+const fn get(path: &'static str, who: Who, run: Reads) -> Row {
+    Row { method: Method::GET, path, who, run: Run::Read(run) }
 }
 
-const fn post(path: &'static str, who: Who, run: fn(&Types, &Call<'_, &Txn>) -> Result<Answer>) -> Row {
-    Row { method: On::Post, path, who, run }
+const fn post(path: &'static str, who: Who, run: Reads) -> Row {
+    Row { method: Method::POST, path, who, run: Run::Read(run) }
+}
+
+const fn write(method: Method, path: &'static str, who: Who, run: Writes) -> Row {
+    Row { method, path, who, run: Run::Write(run) }
 }
 
 pub(super) static ROWS: &[Row] = &[
@@ -63,8 +81,18 @@ pub(super) static ROWS: &[Row] = &[
     get("/providers/{namespace}", Who::SignedIn, providers::get),
     get("/subscriptions/{subscription}/providers", Who::SignedIn, providers::list),
     get("/subscriptions/{subscription}/providers/{namespace}", Who::SignedIn, providers::get),
-    post("/subscriptions/{subscription}/providers/{namespace}/register", Who::MayRegister, providers::get),
-    post("/subscriptions/{subscription}/providers/{namespace}/unregister", Who::MayRegister, later),
+    write(
+        Method::POST,
+        "/subscriptions/{subscription}/providers/{namespace}/register",
+        Who::MayRegister,
+        providers::register,
+    ),
+    write(
+        Method::POST,
+        "/subscriptions/{subscription}/providers/{namespace}/unregister",
+        Who::MayRegister,
+        providers::unregister,
+    ),
     get("/providers/{namespace}/operations", Who::SignedIn, providers::operations),
     get("/providers/Microsoft.Authorization/providerOperations", Who::SignedIn, providers::metadata),
     get(
@@ -72,6 +100,13 @@ pub(super) static ROWS: &[Row] = &[
         Who::SignedIn,
         providers::metadata_of_one,
     ),
+    get(
+        "/subscriptions/{subscription}/providers/Microsoft.Insights/eventtypes/management/values",
+        Who::SignedIn,
+        activity::of_subscription,
+    ),
+    get("/providers/Microsoft.Insights/eventtypes/management/values", Who::SignedIn, activity::of_tenant),
+    get("/providers/Microsoft.Insights/eventcategories", Who::SignedIn, activity::categories),
     get("/subscriptions/{subscription}/operationresults/{operation}", Who::Follower, polls::result),
     get(
         "/subscriptions/{subscription}/providers/{namespace}/locations/{location}/operations/{operation}",
@@ -86,24 +121,56 @@ pub(super) static ROWS: &[Row] = &[
     get(
         "/subscriptions/{subscription}/tagNames",
         Who::May("Microsoft.Resources/subscriptions/tagNames/read"),
-        later,
+        tag_names::list,
+    ),
+    write(
+        Method::PUT,
+        "/subscriptions/{subscription}/tagNames/{name}",
+        Who::May("Microsoft.Resources/subscriptions/tagNames/write"),
+        tag_names::put_name,
+    ),
+    write(
+        Method::DELETE,
+        "/subscriptions/{subscription}/tagNames/{name}",
+        Who::May("Microsoft.Resources/subscriptions/tagNames/delete"),
+        tag_names::delete_name,
+    ),
+    write(
+        Method::PUT,
+        "/subscriptions/{subscription}/tagNames/{name}/tagValues/{value}",
+        Who::May("Microsoft.Resources/subscriptions/tagNames/tagValues/write"),
+        tag_names::put_value,
+    ),
+    write(
+        Method::DELETE,
+        "/subscriptions/{subscription}/tagNames/{name}/tagValues/{value}",
+        Who::May("Microsoft.Resources/subscriptions/tagNames/tagValues/delete"),
+        tag_names::delete_value,
     ),
     post(
         "/subscriptions/{subscription}/resourceGroups/{group}/exportTemplate",
         Who::May("Microsoft.Resources/subscriptions/resourceGroups/write"),
         later,
     ),
-    post(
+    write(
+        Method::POST,
         "/subscriptions/{subscription}/resourceGroups/{group}/moveResources",
-        Who::May("Microsoft.Resources/subscriptions/resourceGroups/moveResources/action"),
-        later,
+        Who::MayAndMore("Microsoft.Resources/subscriptions/resourceGroups/moveResources/action"),
+        moves::carry_out,
     ),
-    post(
+    write(
+        Method::POST,
         "/subscriptions/{subscription}/resourceGroups/{group}/validateMoveResources",
-        Who::May("Microsoft.Resources/subscriptions/resourceGroups/validateMoveResources/action"),
-        later,
+        Who::MayAndMore("Microsoft.Resources/subscriptions/resourceGroups/validateMoveResources/action"),
+        moves::validate,
     ),
-    post("/providers/Microsoft.Resources/checkResourceName", Who::SignedIn, later),
+    write(Method::POST, "/providers/Microsoft.Resources/checkResourceName", Who::SignedIn, resource_names::check),
+    write(
+        Method::POST,
+        "/subscriptions/{subscription}/providers/Microsoft.Resources/checkResourceName",
+        Who::SignedIn,
+        resource_names::check,
+    ),
 ];
 
 /// The row of a path; 405 where there is one for other methods alone.
@@ -112,7 +179,7 @@ pub(super) fn find(method: &Method, segments: &[&str]) -> Option<Result<What>> {
     let mut rows = ROWS.iter().filter(named).peekable();
     rows.peek()?;
     let id = || format!("/{}", segments.join("/"));
-    Some(match rows.find(|row| path::is_method(row.method, method)) {
+    Some(match rows.find(|row| row.method == *method) {
         Some(row) => Ok(What::Own { row, path: path::matches(row.path, segments).unwrap_or_default() }),
         None => Err(codes::METHOD_NOT_ALLOWED.with([method.as_str(), &id()])),
     })
@@ -121,6 +188,12 @@ pub(super) fn find(method: &Method, segments: &[&str]) -> Option<Result<What>> {
 /// The operation of the path, if its name can be one's.
 pub(super) fn operation_of(path: &path::Parameters) -> Option<Guid> {
     path.iter().find(|(name, _)| *name == "operation")?.1.parse().ok()
+}
+
+/// `Microsoft.Compute/register/action`, of the path's namespace.
+pub(super) fn register_action(path: &path::Parameters) -> String {
+    let namespace = path.iter().find(|(name, _)| *name == "namespace").map_or("", |(_, it)| it.as_str());
+    format!("{namespace}/register/action")
 }
 
 /// The subscription or the group of the path; the root where it names neither.

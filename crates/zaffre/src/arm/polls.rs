@@ -73,6 +73,7 @@ pub(super) fn result(types: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
         }
         Status::Succeeded { output } => match operation.gives {
             Gives::Nothing => Ok(Answer::empty(200)),
+            Gives::NoContent => Ok(Answer::empty(204)),
             Gives::Output => Ok(output.clone().map_or_else(|| Answer::empty(200), Answer::ok)),
             Gives::Resource => resource(types, call, &operation),
         },

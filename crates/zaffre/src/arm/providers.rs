@@ -1,5 +1,5 @@
 //! The providers: what `az resource` reads to choose an api-version, and what `az provider operation` shows. All
-//! are registered.
+//! are registered until somebody says otherwise.
 
 use azure::{api_version::ApiVersion, error::Result, ids::ResourceId, locations::REGIONS, rbac::Plane};
 use serde_json::{Value, json};
@@ -8,35 +8,105 @@ use super::{
     Arm, codes,
     demands::{self, Demand},
     kind::{Answer, Call, Kind, Located, Provider},
+    own,
     types::Types,
 };
-use crate::store::Txn;
+use crate::{
+    resources::{self, Resource, registrations},
+    store::Txn,
+};
 
 pub(super) fn list(types: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
-    let value: Vec<Value> = types.providers().map(|provider| document(provider, call)).collect();
+    let mut value = Vec::new();
+    for provider in types.providers() {
+        value.push(document(types, call, provider.namespace)?);
+    }
+    let said = registrations::all(call.txn)?.into_iter();
+    for other in said.filter(|it| it.is_registered && types.provider(&it.namespace).is_none()) {
+        value.push(document(types, call, &other.namespace)?);
+    }
     Ok(Answer::ok(json!({ "value": value })))
 }
 
 pub(super) fn get(types: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
     let namespace = call.parameter("namespace");
-    match types.provider(namespace) {
-        Some(provider) => Ok(Answer::ok(document(provider, call))),
-        None => Err(codes::INVALID_NAMESPACE.with([namespace])),
+    let is_known = types.provider(namespace).is_some() || registrations::get(call.txn, namespace)?.is_some();
+    match is_known {
+        true => Ok(Answer::ok(document(types, call, namespace)?)),
+        false => Err(codes::INVALID_NAMESPACE.with([namespace])),
     }
 }
 
-fn document(provider: &Provider, call: &Call<'_, &Txn>) -> Value {
+/// A namespace that nobody here provides may be registered too: its types are plain documents.
+pub(super) fn register(types: &Types, call: &mut Call<'_>) -> Result<Answer> {
+    let namespace = call.parameter("namespace").to_owned();
+    if types.provider(&namespace).is_none() && !namespace.contains('.') {
+        return Err(codes::INVALID_NAMESPACE.with([namespace]));
+    }
+    registrations::put(call.txn, &namespace, true)?;
+    Ok(Answer::ok(document(types, call, &namespace)?))
+}
+
+/// Refused while there are resources of its types.
+pub(super) fn unregister(types: &Types, call: &mut Call<'_>) -> Result<Answer> {
+    let namespace = call.parameter("namespace").to_owned();
+    if types.provider(&namespace).is_none() && registrations::get(call.txn, &namespace)?.is_none() {
+        return Err(codes::INVALID_NAMESPACE.with([namespace]));
+    }
+    if is_free(&namespace) {
+        return Err(codes::ALWAYS_REGISTERED.with([namespace]));
+    }
+    let subscription = own::scope_of(call.id);
+    let all = resources::within(call.txn, &subscription, None, usize::MAX)?;
+    let is_its = |it: &&Resource| it.id.namespace().is_some_and(|its| its.eq_ignore_ascii_case(&namespace));
+    if let Some(left) = all.iter().find(is_its) {
+        return Err(codes::PROVIDER_IN_USE.with([namespace, left.id.to_string()]));
+    }
+    registrations::put(call.txn, &namespace, false)?;
+    Ok(Answer::ok(document(types, call, &namespace)?))
+}
+
+/// Refuses a new resource of a namespace that was unregistered.
+pub(super) fn check_registered(txn: &Txn, type_name: &str) -> Result<()> {
+    let namespace = type_name.split('/').next().unwrap_or_default();
+    match registrations::is_unregistered(txn, namespace)? {
+        true => Err(codes::NOT_REGISTERED.with([namespace])),
+        false => Ok(()),
+    }
+}
+
+/// Those that need no registration (documented: Azure resource providers and types).
+fn is_free(namespace: &str) -> bool {
+    ["Microsoft.Resources", "Microsoft.Authorization", "Microsoft.Management"]
+        .iter()
+        .any(|it| it.eq_ignore_ascii_case(namespace))
+}
+
+fn document<T: std::ops::Deref<Target = Txn>>(
+    types: &Types,
+    call: &Call<'_, T>,
+    namespace: &str,
+) -> Result<Value> {
     let scope = match call.parameter("subscription") {
         "" => String::new(),
         subscription => format!("/subscriptions/{}", subscription.to_ascii_lowercase()),
     };
-    json!({
-        "id": format!("{scope}/providers/{}", provider.namespace),
-        "namespace": provider.namespace,
-        "registrationPolicy": "RegistrationRequired",
-        "registrationState": "Registered",
-        "resourceTypes": provider.kinds.iter().map(resource_type).collect::<Vec<_>>(),
-    })
+    let provider = types.provider(namespace);
+    let said = registrations::get(&call.txn, namespace)?;
+    let spelled = match (provider, &said) {
+        (Some(provider), _) => provider.namespace,
+        (None, Some(said)) => &said.namespace,
+        (None, None) => namespace,
+    };
+    let is_registered = said.as_ref().is_none_or(|it| it.is_registered);
+    let kinds = provider.map(|it| it.kinds).unwrap_or_default();
+    Ok(json!({
+        "id": format!("{scope}/providers/{spelled}"),
+        "namespace": spelled,
+        "registrationPolicy": if is_free(spelled) { "RegistrationFree" } else { "RegistrationRequired" },
+        "registrationState": if is_registered { "Registered" } else { "Unregistered" },
+        "resourceTypes": kinds.iter().map(resource_type).collect::<Vec<_>>(),
+    }))
 }
 
 impl Arm {

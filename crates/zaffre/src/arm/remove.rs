@@ -7,6 +7,7 @@ use azure::{
 use serde_json::Value;
 
 use super::{
+    answer,
     kind::{Edit, Gone, Removal},
     locked,
     types::{Type, Types},
@@ -48,10 +49,17 @@ pub(super) async fn delete(types: &Types, cx: &Cx, permit: &Permit, write: &Writ
             if !write.of.is_group() {
                 write::group_is_there(txn, write.id)?;
             }
-            match write.of.kind.own {
+            let removed = match write.of.kind.own {
                 Some(_) => delete_own(cx, txn, permit, &mut draw.clone(), write),
                 None => delete_row(types, cx, txn, permit, &mut draw.clone(), write),
-            }
+            }?;
+            let (status, begun) = match (&removed, answer::of_removal(write.of)) {
+                (Removed::Nothing, _) => (204, None),
+                (Removed::Gone { operation, .. }, (status, true)) => (status, Some(*operation)),
+                (Removed::Gone { .. }, (status, false)) => (status, None),
+            };
+            write.note.done(txn, status, begun)?;
+            Ok(removed)
         })
         .await?;
     types.providers().flat_map(|provider| provider.kinds).for_each(|kind| (kind.sweep)(cx));

@@ -15,10 +15,12 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{
-    Arm, answer, codes, content, deployments, document, headers,
+    Arm,
+    activity::Note,
+    answer, codes, content, deployments, document, headers,
     kind::{Answer, Call, Errand, Look, Patch, Run, View},
     list, locked,
-    own::Who,
+    own::{self, Who},
     path::{self, What},
     polls,
     precondition::Preconditions,
@@ -36,9 +38,9 @@ use crate::{
 
 /// An operation: what it is about, and how it was asked.
 pub struct Op {
-    what: What,
-    method: Method,
-    asked: Asked,
+    pub(super) what: What,
+    pub(super) method: Method,
+    pub(super) asked: Asked,
 }
 
 /// The rest of a request's first lines.
@@ -52,6 +54,8 @@ pub struct Asked {
     pub origin: String,
     /// The whole path, cleaned.
     pub path: String,
+    /// The client's own name for the request.
+    pub(super) client_request: Option<String>,
     preconditions: Preconditions,
     content_type: Option<String>,
 }
@@ -68,6 +72,7 @@ impl Op {
             query: vec![("api-version".to_owned(), version.to_owned())],
             origin: "https://management.azure.com".to_owned(),
             path: id.to_string(),
+            client_request: None,
             preconditions: Preconditions::default(),
             content_type: None,
         };
@@ -88,6 +93,7 @@ impl Asked {
             query: call.query.to_vec(),
             origin: call.origin.to_owned(),
             path: call.id.to_string(),
+            client_request: None,
             preconditions: Preconditions::default(),
             content_type: None,
         }
@@ -123,6 +129,7 @@ impl Service for Arm {
             query: parts.query.clone(),
             origin: parts.origin(),
             path: id.to_string(),
+            client_request: parts.header("x-ms-client-request-id").map(str::to_owned),
             preconditions: Preconditions::of(parts),
             content_type: parts.header("content-type").map(str::to_owned),
         };
@@ -192,27 +199,17 @@ impl Service for Arm {
         }
     }
 
+    async fn turned_away(&self, cx: &Cx, op: &Op, caller: &Caller, error: &Error) {
+        Note::of(cx, caller, op).failed(cx, error).await;
+    }
+
     async fn handle(&self, cx: &Cx, permit: Permit, op: Op, _found: Found, body: Body) -> Result<Reply> {
-        match &op.what {
-            What::One { id, of } if deployments::is(of) && op.method == Method::PUT => {
-                deployments::put(self, cx, permit, (id, of), &op.asked, body).await
-            }
-            What::One { id, of } => self.one(cx, permit, &op, (id, of), body).await,
-            What::Many { at, of } => {
-                let list = cx.read(|txn| list::of_type(&self.types, cx, txn, at, of, &op.asked)).await?;
-                Ok(answer::provided(Reply::json(200, &list), of))
-            }
-            What::Verb { id, of, verb, .. } if deployments::is_judgement(of, verb) => {
-                deployments::judged(self, cx, permit, (id, verb), &op.asked, body).await
-            }
-            What::Verb { id, verb, path, .. } => {
-                self.call(cx, permit, &op, (id, verb.run, path), true, body).await
-            }
-            What::Function { at, function, path } => {
-                self.call(cx, permit, &op, (at, function.run, path), false, body).await
-            }
-            What::Own { row, path } => self.own(cx, permit, &op, (row, path)).await,
+        let note = Note::of(cx, permit.caller(), &op);
+        let outcome = self.handled(cx, permit, &op, &note, body).await;
+        if let Err(error) = &outcome {
+            note.failed(cx, error).await;
         }
+        outcome
     }
 
     fn dress(&self, cx: &Cx, parts: &Parts, reply: &mut Reply) {
@@ -270,7 +267,7 @@ fn version_of(what: &What, requested: &str) -> Result<ApiVersion> {
     }
 }
 
-fn verb_of(method: &Method) -> &'static str {
+pub(super) fn verb_of(method: &Method) -> &'static str {
     match *method {
         Method::GET | Method::HEAD => "read",
         Method::DELETE => "delete",
@@ -287,13 +284,13 @@ fn own_requirement(
 ) -> Requirement {
     let parameter =
         |name: &str| path.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value.as_str());
-    let scope =
-        || ResourceId::parse(at).ok().and_then(|it| it.subscription_root()).unwrap_or_else(ResourceId::root);
+    let scope = || ResourceId::parse(at).map_or_else(|_| ResourceId::root(), |it| own::scope_of(&it));
     let to = |action: String, on: &ResourceId| Requirement::to(Action::from(action), on, Plane::Control);
     match (who, &found.operation) {
         (Who::Anyone, _) => Requirement::Open,
         (Who::SignedIn, _) | (Who::Follower, None) => Requirement::SignedIn,
         (Who::May(action), _) => to(action.to_owned(), &scope()),
+        (Who::MayAndMore(action), _) => to(action.to_owned(), &scope()).and_later(),
         (Who::MayRegister, _) => to(format!("{}/register/action", parameter("namespace")), &scope()),
         (Who::Follower, Some(operation)) => {
             let began = caller.principal().is_some_and(|it| operation.started_by == Some(it.object_id));
@@ -317,11 +314,36 @@ fn is_write(method: &Method) -> bool {
 }
 
 impl Arm {
+    async fn handled(&self, cx: &Cx, permit: Permit, op: &Op, note: &Note, body: Body) -> Result<Reply> {
+        match &op.what {
+            What::One { id, of } if deployments::is(of) && op.method == Method::PUT => {
+                deployments::put(self, cx, permit, (id, of), (&op.asked, note), body).await
+            }
+            What::One { id, of } => self.one(cx, permit, (op, note), (id, of), body).await,
+            What::Many { at, of } => {
+                let list = cx.read(|txn| list::of_type(&self.types, cx, txn, at, of, &op.asked)).await?;
+                Ok(answer::provided(Reply::json(200, &list), of))
+            }
+            What::Verb { id, of, verb, .. } if deployments::is_judgement(of, verb) => {
+                let reply = deployments::judged(self, cx, permit, (id, verb), &op.asked, body).await?;
+                note.done_apart(cx, reply.status.as_u16(), None).await?;
+                Ok(reply)
+            }
+            What::Verb { id, verb, path, .. } => {
+                self.call(cx, permit, (op, note), (id, verb.run, path), true, body).await
+            }
+            What::Function { at, function, path } => {
+                self.call(cx, permit, (op, note), (at, function.run, path), false, body).await
+            }
+            What::Own { row, path } => self.own(cx, permit, (op, note), (row, path), body).await,
+        }
+    }
+
     async fn one(
         &self,
         cx: &Cx,
         permit: Permit,
-        op: &Op,
+        (op, note): (&Op, &Note),
         (id, of): (&ResourceId, &Type),
         body: Body,
     ) -> Result<Reply> {
@@ -350,6 +372,7 @@ impl Arm {
             body: &body,
             origin: &asked.origin,
             is_patch,
+            note,
         };
         if is_delete {
             let removed = remove::delete(&self.types, cx, &permit, &write).await?;
@@ -363,12 +386,12 @@ impl Arm {
         &self,
         cx: &Cx,
         permit: Permit,
-        op: &Op,
+        (op, note): (&Op, &Note),
         (id, run, path): (&ResourceId, Run, &path::Parameters),
         on_resource: bool,
         body: Body,
     ) -> Result<Reply> {
-        let asked = &op.asked;
+        let (asked, outer) = (&op.asked, cx);
         let body = content::any(asked.content_type.as_deref(), body).await?;
         let is_change = on_resource && op.method == Method::POST;
         let look = |txn: &Txn| {
@@ -386,21 +409,31 @@ impl Arm {
                     (asked.version.clone(), asked.query.clone(), asked.origin.clone());
                 let id = found.as_ref().map_or(id, |it| &it.id);
                 let (cx, id, path) = (cx.clone(), id.clone(), path.clone());
-                run(Errand { cx, permit, draw, version, id, resource: found, path, query, body, origin })
-                    .await?
+                let answer =
+                    run(Errand { cx, permit, draw, version, id, resource: found, path, query, body, origin })
+                        .await?;
+                note.done_apart(outer, answer.status(), answer.operation()).await?;
+                answer
             }
             Run::Txn(run) => {
                 let call = |txn: &mut Txn| {
                     let resource = look(txn)?;
                     let mut draw = draw.clone();
-                    run(&mut calling(cx, txn, &permit, &mut draw, op, (id, path), (resource.as_ref(), &body)))
+                    let subject = (resource.as_ref(), &body);
+                    let answer = run(&mut calling(cx, txn, &permit, &mut draw, op, (id, path), subject))?;
+                    note.done(txn, answer.status(), answer.operation())?;
+                    Ok(answer)
                 };
                 cx.write(call).await?
             }
             Run::Read(run) => {
                 let mut draw = draw;
                 let subject = (found.as_ref(), &body);
-                cx.read(|txn| run(&calling(cx, txn, &permit, &mut draw, op, (id, path), subject))).await?
+                let call =
+                    |txn: &Txn| run(&calling(cx, txn, &permit, &mut draw, op, (id, path), subject));
+                let answer = cx.read(call).await?;
+                note.done_apart(cx, answer.status(), None).await?;
+                answer
             }
         };
         Ok(answer::called(id, location.as_deref(), answer, asked))
@@ -410,17 +443,34 @@ impl Arm {
         &self,
         cx: &Cx,
         permit: Permit,
-        op: &Op,
-        (row, path): (&super::own::Row, &path::Parameters),
+        (op, note): (&Op, &Note),
+        (row, path): (&own::Row, &path::Parameters),
+        body: Body,
     ) -> Result<Reply> {
         let id = ResourceId::parse(&op.asked.path).unwrap_or_else(|_| ResourceId::root());
-        let mut draw = cx.draw();
-        let subject = (None, &Value::Null);
-        let answer: Answer = cx
-            .read(|txn| {
-                (row.run)(&self.types, &calling(cx, txn, &permit, &mut draw, op, (&id, path), subject))
-            })
-            .await?;
+        let draw = cx.draw();
+        let answer: Answer = match row.run {
+            own::Run::Read(run) => {
+                let (subject, mut draw) = ((None, &Value::Null), draw);
+                let call = |txn: &Txn| {
+                    run(&self.types, &calling(cx, txn, &permit, &mut draw, op, (&id, path), subject))
+                };
+                let answer = cx.read(call).await?;
+                note.done_apart(cx, answer.status(), None).await?;
+                answer
+            }
+            own::Run::Write(run) => {
+                let body = content::any(op.asked.content_type.as_deref(), body).await?;
+                let call = |txn: &mut Txn| {
+                    let (subject, mut draw) = ((None, &body), draw.clone());
+                    let mut call = calling(cx, &mut *txn, &permit, &mut draw, op, (&id, path), subject);
+                    let answer = run(&self.types, &mut call)?;
+                    note.done(txn, answer.status(), answer.operation())?;
+                    Ok(answer)
+                };
+                cx.write(call).await?
+            }
+        };
         Ok(answer::called(&id, None, answer, &op.asked))
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn get(_: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
 }
 
 /// The cloud's one subscription, where the path names it and the caller may see it.
-fn visible<'c>(call: &Call<'c, &Txn>) -> Result<&'c Charter> {
+pub(super) fn visible<'c>(call: &Call<'c, &Txn>) -> Result<&'c Charter> {
     let charter = &call.cx.cloud.charter;
     let is_named = call.parameter("subscription").parse() == Ok(charter.subscription);
     if is_named && sees(call)? {

@@ -15,11 +15,12 @@ use azure::{
 use serde_json::{Map, Value};
 
 use super::{
-    codes, content, document,
+    activity::Note,
+    answer, codes, content, document,
     kind::{Answers, Change, Edit, Located, Look, Patch, View, linked},
     location, locked, paths_of,
     precondition::Preconditions,
-    tags,
+    providers, tags,
     types::{Type, Types},
 };
 use crate::{
@@ -45,6 +46,7 @@ pub(super) struct Write<'a> {
     pub body: &'a Value,
     pub origin: &'a str,
     pub is_patch: bool,
+    pub note: &'a Note,
 }
 
 /// What was written.
@@ -119,6 +121,8 @@ fn put_row(
     (write.of.kind.put)(&mut change)?;
     begin(cx, txn, permit, draw, write, current.as_ref(), &mut next)?;
     resources::put(txn, &next)?;
+    let (status, is_followed) = answer::of_write(write.of, current.is_none(), next.state);
+    write.note.done(txn, status, next.operation.filter(|_| is_followed))?;
     Ok((current.is_none(), next.id))
 }
 
@@ -151,6 +155,7 @@ fn start(
 fn admit(types: &Types, cx: &Cx, txn: &Txn, write: &Write<'_>, exists: bool) -> Result<()> {
     if !exists && !write.is_patch {
         check_name(write)?;
+        providers::check_registered(txn, &write.of.name)?;
     }
     if !write.of.is_group() {
         group_is_there(txn, write.id)?;
@@ -440,6 +445,8 @@ fn put_own(
         let who = permit.caller().principal().map(|it| it.object_id);
         operations::begin(txn, &Operation::new(operation, id, Gives::Resource, cx.now).by(who).done())?;
     }
+    let (status, is_followed) = answer::of_write(write.of, written.is_new, State::Succeeded);
+    write.note.done(txn, status, is_followed.then_some(operation))?;
     let location = resources::group(txn, id)?.and_then(|it| it.location);
     Ok(Done {
         is_new: written.is_new,

@@ -93,6 +93,16 @@ pub fn create(txn: &mut Txn, draw: &mut Draw, of: &Application, now: Timestamp) 
     Ok(principal)
 }
 
+/// A resource has another id now, and the same identity.
+pub fn moved(txn: &mut Txn, id: ObjectId, to: &ResourceId) -> Result<()> {
+    let Some(mut principal) = get(txn, id)? else { return Ok(()) };
+    let before = principal.resource_id.replace(to.clone()).map(|it| it.to_string());
+    for name in principal.alternative_names.iter_mut().filter(|it| Some(&**it) == before.as_ref()) {
+        *name = to.to_string();
+    }
+    put(txn, &principal)
+}
+
 /// What a resource's identity is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct ManagedIdentity<'a> {

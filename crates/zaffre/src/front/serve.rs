@@ -7,7 +7,7 @@ use http::{Method, Response};
 
 use super::log::Record;
 use crate::{
-    access,
+    access::{self, Caller},
     service::{Body, Cx, Fault, Parts, Permit, Reply, Service, reply::ReplyBody},
     store::Txn,
 };
@@ -45,7 +45,19 @@ async fn attempt<S: Service>(
     }
     let op = service.parse(cx, parts)?;
     record.operation(service.describe(&op));
-    let (found, permit) = cx.read(|txn| admit(service, cx, txn, &op, parts, record)).await?;
+    let mut caller = Caller::Anonymous;
+    let admitted = cx.read(|txn| {
+        let asked = service.find(cx, txn, &op)?;
+        caller = service.authenticate(cx, &op, &asked, parts)?;
+        admit(service, cx, txn, &op, (asked, &caller), record)
+    });
+    let (found, permit) = match admitted.await {
+        Ok(admitted) => admitted,
+        Err(error) => {
+            service.turned_away(cx, &op, &caller, &error).await;
+            return Err(error);
+        }
+    };
     let asked = permit.watch();
     let reply = service.handle(cx, permit, op, found, body).await?;
     if reply.status.is_success() && asked.is_outstanding() {
@@ -59,20 +71,18 @@ fn expects_to_be_asked(parts: &Parts) -> bool {
     parts.header("expect").is_some_and(|it| it.eq_ignore_ascii_case("100-continue"))
 }
 
-/// Find, authenticate and authorize, on one snapshot.
+/// Authorizes, on the snapshot on which was found and authenticated.
 fn admit<S: Service>(
     service: &S,
     cx: &Cx,
     txn: &Txn,
     op: &S::Op,
-    parts: &Parts,
+    (found, caller): (S::Found, &Caller),
     record: &mut Record,
 ) -> Result<(S::Found, Permit)> {
-    let found = service.find(cx, txn, op)?;
-    let caller = service.authenticate(cx, op, &found, parts)?;
-    record.caller(&caller);
-    let requirement = service.requires(cx, op, &found, &caller);
-    match access::authorize(cx, txn, caller, requirement)? {
+    record.caller(caller);
+    let requirement = service.requires(cx, op, &found, caller);
+    match access::authorize(cx, txn, caller.clone(), requirement)? {
         Ok(permit) => Ok((found, permit)),
         Err(refusal) => Err(service.refuse(cx, op, &found, &refusal)),
     }

@@ -12,7 +12,7 @@ use azure::{
     time::Timestamp,
 };
 
-use super::{Resource, rows};
+use super::{Resource, moving::Move, rows};
 use crate::{
     cloud::Draw,
     directory::service_principals::{self, ManagedIdentity},
@@ -104,6 +104,17 @@ pub fn end(txn: &mut Txn, owner: &ResourceId, identity: &Identity) -> Result<()>
         service_principals::delete(txn, system.principal_id)?;
     }
     index(txn, owner, identity, &Identity::default())
+}
+
+/// Users that are moved go by their new id. The identities themselves do not move.
+pub fn moved(txn: &mut Txn, moved: &Move<'_>) -> Result<()> {
+    for ((identity, user), ()) in USERS.scan(txn, &(), None, usize::MAX)? {
+        if let Some(new) = moved.of(&user) {
+            USERS.delete(txn, &(identity.clone(), user))?;
+            USERS.put(txn, &(identity, new), &())?;
+        }
+    }
+    Ok(())
 }
 
 /// Which resources use a user-assigned identity, by id.

@@ -3,6 +3,7 @@
 
 use azure::{error::Result, ids::ResourceId};
 
+use super::moving::Move;
 use crate::store::{Table, Txn};
 
 /// By what is used, then its user, whose name is kept as it is written: keys have no case.
@@ -21,6 +22,20 @@ pub fn relink(txn: &mut Txn, user: &ResourceId, before: &[ResourceId], now: &[Re
     }
     for new in now.iter().filter(|it| !before.contains(it)) {
         USES.put(txn, &(new.clone(), user.clone()), user)?;
+    }
+    Ok(())
+}
+
+/// Whatever is moved goes by its new id, as a user and as what is used.
+pub fn moved(txn: &mut Txn, moved: &Move<'_>) -> Result<()> {
+    for ((used, user_key), user) in USES.scan(txn, &(), None, usize::MAX)? {
+        let (new_used, new_user) = (moved.of(&used), moved.of(&user));
+        if new_used.is_none() && new_user.is_none() {
+            continue;
+        }
+        USES.delete(txn, &(used.clone(), user_key))?;
+        let user = new_user.unwrap_or(user);
+        USES.put(txn, &(new_used.unwrap_or(used), user.clone()), &user)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! that its provider wrote. Providers keep what is no document (keys, desired state of machines) in
 //! tables of their own, in the same transaction.
 //!
+//! - `activity.rs`: who changed what, and what came of it.
 //! - `rows.rs`: the rows, and the index by type that lists read.
 //! - `names.rs`: names that are unique in the cloud, as hosts are: `acct.blob.core.windows.net`.
 //! - `identity.rs`: principals that are born and die with their resource; who uses which identity.
@@ -11,20 +12,27 @@
 //! - `locks.rs`: what keeps them from being changed or deleted.
 //! - `operations.rs`: work that outlives its request, and what its polls are told.
 //! - `tags.rs`: those of a subscription too, which is no row.
+//! - `registrations.rs`: which namespaces are used.
+//! - `tag_names.rs`: names and values of tags that were made before anything has them.
+//! - `moving.rs`: a resource under another id.
 //! - `removal.rs`: everything that goes with a resource.
 //!
 //! Nothing here knows HTTP, authorizes anyone or decides what a type allows: `arm` does, and the
 //! providers' tables that it is given. Resource groups are rows too (`Microsoft.Resources/resourceGroups`);
 //! subscriptions and tenants are the cloud's charter.
 
+pub mod activity;
 pub mod identity;
 pub mod links;
 pub mod locks;
 pub mod names;
 pub mod operations;
+pub mod moving;
+pub mod registrations;
 pub mod removal;
 pub mod rows;
 pub mod scheduled_events;
+pub mod tag_names;
 pub mod tags;
 
 use azure::{

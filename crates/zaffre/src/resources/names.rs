@@ -2,6 +2,7 @@
 
 use azure::{error::Result, ids::ResourceId};
 
+use super::moving::Move;
 use crate::store::{Table, Txn};
 
 const NAMES: Table<(String, String), ResourceId> = Table::new("names");
@@ -47,4 +48,14 @@ pub fn claim(txn: &mut Txn, space: Space, name: &str, id: &ResourceId) -> Result
 
 pub fn release(txn: &mut Txn, space: Space, name: &str) -> Result<()> {
     Ok(NAMES.delete(txn, &key(space, name))?)
+}
+
+/// Names stay with their resource, wherever it is.
+pub fn moved(txn: &mut Txn, moved: &Move<'_>) -> Result<()> {
+    for (name, holder) in NAMES.scan(txn, &(), None, usize::MAX)? {
+        if let Some(new) = moved.of(&holder) {
+            NAMES.put(txn, &name, &new)?;
+        }
+    }
+    Ok(())
 }

@@ -40,6 +40,8 @@ pub enum Gives {
     Output,
     /// Nothing: a deletion.
     Nothing,
+    /// Nothing, and says so with 204: a move.
+    NoContent,
 }
 
 /// How far it is.

@@ -17,6 +17,7 @@ use azure::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::moving::Move;
 use crate::store::{Table, Txn};
 
 /// By machine, then event.
@@ -266,6 +267,20 @@ pub fn done(txn: &mut Txn, vm: &ResourceId, id: Guid) -> Result<()> {
         Some(event) => Ok(EVENTS.put(txn, &(vm.clone(), id), &ScheduledEvent { done: true, ..event })?),
         None => Ok(()),
     }
+}
+
+/// What was announced to a machine is announced to it wherever it is.
+pub fn moved(txn: &mut Txn, moved: &Move<'_>) -> Result<()> {
+    let (from, to) = (moved.from, moved.to);
+    for event in of(txn, from)? {
+        EVENTS.delete(txn, &(from.clone(), event.id))?;
+        EVENTS.put(txn, &(to.clone(), event.id), &event)?;
+    }
+    if let Some(watch) = WATCHES.get(txn, from)? {
+        WATCHES.delete(txn, from)?;
+        WATCHES.put(txn, to, &watch)?;
+    }
+    Ok(())
 }
 
 /// With its machine goes what was said to it.

@@ -65,6 +65,17 @@ pub trait Service: Send + Sync + 'static {
         body: Body,
     ) -> impl Future<Output = Result<Reply>> + Send;
 
+    /// Told of a request that was refused before it was handled, with whoever asked, as far as that was known.
+    fn turned_away(
+        &self,
+        _cx: &Cx,
+        _op: &Self::Op,
+        _caller: &Caller,
+        _error: &Error,
+    ) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// What every answer carries, good or bad: request ids, the date, CORS.
     fn dress(&self, _cx: &Cx, _parts: &Parts, _reply: &mut Reply) {}
 

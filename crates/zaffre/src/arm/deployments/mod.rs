@@ -12,7 +12,7 @@
 //! asked for it.
 //!
 //! Not here: templates and parameters by link, `onErrorDeployment`, template specs, stacks and scripts,
-//! which are refused by name. A deployment in progress is not shown in the activity log.
+//! which are refused by name.
 
 mod prepare;
 mod run;
@@ -37,7 +37,9 @@ use self::{
     stored::{Deployment, State, Step},
 };
 use super::{
-    Arm, codes, content,
+    Arm,
+    activity::Note,
+    codes, content,
     kind::{Answer, Answers, At, Call, Edit, Function, Kind, Look, On, Own, Run, Verb, Written},
     locked, polls,
     service::{Asked, rendered},
@@ -46,7 +48,11 @@ use super::{
 };
 use crate::{
     access::Caller,
-    resources::{self, locks::Doing},
+    resources::{
+        self,
+        locks::Doing,
+        operations::{self, Gives, Operation, Status},
+    },
     service::{Body, Cx, Permit, Reply},
     store::Txn,
 };
@@ -172,6 +178,7 @@ fn cancel(call: &mut Call<'_>) -> Result<Answer> {
             deployment.state.as_str(),
         ]));
     }
+    operations::finish(call.txn, deployment.operation, Status::Canceled, call.cx.now)?;
     stored::put(call.txn, &Deployment { state: State::Canceled, changed: call.cx.now, ..deployment })?;
     Ok(Answer::empty(204))
 }
@@ -231,12 +238,12 @@ pub(super) async fn put(
     cx: &Cx,
     permit: Permit,
     (id, of): (&ResourceId, &Type),
-    asked: &Asked,
+    (asked, note): (&Asked, &Note),
     body: Body,
 ) -> Result<Reply> {
     let source = read(asked, body).await?;
     let prepared = prepare::prepared(arm, cx, permit.caller(), id, &source).await?;
-    let is_new = begin(cx, permit.caller(), (id, of), prepared, false).await?;
+    let is_new = begin(cx, permit.caller(), (id, of), prepared, Some(note)).await?;
     let running = tokio::spawn(run::to_the_end(*arm, cx.clone(), id.clone()));
     // Too late is no failure: the answer then says how to follow the rest.
     let _ = tokio::time::timeout(PATIENCE, running).await;
@@ -252,13 +259,13 @@ pub(super) async fn put(
     })
 }
 
-/// Writes the deployment down. Says whether there was none of its name.
+/// Writes the deployment down; without a note, as a step of another one. Says whether there was none of its name.
 async fn begin(
     cx: &Cx,
     caller: &Caller,
     (id, of): (&ResourceId, &Type),
     prepared: Prepared,
-    is_nested: bool,
+    note: Option<&Note>,
 ) -> Result<bool> {
     let Some(who) = caller.principal() else { return Err((&codes::NO_AUTHORIZATION).into()) };
     write::check_name_of(id, of)?;
@@ -281,7 +288,7 @@ async fn begin(
             deployer: who.object_id,
             correlation: cx.correlation_id,
             operation: draw.guid(),
-            is_nested,
+            is_nested: note.is_none(),
             mode: prepared.mode,
             template_hash: prepared.template_hash.clone(),
             parameters: prepared.plan.shown_parameters(),
@@ -307,6 +314,11 @@ async fn begin(
         };
         let steps: Vec<Step> = prepared.plan.resources.iter().map(step).collect();
         stored::begin(txn, &deployment, &prepared.plan, &prepared.template, &steps)?;
+        let operation = Operation::new(deployment.operation, id, Gives::Nothing, now).by(Some(who.object_id));
+        operations::begin(txn, &operation)?;
+        if let Some(note) = note {
+            note.done(txn, if before.is_none() { 201 } else { 200 }, Some(operation.id))?;
+        }
         Ok(before.is_none())
     })
     .await
@@ -332,7 +344,7 @@ async fn nested(
         let source = Source { value: body.clone(), places: Places::default() };
         let cx = Cx { correlation_id: parent.correlation, ..cx.clone() };
         let prepared = prepare::prepared(&arm, &cx, caller, &id, &source).await.map_err(failed)?;
-        begin(&cx, caller, (&id, &of), prepared, true).await.map_err(failed)?;
+        begin(&cx, caller, (&id, &of), prepared, None).await.map_err(failed)?;
     }
     run::to_the_end(arm, cx.clone(), id.clone()).await;
     let ended = cx.read(|txn| found(txn, &id)).await.map_err(failed)?;

@@ -27,7 +27,11 @@ use super::stored::{self, Deployment, Mode, State, Step};
 use crate::{
     access::Caller,
     arm::{Arm, codes, inside::Answered, kind::Wait, service::rendered},
-    directory, resources,
+    directory,
+    resources::{
+        self,
+        operations::{self, Status},
+    },
     service::{Cx, Fault},
     store::lease::{self, Lease},
 };
@@ -288,10 +292,21 @@ async fn ended(
         None => Ok(()),
         Some(deployment) => {
             let (error, outputs) = (error.clone(), outputs.clone());
+            operations::finish(txn, deployment.operation, status_of(state, error.as_ref()), changed)?;
             stored::put(txn, &Deployment { state, changed, error, outputs, ..deployment })
         }
     })
     .await
+}
+
+/// The same for whoever follows the operation: the activity log.
+fn status_of(state: State, error: Option<&Value>) -> Status {
+    let said = |name: &str| error.and_then(|it| it[name].as_str()).unwrap_or_default().to_owned();
+    match state {
+        State::Failed => Status::Failed { code: said("code"), message: said("message") },
+        State::Canceled => Status::Canceled,
+        State::Accepted | State::Running | State::Succeeded => Status::Succeeded { output: None },
+    }
 }
 
 /// Complete mode: what the template does not name goes, as the deployer may delete it.

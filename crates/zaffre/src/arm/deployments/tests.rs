@@ -8,7 +8,7 @@ use azure::{
 use serde_json::{Value, json};
 
 use super::{
-    begin, prepare,
+    Note, begin, prepare,
     stored::{self, DEPLOYMENTS, State, Step},
 };
 use crate::{
@@ -90,7 +90,7 @@ async fn written_down(cx: &Cx, name: &str, resources: Value) {
     let (caller, id) = (administrator(cx), deployment(name));
     let prepared = prepare::prepared(&ARM, cx, &caller, &id, &source).await.expect("is a deployment");
     let of = ARM.types.of(&id).expect("is known");
-    begin(cx, &caller, (&id, &of), prepared, false).await.expect("writes");
+    begin(cx, &caller, (&id, &of), prepared, Some(&Note::default())).await.expect("writes");
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     host::Share,
+    resources::moving::Move,
     service::Cx,
     store::{CloudId, Span, Store, StoreError, Table, Txn, Watch},
 };
@@ -126,6 +127,17 @@ pub(super) fn note(txn: &mut Txn, vm: &ResourceId, machine: &Machine) -> Result<
 /// Takes the row away; the reconciler, who does it, needs no waking.
 pub(super) fn take_away(txn: &mut Txn, vm: &ResourceId) -> Result<()> {
     Ok(MACHINES.delete(txn, vm)?)
+}
+
+/// The same machine under another id: whoever runs it begins it anew there.
+pub(super) fn moved(cx: &Cx, txn: &mut Txn, moved: &Move<'_>) -> Result<()> {
+    let Some(machine) = get(txn, moved.from)? else { return Ok(()) };
+    delete(cx, txn, moved.from)?;
+    let mut machine = Machine { seen: None, ..machine };
+    if !cx.env.follower.is_there() {
+        machine.seen_as_desired(cx.now);
+    }
+    put(cx, txn, moved.to, &machine)
 }
 
 pub(super) fn delete(cx: &Cx, txn: &mut Txn, vm: &ResourceId) -> Result<()> {

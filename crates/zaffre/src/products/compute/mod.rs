@@ -24,7 +24,7 @@ mod tests;
 
 use azure::{api_version::ApiVersion, identity::Shape};
 
-use crate::arm::kind::{Answers, Kind, Link, Located, Provider};
+use crate::arm::kind::{Answers, Kind, Link, Located, Moves, Provider};
 
 /// Those of virtual machines that clients were seen to send, and the steps of the `identity` block between them
 /// (resources.md §2.1, az-cli.md §12).
@@ -70,6 +70,7 @@ pub static PROVIDER: Provider = Provider {
             put: vm::put,
             delete: vm::delete,
             settle: vm::settle,
+            moves: Moves::With(machine::moved),
             view: view::properties,
             beside: view::resources,
             actions: power::VERBS,

@@ -11,7 +11,7 @@ mod user_assigned;
 
 use azure::api_version::ApiVersion;
 
-use crate::arm::kind::{IdStyle, Kind, Patch, Provider, Verb};
+use crate::arm::kind::{IdStyle, Kind, Moves, Patch, Provider, Verb};
 
 const fn v(text: &'static str) -> ApiVersion {
     ApiVersion::of(text)
@@ -48,6 +48,7 @@ static KINDS: [Kind; 3] = [
         shows_state: false,
         put: user_assigned::put,
         delete: user_assigned::delete,
+        moves: Moves::Never,
         view: user_assigned::view,
         actions: &[Verb::post(
             "listAssociatedResources",

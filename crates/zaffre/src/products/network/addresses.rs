@@ -7,7 +7,11 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use azure::{cidr::Cidr, error::Result, ids::ResourceId};
 
-use crate::store::{Table, Txn};
+use crate::{
+    resources::moving::Move,
+    service::Cx,
+    store::{Table, Txn},
+};
 
 /// By subnet, then offset in the range of its family, as text that sorts; who has it.
 const PRIVATE: Table<(ResourceId, String), ResourceId> = Table::new("private_addresses");
@@ -87,4 +91,22 @@ pub(super) fn take_public(txn: &mut Txn, who: &ResourceId) -> Result<Option<Ipv4
 pub(super) fn give_back_public(txn: &mut Txn, address: Ipv4Addr) -> Result<()> {
     let offset = address.to_bits().wrapping_sub(PUBLIC_RANGE.to_bits());
     Ok(PUBLIC.delete(txn, &u64::from(offset))?)
+}
+
+/// Whoever has addresses has them under another id; so does the subnet that they are of.
+pub(super) fn moved(_: &Cx, txn: &mut Txn, moved: &Move<'_>) -> Result<()> {
+    for ((subnet, address), holder) in PRIVATE.scan(txn, &(), None, usize::MAX)? {
+        let (new_subnet, new_holder) = (moved.of(&subnet), moved.of(&holder));
+        if new_subnet.is_none() && new_holder.is_none() {
+            continue;
+        }
+        PRIVATE.delete(txn, &(subnet.clone(), address.clone()))?;
+        PRIVATE.put(txn, &(new_subnet.unwrap_or(subnet), address), &new_holder.unwrap_or(holder))?;
+    }
+    for (offset, holder) in PUBLIC.scan(txn, &(), None, usize::MAX)? {
+        if let Some(new) = moved.of(&holder) {
+            PUBLIC.put(txn, &offset, &new)?;
+        }
+    }
+    Ok(())
 }

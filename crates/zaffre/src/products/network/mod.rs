@@ -26,7 +26,7 @@ use azure::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    arm::kind::{Change, Kind, Link, Located, Provider, View},
+    arm::kind::{Change, Kind, Link, Located, Moves, Provider, View},
     resources::{self, Resource},
     store::Txn,
 };
@@ -60,6 +60,7 @@ pub static PROVIDER: Provider = Provider {
     kinds: &[
         Kind {
             put: vnets::put,
+            moves: Moves::With(addresses::moved),
             view: vnets::view,
             beside: etag,
             links: &[Link { path: "subnets/*/properties/networkSecurityGroup/id", action: JOIN_GROUP }],
@@ -87,6 +88,7 @@ pub static PROVIDER: Provider = Provider {
         },
         Kind {
             put: public::put,
+            moves: Moves::With(addresses::moved),
             delete: public::delete,
             view: public::view,
             beside: etag,
@@ -94,6 +96,7 @@ pub static PROVIDER: Provider = Provider {
         },
         Kind {
             put: interfaces::put,
+            moves: Moves::With(addresses::moved),
             delete: interfaces::delete,
             view: interfaces::view,
             beside: etag,

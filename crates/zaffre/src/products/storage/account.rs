@@ -23,9 +23,11 @@ use crate::{
     },
     resources::{
         Resource,
+        moving::Move,
         names::{Space, claim, find, release},
     },
     service::Cx,
+    store::Txn,
 };
 
 const SKUS: [&str; 12] = [
@@ -170,6 +172,15 @@ pub(super) fn delete(removal: &mut Removal<'_>) -> Result<Gone> {
     ACCOUNTS.delete(removal.txn, &name)?;
     release(removal.txn, Space::Storage, &name)?;
     Ok(Gone::Now)
+}
+
+/// The data plane knows its account by name, and the account its id.
+pub(super) fn moved(_: &Cx, txn: &mut Txn, moved: &Move<'_>) -> Result<()> {
+    let name = moved.to.name().to_owned();
+    match ACCOUNTS.get(txn, &name)? {
+        Some(account) => Ok(ACCOUNTS.put(txn, &name, &Account { id: moved.to.clone(), ..account })?),
+        None => Ok(()),
+    }
 }
 
 /// Clears what deleted accounts and containers left.

@@ -3,7 +3,7 @@
 use azure::api_version::ApiVersion;
 
 use super::{account, blob, containers, key_actions};
-use crate::arm::kind::{Answers, At, Function, Kind, Located, On, Provider, Run, Verb};
+use crate::arm::kind::{Answers, At, Function, Kind, Located, Moves, On, Provider, Run, Verb};
 
 /// As the recorded list of registered versions has them, up to the SDK of today (resources.md §4).
 static VERSIONS: [ApiVersion; 23] = [
@@ -41,6 +41,7 @@ pub static PROVIDER: Provider = Provider {
             put: account::put,
             delete: account::delete,
             sweep: account::sweep,
+            moves: Moves::With(account::moved),
             view: account::view,
             actions: &[
                 Verb::post("listKeys", "listKeys/action", key_actions::list),

@@ -24,7 +24,7 @@ use serde_json::Value;
 
 use super::{ACCOUNT_TYPE, codes};
 use crate::arm::kind::{
-    Answers, At, Edit, Function, Kind, Look, On, Own, Patch, Provider, Run, Verb, Written,
+    Answers, At, Edit, Function, Kind, Look, Moves, On, Own, Patch, Provider, Run, Verb, Written,
 };
 
 const fn v(text: &'static str) -> ApiVersion {
@@ -64,6 +64,7 @@ static KINDS: [Kind; 12] = [
         answers: Answers::OkThenAsync,
         put: accounts::put,
         delete: accounts::delete,
+        moves: Moves::NotYet,
         view: shown::properties,
         beside: shown::beside,
         actions: key_verbs::VERBS,
