@@ -60,6 +60,8 @@ pub struct Settings {
     pub log: LogFormat,
     /// Whose limits on how often may be asked are kept.
     pub limits: Limits,
+    /// How long operations take.
+    pub durations: Durations,
     /// Where Azure Arc's challenges are written; none: where Arc's own agent writes them.
     pub arc_tokens: Option<PathBuf>,
     /// For how long role assignments that were changed are still what they were.
@@ -76,6 +78,16 @@ pub enum Limits {
     Off,
     /// As often as Azure takes it; beyond that, 429.
     Platform,
+}
+
+/// How long what Resource Manager is asked for takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durations {
+    /// No longer than it has to.
+    #[default]
+    Instant,
+    /// As long as on the platform.
+    Azure,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

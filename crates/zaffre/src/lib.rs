@@ -39,7 +39,7 @@ use crate::{
     cloud::{Chance, Charter, Clock, Cloud, CloudId},
     directory::{Credentials, founding},
     door::Door,
-    env::{Env, LogFormat, Settings},
+    env::{Durations, Env, LogFormat, Settings},
     front::ca::Authority,
     keys::{Keyring, SigningKey},
     service::{Body, reply::ReplyBody},
@@ -55,6 +55,8 @@ pub struct Server {
     clouds: RwLock<HashMap<CloudId, Opened>>,
     /// Ends with the server. Tests' servers in memory have none.
     upkeep: OnceLock<Upkeep>,
+    /// What ends operations that are due, where they take their time.
+    ticking: OnceLock<Upkeep>,
 }
 
 #[derive(Clone)]
@@ -79,6 +81,9 @@ impl Server {
         let holder = Chance::system().draw().guid();
         let upkeep = upkeep::begin(&server.env, &clouds, holder).await?;
         let _ = server.upkeep.set(upkeep);
+        if server.env.settings.durations == Durations::Azure {
+            let _ = server.ticking.set(Upkeep::tick(&server.env, clouds));
+        }
         for (id, charter) in charters {
             let cloud = Cloud { id, charter, clock: Clock::System, chance: Chance::system() };
             let cloud = server.open(cloud).await?;
@@ -93,6 +98,12 @@ impl Server {
         Server::in_memory_over(Store::in_memory(), Content::in_memory(), seed, now).await
     }
 
+    /// The same, where operations take as long as on the platform.
+    pub async fn in_memory_taking_its_time(seed: u64, now: Timestamp) -> Arc<Self> {
+        let settings = Settings { durations: Durations::Azure, ..Settings::default() };
+        Server::in_memory_with(Store::in_memory(), Content::in_memory(), (seed, now), settings).await
+    }
+
     /// The same over a store and bodies that the test has made.
     pub(crate) async fn in_memory_over(
         store: Store,
@@ -100,7 +111,17 @@ impl Server {
         seed: u64,
         now: Timestamp,
     ) -> Arc<Self> {
-        let settings = Settings { log: LogFormat::Off, ..Settings::default() };
+        Server::in_memory_with(store, content, (seed, now), Settings::default()).await
+    }
+
+    /// The same with settings.
+    async fn in_memory_with(
+        store: Store,
+        content: Content,
+        (seed, now): (u64, Timestamp),
+        settings: Settings,
+    ) -> Arc<Self> {
+        let settings = Settings { log: LogFormat::Off, ..settings };
         let env = Env::new(store, content, Keyring::shared(test_key(now)), settings);
         let authority =
             Authority::in_memory(|| Clock::System.now()).expect("this machine makes certificates");
@@ -118,7 +139,7 @@ impl Server {
 
     fn over(env: Arc<Env>) -> Arc<Self> {
         env.issuers.get_or_init(|| front::issuers::fetch);
-        Arc::new(Server { env, clouds: RwLock::default(), upkeep: OnceLock::new() })
+        Arc::new(Server { env, clouds: RwLock::default(), upkeep: OnceLock::new(), ticking: OnceLock::new() })
     }
 
     /// Opens a cloud: one that the store does not know yet is founded with the charter it comes with,

@@ -23,7 +23,7 @@ use crate::{
     directory::founding,
     env::{Env, LogFormat},
     products::storage::blob::purge,
-    resources::activity,
+    resources::{activity, operations},
     store::{
         StoreError,
         duty::{self, Duty},
@@ -39,6 +39,28 @@ pub(crate) struct Upkeep(JoinHandle<()>);
 impl Drop for Upkeep {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+/// How often operations that are due are looked for.
+const TICK: Duration = Duration::from_secs(1);
+
+impl Upkeep {
+    /// Ends operations when they are due, though nobody asks about them: what is deleted is gone for every service.
+    pub(crate) fn tick(env: &Arc<Env>, clouds: Vec<CloudId>) -> Upkeep {
+        let env = Arc::downgrade(env);
+        Upkeep(tokio::spawn(async move {
+            let mut ticks = interval_at(Instant::now() + TICK, TICK);
+            loop {
+                ticks.tick().await;
+                let Some(env) = env.upgrade() else { return };
+                let now = Clock::System.now();
+                for cloud in &clouds {
+                    // What cannot be written now is due at the next tick, too.
+                    let _ = env.store.write(*cloud, |txn| operations::settle(txn, now)).await;
+                }
+            }
+        }))
     }
 }
 

@@ -27,6 +27,8 @@
 //! - `@host KIND RESOURCE`: a door of `zaffre env --host-kind` is opened, whose address is `{{endpoint}}` and whose secret `{{secret}}`;
 //! - `@door blob | cosmos | hosts | extension | metadata VM VMID`: another entrance than the host's name.
 //!
+//! A conversation in `durations/` is with a cloud whose operations take as long as the platform's.
+//!
 //! `{{tenant}}`, `{{subscription}}`, `{{client_id}}`, `{{client_secret}}` and `{{admin}}` are the cloud's own,
 //! `{{emulator_key}}` is the drop-in port's.
 //! Tokens print as `<jwt>`. Headers that every answer of a service carries print with a file's first

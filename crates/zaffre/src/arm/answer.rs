@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     kind::{Answer, Answers, Follow},
-    polls::{Links, RETRY_AFTER},
+    polls::Links,
     precondition,
     remove::Removed,
     service::Asked,
@@ -22,17 +22,18 @@ pub(super) fn written(id: &ResourceId, of: &Type, done: Done, asked: &Asked) -> 
     let status = if done.is_new { 201 } else { 200 };
     let body = |status| Reply::json(status, &done.document);
     let reply = match of.kind.answers {
-        Answers::Immediate => body(status),
-        Answers::CreatedThenAsync if done.state.is_terminal() => body(status),
-        Answers::CreatedThenAsync => followed(body(status), &links, Follow::Status),
-        Answers::AcceptedThenLocation if !done.is_new => body(200),
+        Answers::Immediate | Answers::CreatedThenAsync if done.state.is_terminal() => body(status),
+        Answers::Immediate | Answers::CreatedThenAsync => {
+            followed(body(status), (&links, asked), Follow::Status)
+        }
+        Answers::AcceptedThenLocation if !done.is_new && done.state.is_terminal() => body(200),
         Answers::AcceptedThenLocation => {
             let empty = Reply::new(202).typed("text/plain; charset=utf-8", "");
-            followed(empty, &links, Follow::Location)
+            followed(empty, (&links, asked), Follow::Location)
         }
-        Answers::OkThenAsync => followed(body(200), &links, Follow::Status),
+        Answers::OkThenAsync => followed(body(200), (&links, asked), Follow::Status),
         Answers::Enqueued => {
-            followed(Reply::json(202, &json!({ "status": "Enqueued" })), &links, Follow::Both)
+            followed(Reply::json(202, &json!({ "status": "Enqueued" })), (&links, asked), Follow::Both)
         }
     };
     let reply =
@@ -46,8 +47,9 @@ pub(super) fn written(id: &ResourceId, of: &Type, done: Done, asked: &Asked) -> 
 /// The status that `written` answers with, and whether an operation is to be followed.
 pub(super) fn of_write(of: &Type, is_new: bool, state: State) -> (u16, bool) {
     match of.kind.answers {
-        Answers::Immediate => (if is_new { 201 } else { 200 }, false),
-        Answers::CreatedThenAsync => (if is_new { 201 } else { 200 }, !state.is_terminal()),
+        Answers::Immediate | Answers::CreatedThenAsync => {
+            (if is_new { 201 } else { 200 }, !state.is_terminal())
+        }
         Answers::AcceptedThenLocation => (if is_new { 202 } else { 200 }, is_new),
         Answers::OkThenAsync => (200, true),
         Answers::Enqueued => (202, true),
@@ -55,26 +57,33 @@ pub(super) fn of_write(of: &Type, is_new: bool, state: State) -> (u16, bool) {
 }
 
 /// The same of `deleted`.
-pub(super) fn of_removal(of: &Type) -> (u16, bool) {
+pub(super) fn of_removal(of: &Type, lasts: bool) -> (u16, bool) {
     match of.kind.answers {
-        _ if of.is_group() => (202, true),
+        _ if of.is_group() || lasts => (202, true),
         Answers::Immediate | Answers::AcceptedThenLocation => (200, false),
         Answers::CreatedThenAsync | Answers::OkThenAsync | Answers::Enqueued => (202, true),
     }
 }
 
 pub(super) fn deleted(id: &ResourceId, of: &Type, removed: Removed, asked: &Asked) -> Reply {
-    let Removed::Gone { operation, location, shown } = removed else { return provided(Reply::new(204), of) };
+    let Removed::Gone { operation, location, shown, lasts } = removed else {
+        return provided(Reply::new(204), of);
+    };
     let links = Links::of((&asked.origin, &asked.requested), id, location.as_deref(), operation);
     let reply = match of.kind.answers {
-        _ if of.is_group() => followed(Reply::new(202), &links, Follow::Location),
+        _ if of.is_group() => followed(Reply::new(202), (&links, asked), Follow::Location),
+        Answers::Immediate | Answers::AcceptedThenLocation if lasts => {
+            followed(Reply::new(202), (&links, asked), Follow::Both)
+        }
         Answers::Immediate | Answers::AcceptedThenLocation => match shown {
             Some(shown) => Reply::json(200, &shown),
             None => Reply::new(200),
         },
-        Answers::CreatedThenAsync | Answers::OkThenAsync => followed(Reply::new(202), &links, Follow::Both),
+        Answers::CreatedThenAsync | Answers::OkThenAsync => {
+            followed(Reply::new(202), (&links, asked), Follow::Both)
+        }
         Answers::Enqueued => {
-            followed(Reply::json(202, &json!({ "status": "Enqueued" })), &links, Follow::Both)
+            followed(Reply::json(202, &json!({ "status": "Enqueued" })), (&links, asked), Follow::Both)
         }
     };
     provided(reply, of)
@@ -93,19 +102,19 @@ pub(super) fn called(id: &ResourceId, location: Option<&str>, answer: Answer, as
     match answer.begun {
         Some((operation, follow)) => {
             let links = Links::of((&asked.origin, &asked.requested), id, location, operation);
-            followed(reply, &links, follow)
+            followed(reply, (&links, asked), follow)
         }
         None => reply,
     }
 }
 
-fn followed(reply: Reply, links: &Links, follow: Follow) -> Reply {
+fn followed(reply: Reply, (links, asked): (&Links, &Asked), follow: Follow) -> Reply {
     let reply = match follow {
         Follow::Status => reply.with("Azure-AsyncOperation", &links.status),
         Follow::Location => reply.with("Location", &links.result),
         Follow::Both => reply.with("Azure-AsyncOperation", &links.status).with("Location", &links.result),
     };
-    reply.with("Retry-After", RETRY_AFTER)
+    reply.with("Retry-After", asked.retry_after)
 }
 
 pub(super) fn tagged(reply: Reply, etag: Option<azure::ids::Guid>) -> Reply {

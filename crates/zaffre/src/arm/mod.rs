@@ -22,6 +22,7 @@ mod content;
 pub mod demands;
 mod deployments;
 mod document;
+mod durations;
 mod filter;
 mod groups;
 mod headers;

@@ -130,7 +130,8 @@ fn asked(body: &Value) -> Result<Vec<&str>> {
 }
 
 fn step(types: &Types, txn: &Txn, (source, target): (&ResourceId, &ResourceId), text: &str) -> Result<Step> {
-    let id = ResourceId::parse(text).map_err(|_| invalid(&format!("'{text}' is not the id of a resource")))?;
+    let id =
+        ResourceId::parse(text).map_err(|_| invalid(&format!("'{text}' is not the id of a resource")))?;
     if id.group_scope().as_ref() != Some(source) || id.namespace().is_none() {
         return Err(invalid(&format!("the resource '{id}' is not in the source resource group")));
     }
@@ -149,7 +150,8 @@ fn step(types: &Types, txn: &Txn, (source, target): (&ResourceId, &ResourceId), 
     }
     locked::check(txn, Doing::Writing, (&resource.id, &of))?;
     locked::check(txn, Doing::Deleting, (&resource.id, &of))?;
-    let to = Move { from: source, to: target }.of(&resource.id).ok_or_else(|| invalid("an id is too long"))?;
+    let to =
+        Move { from: source, to: target }.of(&resource.id).ok_or_else(|| invalid("an id is too long"))?;
     if resources::rows::exists(txn, &to)? {
         return Err(codes::MOVE_TAKEN.with([to.as_str()]));
     }

@@ -164,7 +164,12 @@ pub(super) static ROWS: &[Row] = &[
         Who::MayAndMore("Microsoft.Resources/subscriptions/resourceGroups/validateMoveResources/action"),
         moves::validate,
     ),
-    write(Method::POST, "/providers/Microsoft.Resources/checkResourceName", Who::SignedIn, resource_names::check),
+    write(
+        Method::POST,
+        "/providers/Microsoft.Resources/checkResourceName",
+        Who::SignedIn,
+        resource_names::check,
+    ),
     write(
         Method::POST,
         "/subscriptions/{subscription}/providers/Microsoft.Resources/checkResourceName",

@@ -4,7 +4,7 @@ use azure::{error::Result, ids::Guid};
 use serde_json::{Map, Value, json};
 
 use super::{
-    codes, document,
+    codes, document, durations,
     kind::{Answer, Call, Look, View},
     own,
     types::Types,
@@ -17,8 +17,10 @@ use crate::{
     store::Txn,
 };
 
-/// Seconds. Never zero: clients take that for absent and wait thirty (az-cli.md §1.3).
-pub(super) const RETRY_AFTER: &str = "1";
+/// When to ask again about an operation.
+fn retry_after(call: &Call<'_, &Txn>, operation: &Operation) -> &'static str {
+    durations::retry_after(call.cx, &operation.resource.resource_type().unwrap_or_default())
+}
 
 fn found(call: &Call<'_, &Txn>) -> Result<Operation> {
     let name = call.parameter("operation");
@@ -51,7 +53,11 @@ pub(super) fn status(_: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
         Status::InProgress | Status::Succeeded { output: None } | Status::Canceled => {}
     }
     let answer = Answer::ok(Value::Object(body));
-    Ok(if operation.status.is_terminal() { answer } else { answer.with("Retry-After", RETRY_AFTER) })
+    Ok(if operation.status.is_terminal() {
+        answer
+    } else {
+        answer.with("Retry-After", retry_after(call, &operation))
+    })
 }
 
 /// `Location`: 202 while it runs, then what it gives.
@@ -65,7 +71,7 @@ pub(super) fn result(types: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
                 call.id,
                 call.query("api-version").unwrap_or_default()
             );
-            Ok(Answer::empty(202).with("Location", here).with("Retry-After", RETRY_AFTER))
+            Ok(Answer::empty(202).with("Location", here).with("Retry-After", retry_after(call, &operation)))
         }
         Status::Failed { code, message } => Err(codes::OPERATION_FAILED.with([code, message])),
         Status::Canceled => {

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     answer,
+    durations::{self, Doing},
     kind::{Edit, Gone, Removal},
     locked,
     types::{Type, Types},
@@ -17,8 +18,7 @@ use crate::{
     access::Permit,
     cloud::Draw,
     resources::{
-        self, Resource, State,
-        locks::Doing,
+        self, Resource, State, locks,
         operations::{self, Gives, Operation, Status},
         removal,
     },
@@ -36,7 +36,15 @@ pub(super) enum Removed {
         location: Option<String>,
         /// What was there, where its kind shows it.
         shown: Option<Value>,
+        /// Whether it goes on behind the answer, since the platform would take its time.
+        lasts: bool,
     },
+}
+
+impl Removed {
+    fn lasts(&self) -> bool {
+        matches!(self, Removed::Gone { lasts: true, .. })
+    }
 }
 
 /// Deletes a resource with everything inside it, through each kind's own `delete`, in one transaction.
@@ -45,7 +53,7 @@ pub(super) async fn delete(types: &Types, cx: &Cx, permit: &Permit, write: &Writ
     let draw = cx.draw();
     let removed = cx
         .write(|txn| {
-            locked::check(txn, Doing::Deleting, (write.id, write.of))?;
+            locked::check(txn, locks::Doing::Deleting, (write.id, write.of))?;
             if !write.of.is_group() {
                 write::group_is_there(txn, write.id)?;
             }
@@ -53,7 +61,7 @@ pub(super) async fn delete(types: &Types, cx: &Cx, permit: &Permit, write: &Writ
                 Some(_) => delete_own(cx, txn, permit, &mut draw.clone(), write),
                 None => delete_row(types, cx, txn, permit, &mut draw.clone(), write),
             }?;
-            let (status, begun) = match (&removed, answer::of_removal(write.of)) {
+            let (status, begun) = match (&removed, answer::of_removal(write.of, removed.lasts())) {
                 (Removed::Nothing, _) => (204, None),
                 (Removed::Gone { operation, .. }, (status, true)) => (status, Some(*operation)),
                 (Removed::Gone { .. }, (status, false)) => (status, None),
@@ -79,7 +87,8 @@ fn delete_row(
     };
     write.preconditions.check(Some(resource.etag))?;
     let location = resource.location.clone();
-    let gone = |operation| Removed::Gone { operation, location, shown: None };
+    let lasting = durations::of_write(cx, write.of, Doing::Deleting);
+    let gone = |operation| Removed::Gone { operation, location, shown: None, lasts: lasting.is_some() };
     if let (State::Deleting, Some(operation)) = (resource.state, resource.operation) {
         return Ok(gone(operation));
     }
@@ -89,6 +98,9 @@ fn delete_row(
         operations::finish(txn, running, Status::Canceled, cx.now)?;
     }
     operations::begin(txn, &operation)?;
+    if let Some(lasting) = lasting {
+        operations::hold(txn, operation.id, cx.now.plus(lasting))?;
+    }
     let mut also = Vec::new();
     for inside in resources::within(txn, &resource.id, None, usize::MAX)?.into_iter().rev() {
         take(cx, txn, draw, &types.of(&inside.id)?, inside, (write.id, &[], &mut also))?;
@@ -118,7 +130,11 @@ fn take(
     };
     let mut removal = Removal { cx, txn, draw, resource: &resource, whole, also, query, operation };
     let gone = (of.kind.delete)(&mut removal)?;
-    if gone == Gone::Now && (!of.is_group() || is_empty(txn, &resource.id)?) {
+    let is_held = operations::is_held(txn, operation)?;
+    if gone == Gone::Now && is_held {
+        operations::finish(txn, operation, Status::Succeeded { output: None }, cx.now)?;
+    }
+    if gone == Gone::Now && !is_held && (!of.is_group() || is_empty(txn, &resource.id)?) {
         return removal::complete(txn, &resource, cx.now);
     }
     resource.state = State::Deleting;
@@ -155,6 +171,15 @@ fn delete_own(
     let Some(was) = (own.delete)(&mut edit)? else { return Ok(Removed::Nothing) };
     let who = permit.caller().principal().map(|it| it.object_id);
     operations::begin(txn, &Operation::new(operation, write.id, Gives::Nothing, cx.now).by(who).done())?;
+    let lasting = durations::of_write(cx, write.of, Doing::Deleting);
+    if let Some(lasting) = lasting {
+        operations::hold(txn, operation, cx.now.plus(lasting))?;
+    }
     let location = resources::group(txn, write.id)?.and_then(|it| it.location);
-    Ok(Removed::Gone { operation, location, shown: own.delete_shows.then_some(was) })
+    Ok(Removed::Gone {
+        operation,
+        location,
+        shown: own.delete_shows.then_some(was),
+        lasts: lasting.is_some(),
+    })
 }

@@ -11,9 +11,35 @@ use super::{
 
 /// Not the whole of a name (documented: "Resolve reserved resource name errors").
 static WHOLE: &[&str] = &[
-    "access", "azure", "bing", "bizspark", "biztalk", "cortana", "directx", "dotnet", "dynamics", "excel",
-    "exchange", "forefront", "groove", "hololens", "hyperv", "kinect", "lync", "msdn", "o365", "office",
-    "office365", "onedrive", "onenote", "outlook", "powerpoint", "sharepoint", "skype", "visio", "visualstudio",
+    "access",
+    "azure",
+    "bing",
+    "bizspark",
+    "biztalk",
+    "cortana",
+    "directx",
+    "dotnet",
+    "dynamics",
+    "excel",
+    "exchange",
+    "forefront",
+    "groove",
+    "hololens",
+    "hyperv",
+    "kinect",
+    "lync",
+    "msdn",
+    "o365",
+    "office",
+    "office365",
+    "onedrive",
+    "onenote",
+    "outlook",
+    "powerpoint",
+    "sharepoint",
+    "skype",
+    "visio",
+    "visualstudio",
 ];
 /// Nowhere in a name.
 static ANYWHERE: &[&str] = &["microsoft", "windows"];
@@ -22,7 +48,8 @@ static FIRST: &[&str] = &["login", "xbox"];
 
 pub(super) fn check(_: &Types, call: &mut Call<'_>) -> Result<Answer> {
     let needed = |name: &str| {
-        let missing = || codes::INVALID_CONTENT.with([format!("Required property '{name}' not found in JSON")]);
+        let missing =
+            || codes::INVALID_CONTENT.with([format!("Required property '{name}' not found in JSON")]);
         content::text(call.body, name)?.filter(|it| !it.is_empty()).ok_or_else(missing)
     };
     let (name, kind) = (needed("name")?, needed("type")?);

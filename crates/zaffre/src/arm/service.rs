@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::{
     Arm,
     activity::Note,
-    answer, codes, content, deployments, document, headers,
+    answer, codes, content, deployments, document, durations, headers,
     kind::{Answer, Call, Errand, Look, Patch, Run, View},
     list, locked,
     own::{self, Who},
@@ -31,7 +31,11 @@ use super::{
 };
 use crate::{
     access::Why,
-    resources::{self, locks::Doing, operations::Operation},
+    resources::{
+        self,
+        locks::Doing,
+        operations::{self, Operation},
+    },
     service::{Body, Caller, Cx, Fault, Parts, Permit, Refusal, Reply, Requirement, Service},
     store::Txn,
 };
@@ -56,6 +60,8 @@ pub struct Asked {
     pub path: String,
     /// The client's own name for the request.
     pub(super) client_request: Option<String>,
+    /// What the answer says of when to ask again, where there is something to be followed.
+    pub(super) retry_after: &'static str,
     preconditions: Preconditions,
     content_type: Option<String>,
 }
@@ -73,6 +79,7 @@ impl Op {
             origin: "https://management.azure.com".to_owned(),
             path: id.to_string(),
             client_request: None,
+            retry_after: durations::SOON,
             preconditions: Preconditions::default(),
             content_type: None,
         };
@@ -94,6 +101,7 @@ impl Asked {
             origin: call.origin.to_owned(),
             path: call.id.to_string(),
             client_request: None,
+            retry_after: durations::SOON,
             preconditions: Preconditions::default(),
             content_type: None,
         }
@@ -110,7 +118,7 @@ impl Service for Arm {
     type Found = Found;
     const NAME: &'static str = "arm";
 
-    fn parse(&self, _cx: &Cx, parts: &Parts) -> Result<Op> {
+    fn parse(&self, cx: &Cx, parts: &Parts) -> Result<Op> {
         let is_metadata =
             || parts.raw_path.to_ascii_lowercase().trim_start_matches('/').starts_with("metadata/");
         let requested = match requested(parts) {
@@ -130,6 +138,7 @@ impl Service for Arm {
             origin: parts.origin(),
             path: id.to_string(),
             client_request: parts.header("x-ms-client-request-id").map(str::to_owned),
+            retry_after: durations::retry_after(cx, type_of(&what)),
             preconditions: Preconditions::of(parts),
             content_type: parts.header("content-type").map(str::to_owned),
         };
@@ -204,6 +213,7 @@ impl Service for Arm {
     }
 
     async fn handle(&self, cx: &Cx, permit: Permit, op: Op, _found: Found, body: Body) -> Result<Reply> {
+        durations::settle(cx).await?;
         let note = Note::of(cx, permit.caller(), &op);
         let outcome = self.handled(cx, permit, &op, &note, body).await;
         if let Err(error) = &outcome {
@@ -264,6 +274,17 @@ fn version_of(what: &What, requested: &str) -> Result<ApiVersion> {
         // A poll carries the version of what it follows, which has its own list.
         What::Own { row, .. } if row.who == Who::Follower => types::any_version(requested),
         What::Own { .. } => types::own_version(requested),
+    }
+}
+
+/// The type whose time an operation takes. What is done to a group's resources takes the group's.
+fn type_of(what: &What) -> &str {
+    match what {
+        What::One { of, .. } | What::Many { of, .. } | What::Verb { of, .. } => &of.name,
+        What::Own { row, .. } if matches!(row.who, Who::MayAndMore(_)) => {
+            "Microsoft.Resources/resourceGroups"
+        }
+        What::Function { .. } | What::Own { .. } => "",
     }
 }
 
@@ -412,7 +433,7 @@ impl Arm {
                 let answer =
                     run(Errand { cx, permit, draw, version, id, resource: found, path, query, body, origin })
                         .await?;
-                note.done_apart(outer, answer.status(), answer.operation()).await?;
+                outer.write(|txn| begun(outer, txn, note, &answer)).await?;
                 answer
             }
             Run::Txn(run) => {
@@ -421,7 +442,7 @@ impl Arm {
                     let mut draw = draw.clone();
                     let subject = (resource.as_ref(), &body);
                     let answer = run(&mut calling(cx, txn, &permit, &mut draw, op, (id, path), subject))?;
-                    note.done(txn, answer.status(), answer.operation())?;
+                    begun(cx, txn, note, &answer)?;
                     Ok(answer)
                 };
                 cx.write(call).await?
@@ -429,8 +450,7 @@ impl Arm {
             Run::Read(run) => {
                 let mut draw = draw;
                 let subject = (found.as_ref(), &body);
-                let call =
-                    |txn: &Txn| run(&calling(cx, txn, &permit, &mut draw, op, (id, path), subject));
+                let call = |txn: &Txn| run(&calling(cx, txn, &permit, &mut draw, op, (id, path), subject));
                 let answer = cx.read(call).await?;
                 note.done_apart(cx, answer.status(), None).await?;
                 answer
@@ -465,7 +485,7 @@ impl Arm {
                     let (subject, mut draw) = ((None, &body), draw.clone());
                     let mut call = calling(cx, &mut *txn, &permit, &mut draw, op, (&id, path), subject);
                     let answer = run(&self.types, &mut call)?;
-                    note.done(txn, answer.status(), answer.operation())?;
+                    begun(cx, txn, note, &answer)?;
                     Ok(answer)
                 };
                 cx.write(call).await?
@@ -473,6 +493,16 @@ impl Arm {
         };
         Ok(answer::called(&id, None, answer, &op.asked))
     }
+}
+
+/// Writes down what an action did; one that began an operation may take as long as the platform's.
+fn begun(cx: &Cx, txn: &mut Txn, note: &Note, answer: &Answer) -> Result<()> {
+    let operation = answer.operation();
+    let lasting = operation.zip(note.action().and_then(|it| durations::of_action(cx, it)));
+    if let Some((operation, lasts)) = lasting {
+        operations::hold(txn, operation, cx.now.plus(lasts))?;
+    }
+    note.done(txn, answer.status(), operation)
 }
 
 fn calling<'a, T>(

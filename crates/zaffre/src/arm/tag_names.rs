@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use super::{
     codes,
     kind::{Answer, Call},
-    own,
-    tags,
+    own, tags,
     types::Types,
 };
 use crate::{
@@ -43,9 +42,8 @@ fn all(txn: &Txn, scope: &ResourceId) -> Result<Vec<Name>> {
 fn used(txn: &Txn, scope: &ResourceId, mut each: impl FnMut(&str, &str)) -> Result<()> {
     let of_subscription = stored::get(txn, scope)?.unwrap_or_default();
     let resources = resources::within(txn, scope, None, usize::MAX)?;
-    let all: Vec<&Tags> = std::iter::once(&of_subscription)
-        .chain(resources.iter().filter_map(|it| it.tags.as_ref()))
-        .collect();
+    let all: Vec<&Tags> =
+        std::iter::once(&of_subscription).chain(resources.iter().filter_map(|it| it.tags.as_ref())).collect();
     for (name, value) in all.into_iter().flatten() {
         each(name, value.as_str().unwrap_or_default());
     }
@@ -119,7 +117,8 @@ pub(super) fn delete_name(_: &Types, call: &mut Call<'_>) -> Result<Answer> {
         return Err(codes::TAG_NAME_IN_USE.with([name, uses.to_string()]));
     }
     let values = tag_names::all(call.txn)?;
-    for (_, value) in values.iter().filter(|(it, value)| it.eq_ignore_ascii_case(&name) && !value.is_empty()) {
+    for (_, value) in values.iter().filter(|(it, value)| it.eq_ignore_ascii_case(&name) && !value.is_empty())
+    {
         tag_names::delete(call.txn, &name, value)?;
     }
     gone(tag_names::delete(call.txn, &name, "")?)

@@ -4,6 +4,8 @@
 //! happens in one transaction: the checks of what must be there, the members that all types have, the
 //! identity's principals, the linked checks, the kind's own judgement, the row, the operation.
 
+use std::time::Duration;
+
 use azure::{
     action::Action,
     api_version::ApiVersion,
@@ -16,7 +18,7 @@ use serde_json::{Map, Value};
 
 use super::{
     activity::Note,
-    answer, codes, content, document,
+    answer, codes, content, document, durations,
     kind::{Answers, Change, Edit, Located, Look, Patch, View, linked},
     location, locked, paths_of,
     precondition::Preconditions,
@@ -30,7 +32,7 @@ use crate::{
         self, Resource, State,
         identity::Owner,
         locks::Doing,
-        operations::{self, Gives, Operation},
+        operations::{self, Gives, Operation, Status},
     },
     service::Cx,
     store::Txn,
@@ -119,11 +121,31 @@ fn put_row(
         action: &action,
     };
     (write.of.kind.put)(&mut change)?;
+    let lasting = lasting(cx, write, current.is_none());
+    let was_done = next.state.is_terminal();
+    if let Some((state, _)) = lasting.filter(|_| next.state == State::Succeeded) {
+        next.state = state;
+    }
     begin(cx, txn, permit, draw, write, current.as_ref(), &mut next)?;
+    if let (Some((_, lasts)), Some(operation)) = (lasting, next.operation) {
+        operations::hold(txn, operation, cx.now.plus(lasts))?;
+        if was_done {
+            operations::finish(txn, operation, Status::Succeeded { output: None }, cx.now)?;
+        }
+    }
     resources::put(txn, &next)?;
     let (status, is_followed) = answer::of_write(write.of, current.is_none(), next.state);
     write.note.done(txn, status, next.operation.filter(|_| is_followed))?;
     Ok((current.is_none(), next.id))
+}
+
+/// What state the platform would leave it in, and for how long.
+fn lasting(cx: &Cx, write: &Write<'_>, is_new: bool) -> Option<(State, Duration)> {
+    let (state, doing) = match is_new {
+        true => (State::Creating, durations::Doing::Creating),
+        false => (State::Updating, durations::Doing::Updating),
+    };
+    durations::of_write(cx, write.of, doing).map(|lasts| (state, lasts))
 }
 
 /// The resource as it was, ready to be changed, if it may be.
@@ -444,6 +466,9 @@ fn put_own(
     if write.of.kind.answers != Answers::Immediate {
         let who = permit.caller().principal().map(|it| it.object_id);
         operations::begin(txn, &Operation::new(operation, id, Gives::Resource, cx.now).by(who).done())?;
+        if let Some((_, lasts)) = lasting(cx, write, written.is_new) {
+            operations::hold(txn, operation, cx.now.plus(lasts))?;
+        }
     }
     let (status, is_followed) = answer::of_write(write.of, written.is_new, State::Succeeded);
     write.note.done(txn, status, is_followed.then_some(operation))?;

@@ -27,7 +27,7 @@ use crate::{
     Server, StartError,
     cloud::Clock,
     control::{Run, Running},
-    env::{Limits as Kept, LogFormat, Settings},
+    env::{Durations, Limits as Kept, LogFormat, Settings},
     front::{
         ca::Authority,
         connection::{Front, Limits},
@@ -58,6 +58,9 @@ pub(super) struct Args {
     /// Whose limits on how often may be asked are kept: nobody's, or Azure's, which answers 429 beyond them
     #[arg(long, value_enum, default_value = "off", env = "ZAFFRE_LIMITS")]
     limits: KeptLimits,
+    /// How long operations of Resource Manager take: no longer than they have to, or as long as Azure's
+    #[arg(long, value_enum, default_value = "instant", env = "ZAFFRE_DURATIONS")]
+    durations: LastingAs,
     /// Where Azure Arc's challenges are written [default: /var/opt/azcmagent/tokens, where clients look]
     #[arg(long, value_name = "DIR", env = "ZAFFRE_ARC_TOKENS")]
     arc_tokens: Option<PathBuf>,
@@ -80,6 +83,21 @@ impl From<KeptLimits> for Kept {
         match limits {
             KeptLimits::Off => Kept::Off,
             KeptLimits::Platform => Kept::Platform,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LastingAs {
+    Instant,
+    Azure,
+}
+
+impl From<LastingAs> for Durations {
+    fn from(durations: LastingAs) -> Self {
+        match durations {
+            LastingAs::Instant => Durations::Instant,
+            LastingAs::Azure => Durations::Azure,
         }
     }
 }
@@ -156,6 +174,7 @@ async fn server(args: &Args, home: &Home) -> Result<Arc<Server>, StartError> {
         offline: args.offline,
         log: args.log.into(),
         limits: args.limits.into(),
+        durations: args.durations.into(),
         arc_tokens: args.arc_tokens.clone(),
         role_propagation: Duration::from_secs(args.role_propagation),
         ..Settings::default()

@@ -75,11 +75,19 @@ pub struct Http {
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Outcome {
-    Succeeded { status: u16 },
+    Succeeded {
+        status: u16,
+    },
     /// Taken on; the operation tells the rest.
-    Accepted { status: u16, operation: Guid },
+    Accepted {
+        status: u16,
+        operation: Guid,
+    },
     /// Refused, with the error as it was answered.
-    Failed { status: u16, error: Value },
+    Failed {
+        status: u16,
+        error: Value,
+    },
 }
 
 impl From<&Principal> for Who {
@@ -152,8 +160,18 @@ mod tests {
             action: "a.b/c/write".to_owned(),
             resource: ResourceId::root(),
             resource_type: "a.b/c".to_owned(),
-            who: Who { object_id: ObjectId(Guid::default()), kind: PrincipalKind::User, app_id: None, name: None },
-            http: Http { method: "PUT".to_owned(), uri: String::new(), client_request: None, client_address: None },
+            who: Who {
+                object_id: ObjectId(Guid::default()),
+                kind: PrincipalKind::User,
+                app_id: None,
+                name: None,
+            },
+            http: Http {
+                method: "PUT".to_owned(),
+                uri: String::new(),
+                client_request: None,
+                client_address: None,
+            },
             outcome: Outcome::Succeeded { status: 200 },
         }
     }

@@ -98,7 +98,10 @@ mod tests {
     #[test]
     fn ids_inside_move_along_and_others_do_not() {
         let id = |text: &str| ResourceId::parse(text).expect("an id");
-        let (from, to) = (id("/subscriptions/s/resourceGroups/A/providers/n/t/one"), id("/subscriptions/s/resourceGroups/b/providers/n/t/one"));
+        let (from, to) = (
+            id("/subscriptions/s/resourceGroups/A/providers/n/t/one"),
+            id("/subscriptions/s/resourceGroups/b/providers/n/t/one"),
+        );
         let moved = Move { from: &from, to: &to };
         let mut document = json!({
             "id": "/subscriptions/S/resourcegroups/a/providers/N/T/ONE/parts/P",

@@ -31,10 +31,16 @@ pub fn complete(txn: &mut Txn, resource: &Resource, now: Timestamp) -> Result<()
     }
 }
 
-/// Ends a group's deletion when nothing is left in it.
+/// Ends a group's deletion when nothing is left in it, and not before it is due.
 pub fn complete_group(txn: &mut Txn, group: &Resource, now: Timestamp) -> Result<()> {
-    let is_empty = rows::within(txn, &group.id, None, 1)?.is_empty();
-    if is_empty { complete(txn, group, now) } else { Ok(()) }
+    let is_held = group.operation.map(|it| operations::is_held(txn, it)).transpose()?.unwrap_or(false);
+    if is_held { Ok(()) } else { complete_if_empty(txn, group, now) }
+}
+
+/// Ends a deletion when nothing is left inside: the last one to leave takes along what held it.
+pub(super) fn complete_if_empty(txn: &mut Txn, resource: &Resource, now: Timestamp) -> Result<()> {
+    let is_empty = rows::within(txn, &resource.id, None, 1)?.is_empty();
+    if is_empty { complete(txn, resource, now) } else { Ok(()) }
 }
 
 /// Nobody who was given something here has it when another thing of this name is made.

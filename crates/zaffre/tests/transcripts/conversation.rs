@@ -93,7 +93,10 @@ fn host_of(service: &str) -> &'static str {
 
 impl Conversation {
     async fn begin(service: &str) -> Self {
-        let server = Server::in_memory(SEED, NOW).await;
+        let server = match service {
+            "durations" => Server::in_memory_taking_its_time(SEED, NOW).await,
+            _ => Server::in_memory(SEED, NOW).await,
+        };
         let credentials = server.credentials(CloudId::DEFAULT).expect("the default cloud is founded");
         let variables = [
             ("tenant", credentials.tenant.to_string()),

@@ -151,7 +151,8 @@ fn time(text: &str) -> Option<Timestamp> {
 fn of_entry(call: &Call<'_, &Txn>, entry: &Entry, asked: &Asked<'_>) -> Result<Vec<(Timestamp, Value)>> {
     let charter = &call.cx.cloud.charter;
     let events = shown::events(call.txn, entry)?;
-    let wanted = events.iter().filter(|it| it.at >= asked.from && it.at <= asked.to && is_wanted(entry, it, asked));
+    let wanted =
+        events.iter().filter(|it| it.at >= asked.from && it.at <= asked.to && is_wanted(entry, it, asked));
     Ok(wanted.map(|it| (it.at, selected(it.document(charter), &asked.select))).collect())
 }
 

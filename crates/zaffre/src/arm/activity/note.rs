@@ -10,7 +10,12 @@ use serde_json::json;
 
 use crate::{
     access::Caller,
-    arm::{own, own::Who, path::What, service::{Op, rendered, verb_of}},
+    arm::{
+        own,
+        own::Who,
+        path::What,
+        service::{Op, rendered, verb_of},
+    },
     door::From,
     resources::activity::{self, Entry, Http, Outcome},
     service::Cx,
@@ -52,6 +57,11 @@ impl Note {
             },
             outcome: Outcome::Succeeded { status: 200 },
         }))
+    }
+
+    /// What is done; none where nothing is written down.
+    pub(in crate::arm) fn action(&self) -> Option<&str> {
+        self.0.as_ref().map(|it| it.action.as_str())
     }
 
     /// Done, or taken on as an operation: in the transaction of the change.
@@ -109,9 +119,10 @@ fn deed(op: &Op) -> Option<Deed> {
     let deed = match &op.what {
         What::One { id, of } => of_type(id, of.action(verb_of(&op.method))),
         What::Many { .. } => return None,
-        What::Verb { id, of, verb, .. } => {
-            Deed { resource_type: of.action("").trim_end_matches('/').to_owned(), ..of_type(id, of.action(verb.action)) }
-        }
+        What::Verb { id, of, verb, .. } => Deed {
+            resource_type: of.action("").trim_end_matches('/').to_owned(),
+            ..of_type(id, of.action(verb.action))
+        },
         What::Function { at, function, .. } => of_type(at, function.action.to_owned()),
         What::Own { row, path } => {
             let action = match row.who {

@@ -93,7 +93,8 @@ impl Event<'_> {
         set("correlationId", json!(entry.correlation));
         set("description", json!(""));
         set("eventDataId", json!(id));
-        let (name, spelled) = if self.number == 0 { ("BeginRequest", "Begin request") } else { ("EndRequest", "End request") };
+        let (name, spelled) =
+            if self.number == 0 { ("BeginRequest", "Begin request") } else { ("EndRequest", "End request") };
         set("eventName", localized(name, spelled));
         set("category", plain("Administrative"));
         set("httpRequest", self.http());

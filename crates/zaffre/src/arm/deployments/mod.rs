@@ -39,9 +39,9 @@ use self::{
 use super::{
     Arm,
     activity::Note,
-    codes, content,
+    codes, content, durations,
     kind::{Answer, Answers, At, Call, Edit, Function, Kind, Look, On, Own, Run, Verb, Written},
-    locked, polls,
+    locked,
     service::{Asked, rendered},
     types::Type,
     write,
@@ -216,7 +216,7 @@ fn status(call: &Call<'_, &Txn>) -> Result<Answer> {
         return Err(codes::OPERATION_NOT_FOUND.with([name]));
     }
     let answer = Answer::ok(shown::status(&deployment));
-    Ok(if deployment.state.is_terminal() { answer } else { answer.with("Retry-After", polls::RETRY_AFTER) })
+    Ok(if deployment.state.is_terminal() { answer } else { answer.with("Retry-After", durations::SOON) })
 }
 
 /// A body, with everything that `az` writes into it.
@@ -254,7 +254,7 @@ pub(super) async fn put(
         // A failure is told by the status: an answer that carried it would look like a refused request.
         false => {
             let link = shown::status_link(&asked.origin, id, &deployment, &asked.requested);
-            reply.with("Azure-AsyncOperation", &link).with("Retry-After", polls::RETRY_AFTER)
+            reply.with("Azure-AsyncOperation", &link).with("Retry-After", durations::SOON)
         }
     })
 }

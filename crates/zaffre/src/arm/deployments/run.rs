@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 use super::stored::{self, Deployment, Mode, State, Step};
 use crate::{
     access::Caller,
-    arm::{Arm, codes, inside::Answered, kind::Wait, service::rendered},
+    arm::{Arm, codes, durations, inside::Answered, kind::Wait, service::rendered},
     directory,
     resources::{
         self,
@@ -237,6 +237,7 @@ async fn settled(cx: &Cx, id: &str) -> Result<(), Failure> {
     let Ok(id) = ResourceId::parse(id) else { return Ok(()) };
     let mut reports = cx.env.follower.reports();
     loop {
+        durations::settle(cx).await?;
         let Some(resource) = cx.read(|txn| resources::get(txn, &id)).await? else { return Ok(()) };
         match resource.state {
             resources::State::Failed | resources::State::Canceled => {
