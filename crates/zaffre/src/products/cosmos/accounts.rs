@@ -37,6 +37,8 @@ pub(super) struct Account {
     pub(super) name: String,
     pub(super) keys: AccountKeys,
     pub(super) is_local_auth_disabled: bool,
+    /// Whether keys change documents alone, and the rest is Resource Manager's.
+    pub(super) is_metadata_managed: bool,
     /// Display names, the writable one first.
     pub(super) regions: Vec<String>,
     pub(super) is_written_everywhere: bool,
@@ -77,6 +79,7 @@ pub(super) fn drop_in(subscription: SubscriptionId) -> Account {
         name: DROP_IN_NAME.to_owned(),
         keys: AccountKeys::only(DROP_IN_KEY.concat()),
         is_local_auth_disabled: false,
+        is_metadata_managed: false,
         regions: vec![DROP_IN_REGION.to_owned()],
         is_written_everywhere: false,
         consistency: default_consistency(),
@@ -95,6 +98,7 @@ impl Account {
             name: resource.name().to_owned(),
             keys,
             is_local_auth_disabled: is_set("disableLocalAuth"),
+            is_metadata_managed: is_set("disableKeyBasedMetadataWriteAccess"),
             regions: regions(resource),
             is_written_everywhere: is_set("enableMultipleWriteLocations"),
             consistency: resource.property("consistencyPolicy").cloned().unwrap_or_else(default_consistency),

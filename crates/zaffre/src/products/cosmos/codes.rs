@@ -67,6 +67,8 @@ codes! {
     NO_ACCOUNT_ROLE 403/5301 "Forbidden" Gateway "Request for Read DatabaseAccount is blocked because principal [{1}] does not have required RBAC permissions to perform action [{2}] on any scope. Learn more: https://aka.ms/cosmos-native-rbac." "cosmos.md §2.4";
     NO_DATA_ROLE 403/5302 "Forbidden" Gateway "Request blocked by Auth {0} : Request is blocked because principal [{1}] does not have required RBAC permissions to perform action [{2}] on resource [{3}]. Learn more: https://aka.ms/cosmos-native-rbac." "cosmos.md §2.4";
     NO_DATA_ROLE_BY_RID 403/5303 "Forbidden" Gateway "Request blocked by Auth {0} : Request is blocked because principal [{1}] does not have required RBAC permissions to perform action [{2}] on resource [{3}]. Learn more: https://aka.ms/cosmos-native-rbac." "cosmos.md §2.4";
+    NO_SUCH_RID 403/5304 "Forbidden" Gateway "Request blocked by Auth {0} : Request is blocked because ResourceId [{1}] cannot be resolved. Principal = [{2}], Action = [{3}], ResourceType = [{4}]." "cosmos.md §2.4; the words before `Request is` as in its neighbours, and the spelling of the type unverified";
+    ONLY_BY_MANAGER 403/5300 "Forbidden" Gateway "Operation '{0}' on resource '{1}' is not allowed through Azure Cosmos DB endpoint. Please switch on such operations for your account, or perform this operation through Azure Resource Manager, Azure Portal, Azure CLI or Azure Powershell" "cosmos.md §2.4; the sub-status is unverified";
     NO_ACCOUNT 403/1008 "Forbidden" Gateway "Database Account {0} does not exist" "cosmos.md §3";
 
     NOT_FOUND 404/0 "NotFound" Store "Resource Not Found. Learn more: https://aka.ms/cosmosdb-tsg-not-found" "cosmos.md §12";

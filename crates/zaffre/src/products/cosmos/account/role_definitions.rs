@@ -40,7 +40,10 @@ fn get(look: &Look<'_>) -> Result<Option<Value>> {
 fn list(look: &Look<'_>) -> Result<Vec<Value>> {
     let account = look.id.account();
     let own = sql_roles::definitions(look.txn, &account)?;
-    let all = cosmos_roles::all().iter().map(AsRef::as_ref).chain(&own);
+    // The recorded list of then has an account's own alone; documentation of now shows the built-in ones first.
+    let shows_built_in = *look.version > LAST_WITH_NUMBERS;
+    let built_in = cosmos_roles::all().iter().map(AsRef::as_ref).filter(|_| shows_built_in);
+    let all = built_in.chain(&own);
     Ok(all.map(|role| shown(&account, role, look.version)).collect())
 }
 

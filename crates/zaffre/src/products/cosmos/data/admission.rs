@@ -34,8 +34,12 @@ const MAX_SKEW: Duration = Duration::from_secs(15 * 60);
 pub(super) fn authenticate(cx: &Cx, op: &Op, account: &Account, parts: &Parts) -> Result<Caller> {
     let Some(header) = parts.header("authorization") else { return Ok(Caller::Anonymous) };
     match Authorization::parse(header).map_err(|_| codes::BAD_AUTHORIZATION.bare())? {
-        Authorization::Master { signature } => by_key(cx, account, parts, &signature),
-        Authorization::Aad { token } => by_token(cx, op, account, parts, &token),
+        Authorization::Master { signature } => {
+            let caller = by_key(cx, account, parts, &signature)?;
+            check_metadata(op, account)?;
+            Ok(caller)
+        }
+        Authorization::Aad { token } => by_token(cx, account, parts, &token),
         Authorization::Resource { .. } => Err(codes::not_yet("resource tokens")),
     }
 }
@@ -57,6 +61,16 @@ fn by_key(cx: &Cx, account: &Account, parts: &Parts, signature: &[u8]) -> Result
     };
     check_skew(cx.now, signed_at)?;
     Ok(Caller::CosmosKey { account: account.id.clone(), read_only: key.is_read_only() })
+}
+
+/// An account may keep its databases, collections, offers and scripts to Resource Manager, which then no key changes
+/// (cosmos.md §2.4).
+fn check_metadata(op: &Op, account: &Account) -> Result<()> {
+    let is_change = matches!(op.row.needs, Needs::KeyToWrite) && op.target.method != "GET";
+    match account.is_metadata_managed && is_change {
+        true => Err(codes::ONLY_BY_MANAGER.with([op.target.method.as_str(), op.row.resource_type()])),
+        false => Ok(()),
+    }
 }
 
 /// A client that sends `x-ms-date` signs no `Date`, though its HTTP library may send one.
@@ -83,7 +97,7 @@ fn check_skew(now: Timestamp, signed_at: Timestamp) -> Result<()> {
     Err(codes::SKEWED.with([signed_at.rfc1123(), until.rfc1123(), now.rfc1123()]))
 }
 
-fn by_token(cx: &Cx, _op: &Op, account: &Account, parts: &Parts, token: &str) -> Result<Caller> {
+fn by_token(cx: &Cx, account: &Account, parts: &Parts, token: &str) -> Result<Caller> {
     let mut audiences = resources::COSMOS.audiences_at(parts.host());
     audiences.push(format!("https://{}", super::accounts::host(&account.name, None)));
     verify::verify(cx, token, &audiences).map(Caller::Principal).map_err(refused_token)
@@ -131,7 +145,14 @@ pub(super) fn refuse(op: &Op, found: &Found, refusal: &Refusal) -> Error {
     let account = found.account.name.clone();
     let action = access.any.first().map(|action| action.as_str().to_owned()).unwrap_or_default();
     let place = place(&found.account.id, &access.on);
-    let args = [account.clone(), who.object_id.to_string(), action, place];
+    let who = who.object_id.to_string();
+    let needs_key = matches!(op.row.needs, Needs::KeyToRead | Needs::KeyToWrite);
+    let unknown = op.target.unknown_rid(found.database.as_ref(), found.collection.as_ref());
+    if let Some(rid) = unknown.filter(|_| !needs_key) {
+        let kind = op.row.resource_type().to_owned();
+        return codes::NO_SUCH_RID.with([account, rid, who, action, kind]);
+    }
+    let args = [account.clone(), who, action, place];
     match op.row.needs {
         Needs::KeyToRead | Needs::KeyToWrite => {
             codes::NOT_BY_TOKEN.with([account, op.target.method.clone(), op.target.path()])

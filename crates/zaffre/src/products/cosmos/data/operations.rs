@@ -44,6 +44,13 @@ pub(super) enum Needs {
     KeyToWrite,
 }
 
+impl Operation {
+    /// `colls`, for a collection and for a list of them: what the path has of types last.
+    pub(super) fn resource_type(&self) -> &'static str {
+        self.path.split('/').rfind(|part| !part.starts_with('{')).unwrap_or_default()
+    }
+}
+
 #[derive(Clone, Copy)]
 pub(super) enum Run {
     Read(fn(&Call<'_>, &Txn) -> Result<Reply>),
@@ -88,6 +95,7 @@ const RANGES: &str = "dbs/{db}/colls/{coll}/pkranges";
 const PARTITION_DELETE: &str = "dbs/{db}/colls/{coll}/operations/partitionkeydelete";
 const SPROC: &str = "dbs/{db}/colls/{coll}/sprocs/{item}";
 const CONFLICT_FEED: &str = "dbs/{db}/colls/{coll}/conflicts";
+const CONFLICT: &str = "dbs/{db}/colls/{coll}/conflicts/{item}";
 const OFFERS: &str = "offers";
 const OFFER: &str = "offers/{item}";
 const ADDRESSES: &str = "addresses";
@@ -144,6 +152,8 @@ pub(super) static OPERATIONS: &[Operation] = &[
 
     row("ExecuteStoredProcedure", Method::POST, SPROC, Plain, Data(&EXECUTE), NotYet),
     row("ListConflicts", Method::GET, CONFLICT_FEED, Plain, Data(&CONFLICTS), NotYet),
+    row("ReadConflict", Method::GET, CONFLICT, Plain, Data(&CONFLICTS), NotYet),
+    row("DeleteConflict", Method::DELETE, CONFLICT, Plain, Data(&CONFLICTS), NotYet),
 ];
 
 /// What a later version keeps: answered to keys alone, whatever the method.
@@ -161,7 +171,6 @@ pub(super) static LATER: &[Operation] = &[
     row("permissions", Method::GET, "dbs/{db}/users/{user}/permissions/{item}", Plain, KeyToWrite, NotYet),
     row("client encryption keys", Method::GET, "dbs/{db}/clientencryptionkeys", Plain, KeyToWrite, NotYet),
     row("client encryption keys", Method::GET, "dbs/{db}/clientencryptionkeys/{item}", Plain, KeyToWrite, NotYet),
-    row("conflicts", Method::GET, "dbs/{db}/colls/{coll}/conflicts/{item}", Plain, KeyToWrite, NotYet),
 ];
 
 /// What the rows demand that a role can grant: what only a key opens has no action of its own.

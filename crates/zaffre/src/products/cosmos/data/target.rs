@@ -12,7 +12,7 @@ use azure::{
 use super::{Account, Collection, Database, accounts};
 use crate::{
     door::Entrance,
-    products::cosmos::{codes, collections, databases},
+    products::cosmos::{codes, collections, databases, rid},
     service::{Cx, Parts},
     store::Txn,
 };
@@ -99,6 +99,21 @@ impl Target {
     /// Whether the collection was named by its resource id.
     pub(super) fn is_by_rid(&self, collection: &Collection) -> bool {
         self.collection.as_deref() != Some(collection.name.as_str())
+    }
+
+    /// The database's or the collection's id of the path, where it is one and nothing has it.
+    pub(super) fn unknown_rid(
+        &self,
+        database: Option<&Database>,
+        collection: Option<&Collection>,
+    ) -> Option<String> {
+        let databases = self.database.as_ref().filter(|text| rid::parse_database(text).is_some());
+        let collections = self.collection.as_ref().filter(|text| rid::CollectionRid::parse(text).is_some());
+        match (database, collection) {
+            (None, _) => databases.cloned(),
+            (Some(_), None) => collections.cloned(),
+            (Some(_), Some(_)) => None,
+        }
     }
 
     /// What it names as a scope of Cosmos's roles: by name, where it can be known.

@@ -7,3 +7,4 @@ mod manager;
 mod metadata;
 mod refusals;
 mod roles;
+mod scopes;

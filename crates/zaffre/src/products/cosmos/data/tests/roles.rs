@@ -203,6 +203,9 @@ async fn built_in_roles_are_listed_found_and_never_changed() {
     let shown = manager.send("GET", &reader, Value::Null).await.1;
     assert_eq!(shown["id"], reader);
     assert_eq!(shown["properties"]["type"], "BuiltInRole");
+    let path = format!("{account}/sqlRoleDefinitions");
+    let recorded = manager.send_with("2021-04-15", "GET", &path, Value::Null).await.1;
+    assert_eq!(recorded["value"], json!([]), "then, the list had an account's own alone");
     let recorded = manager.send_with("2021-04-15", "GET", &reader, Value::Null).await.1;
     assert_eq!(recorded["properties"]["type"], 0);
     assert_eq!(manager.send("PUT", &reader, shown).await.0, 403);
