@@ -59,7 +59,7 @@ const CAMPAIGNS: &[Campaign] = &[
     },
     Campaign {
         name: "rbac-oracle",
-        says: "hold the evaluator of roles against a naive one over random policies and requests",
+        says: "hold the evaluator of roles against a naive one over random policies and requests, Azure's and Cosmos DB's",
         test: &["--test", "main", "oracle::both_evaluators_agree_and_listening_changes_nothing"],
         amount: Amount { option: "--cases", variable: "ZAFFRE_CAMPAIGN_CASES", default: 1_000_000 },
     },

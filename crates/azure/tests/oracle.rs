@@ -2,7 +2,10 @@
 //!
 //! The naive one follows rbac.md §3 to the letter, with no index, no order and no short cuts, and
 //! knows the handful of conditions it draws from by heart. `cargo xtask campaign rbac-oracle` runs it
-//! for longer; without, it is the same cases every time.
+//! for longer; without, it is the same cases every time. Each case asks one question of Azure's roles and one of Cosmos
+//! DB's own (`cosmos.rs`).
+
+mod cosmos;
 
 use std::sync::Arc;
 
@@ -65,6 +68,17 @@ fn id(text: &str) -> ResourceId {
 
 fn object(number: u8) -> ObjectId {
     ObjectId(Guid([number; 16]))
+}
+
+fn role(permissions: Vec<Permission>) -> Arc<RoleDefinition> {
+    Arc::new(RoleDefinition {
+        id: Guid::default(),
+        name: String::new(),
+        description: None,
+        kind: RoleKind::Custom,
+        permissions,
+        assignable_scopes: vec![],
+    })
 }
 
 fn lies_within(scope: &ResourceId, target: &ResourceId) -> bool {
@@ -161,22 +175,12 @@ fn permission_lists() -> impl Strategy<Value = Vec<Permission>> {
 
 fn assignments() -> impl Strategy<Value = Vec<Assignment>> {
     let one = (scopes(), 1..4u8, permission_lists(), conditions()).prop_map(
-        |(scope, principal, permissions, condition)| {
-            let role = RoleDefinition {
-                id: Guid::default(),
-                name: String::new(),
-                description: None,
-                kind: RoleKind::Custom,
-                permissions,
-                assignable_scopes: vec![],
-            };
-            Assignment {
-                id: scope.clone(),
-                scope,
-                principal: object(principal),
-                role: Arc::new(role),
-                condition,
-            }
+        |(scope, principal, permissions, condition)| Assignment {
+            id: scope.clone(),
+            scope,
+            principal: object(principal),
+            role: role(permissions),
+            condition,
         },
     );
     prop::collection::vec(one, 0..8)
@@ -232,14 +236,15 @@ fn both_evaluators_agree_and_listening_changes_nothing() {
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
     let groups = prop::collection::vec(2..4u8, 0..2);
     let trees = prop::sample::select(TREES.to_vec());
-    let drawn = (assignments(), denies(), attempts(), groups, trees);
-    let outcome = runner.run(&drawn, |(all, denies, attempt, groups, tree)| {
+    let drawn = (assignments(), denies(), attempts(), groups, trees, cosmos::given(), cosmos::questions());
+    let outcome = runner.run(&drawn, |(all, denies, attempt, groups, tree, given, question)| {
         let (policy, naive) = (Policy::new(all, denies, hierarchy(tree)), (1, groups));
         let who = Who::new(object(1), naive.1.iter().copied().map(object));
         let decision = evaluate(&policy, &who, &attempt.access, &mut Silent);
         let listened = evaluate(&policy, &who, &attempt.access, &mut Reasons::default());
         prop_assert!(decision.allowed() == allowed_naively(&policy, &naive, &attempt, tree), "they disagree");
         prop_assert!(decision == listened, "listening changed the decision");
+        prop_assert!(cosmos::agree(&given, &naive, &question), "they disagree about Cosmos DB");
         Ok(())
     });
     println!("cases {cases} disagree {}", u8::from(outcome.is_err()));
