@@ -3,6 +3,12 @@
 //! Who may still give roles there is asked of every assignment at the subscription and above it: its role
 //! grants that without a condition, and there is somebody behind it, a principal that is in the directory or
 //! a group with one in it, however deep.
+//!
+//! An administrator of the directory may take the last one away, since they can let themselves in again
+//! (`elevateAccess`); documented: "Cannot delete the last Owner role assignment" in Azure's troubleshooting of RBAC, which
+//! allows it to a Global Administrator. Only the assignment is guarded, as there: the directory does not ask what its
+//! principals are given, so whoever holds the last one may be deleted or leave its group, and the assignment stays
+//! (rbac.md §2: "Identity not found").
 
 use azure::{action::Action, error::Result, ids::ObjectId, ids::ResourceId, rbac::Hierarchy};
 
@@ -12,14 +18,18 @@ use crate::{
         management_groups,
     },
     arm::kind::Edit,
-    directory::{self, Found, groups},
+    directory::{self, Found, groups, roles},
     store::Txn,
 };
 
 const GIVE_ROLES: Action = Action::of("Microsoft.Authorization/roleAssignments/write");
 
-/// Whether nobody could give roles in the subscription any more without this assignment, and somebody can now.
+/// Whether nobody could give roles in the subscription any more without this assignment, and somebody can now; not
+/// asked of an administrator of the directory.
 pub(super) fn leaves_nobody(edit: &Edit<'_>, it: &RoleAssignment) -> Result<bool> {
+    if is_global_administrator(edit)? {
+        return Ok(false);
+    }
     let charter = &edit.cx.cloud.charter;
     let subscription = ResourceId::subscription_scope(charter.subscription);
     let hierarchy = management_groups::hierarchy(edit.txn, charter)?;
@@ -32,6 +42,11 @@ pub(super) fn leaves_nobody(edit: &Edit<'_>, it: &RoleAssignment) -> Result<bool
         }
     }
     Ok(true)
+}
+
+fn is_global_administrator(edit: &Edit<'_>) -> Result<bool> {
+    let Some(who) = edit.permit.caller().principal() else { return Ok(false) };
+    Ok(roles::held(edit.txn, who.object_id)?.contains(&roles::GLOBAL_ADMINISTRATOR))
 }
 
 fn administers(

@@ -32,6 +32,7 @@ use crate::{
     store::{Content, Store, Txn},
 };
 
+const ARM: &str = "https://management.azure.com/";
 const NOW: Timestamp = Timestamp::from_seconds(1_795_302_174);
 
 struct World {
@@ -56,19 +57,33 @@ impl World {
             client: founding::ADMIN_APPLICATION.parse().expect("a guid"),
             bearer: Bearer::App(Credential::Secret),
         };
-        let audience = "https://management.azure.com/";
-        let minted = mint::mint(&cx, subject, audience, mint::APPLICATION_LIFETIME).await.expect("mints");
-        World { server, cx, token: minted.token.to_string() }
+        let mut world = World { server, cx, token: String::new() };
+        world.token = world.token(subject, ARM).await;
+        world
+    }
+
+    async fn token(&self, subject: Subject, audience: &str) -> String {
+        mint::mint(&self.cx, subject, audience, mint::APPLICATION_LIFETIME)
+            .await
+            .expect("mints")
+            .token
+            .to_string()
     }
 
     async fn ask(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        self.ask_as(&self.token, (method, path), body).await
+    }
+
+    /// By whoever the token is of; a path without a host is Resource Manager's.
+    async fn ask_as(&self, token: &str, (method, path): (&str, &str), body: Value) -> (u16, Value) {
+        let origin = if path.starts_with('/') { "https://management.azure.com" } else { "" };
         let request = Request::builder()
             .method(method)
-            .uri(format!("{path}?api-version=2022-04-01"))
-            .header("host", "management.azure.com")
-            .header("authorization", format!("Bearer {}", self.token))
+            .uri(format!("{origin}{path}?api-version=2022-04-01"))
+            .header("authorization", format!("Bearer {token}"))
             .header("content-type", "application/json");
-        let request = request.body(Body::from(body.to_string())).expect("a request");
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let request = request.body(Body::from(body)).expect("a request");
         let (head, body) = self.server.send(Door::named(CloudId::DEFAULT), request).await.into_parts();
         let bytes = body.collect().await.expect("comes whole").to_bytes();
         (head.status.as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
@@ -137,15 +152,39 @@ async fn held_by(world: &World, principal: &str) -> String {
     all.iter().find(|it| it.scope.segments().count() == 2).expect("has one").id.to_string()
 }
 
+/// Somebody else who is Owner, and no administrator of the directory: who they are, and a token of theirs.
+async fn another_owner(world: &World) -> (String, String) {
+    let group = format!("{}/resourceGroups/rg", subscription());
+    let at = json!({ "location": "westeurope" });
+    assert_eq!(world.ask("PUT", &group, at.clone()).await.0, 201);
+    let identity = format!("{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/keeper");
+    let made = world.ask("PUT", &identity, at).await.1;
+    let id = |name: &str| made["properties"][name].as_str().expect("an id").to_owned();
+    let (principal, client) = (id("principalId"), id("clientId"));
+    let role = roles::by_name("Owner").expect("a built-in role").id;
+    let path =
+        format!("{}/providers/Microsoft.Authorization/roleAssignments/{}", subscription(), Guid([6; 16]));
+    let properties = json!({ "roleDefinitionId": role, "principalId": principal });
+    assert_eq!(world.ask("PUT", &path, json!({ "properties": properties })).await.0, 201);
+    let subject = Subject {
+        object_id: object(&principal),
+        client: client.parse().expect("a guid"),
+        bearer: Bearer::App(Credential::Secret),
+    };
+    (principal, world.token(subject, ARM).await)
+}
+
 #[tokio::test]
 async fn the_last_who_may_give_roles_stays_and_a_group_counts_for_whom_it_has() {
     let world = World::new(RoleLimits::default()).await;
-    let (user, own) = (
-        held_by(&world, founding::ADMIN_USER).await,
-        held_by(&world, founding::ADMIN_SERVICE_PRINCIPAL).await,
-    );
-    assert_eq!(world.ask("DELETE", &user, Value::Null).await.0, 200, "another is left");
-    assert_eq!(code(&world.ask("DELETE", &own, Value::Null).await), (409, "LastRbacAdminAssignment"));
+    let (keeper, token) = another_owner(&world).await;
+    for founder in [founding::ADMIN_USER, founding::ADMIN_SERVICE_PRINCIPAL] {
+        let its = held_by(&world, founder).await;
+        assert_eq!(world.ask("DELETE", &its, Value::Null).await.0, 200, "another is left");
+    }
+    let own = held_by(&world, &keeper).await;
+    let delete = || world.ask_as(&token, ("DELETE", &own), Value::Null);
+    assert_eq!(code(&delete().await), (409, "LastRbacAdminAssignment"));
     // A group with nobody in it is nobody, and so is a principal that is not in the directory.
     let group = ObjectId(Guid([7; 16]));
     let scope: ResourceId = subscription().parse().expect("an id");
@@ -162,7 +201,39 @@ async fn the_last_who_may_give_roles_stays_and_a_group_counts_for_whom_it_has() 
             assignments::put(txn, &given(9, (ObjectId(Guid([9; 16])), PrincipalKind::User)))
         })
         .await;
-    assert_eq!(code(&world.ask("DELETE", &own, Value::Null).await), (409, "LastRbacAdminAssignment"));
+    assert_eq!(code(&delete().await), (409, "LastRbacAdminAssignment"));
     world.write(|txn| groups::add(txn, group, object(founding::ADMIN_USER)).map(drop)).await;
-    assert_eq!(world.ask("DELETE", &own, Value::Null).await.0, 200, "somebody is in the group now");
+    assert_eq!(delete().await.0, 200, "somebody is in the group now");
+}
+
+#[tokio::test]
+async fn an_administrator_of_the_directory_may_take_the_last_one_away() {
+    let world = World::new(RoleLimits::default()).await;
+    for founder in [founding::ADMIN_USER, founding::ADMIN_SERVICE_PRINCIPAL] {
+        let its = held_by(&world, founder).await;
+        assert_eq!(world.ask("DELETE", &its, Value::Null).await.0, 200, "{founder}");
+    }
+    let elevate = "/providers/Microsoft.Authorization/elevateAccess";
+    assert_eq!(world.ask("POST", elevate, Value::Null).await.0, 200, "and lets themselves in again");
+}
+
+/// The directory does not ask what its principals are given: Azure guards the assignment alone, and shows one whose
+/// principal is gone as "Identity not found" (rbac.md §2).
+#[tokio::test]
+async fn who_may_give_roles_last_may_be_deleted_and_the_assignment_stays() {
+    let world = World::new(RoleLimits::default()).await;
+    let own = held_by(&world, founding::ADMIN_SERVICE_PRINCIPAL).await;
+    let user = held_by(&world, founding::ADMIN_USER).await;
+    assert_eq!(world.ask("DELETE", &own, Value::Null).await.0, 200, "the user is left, alone");
+    let subject = Subject {
+        object_id: object(founding::ADMIN_SERVICE_PRINCIPAL),
+        client: founding::ADMIN_APPLICATION.parse().expect("a guid"),
+        bearer: Bearer::App(Credential::Secret),
+    };
+    let token = world.token(subject, "https://graph.microsoft.com").await;
+    let path = format!("https://graph.microsoft.com/v1.0/users/{}", founding::ADMIN_USER);
+    assert_eq!(world.ask_as(&token, ("DELETE", &path), Value::Null).await, (204, Value::Null));
+    let stays = |txn: &Txn| assignments::get(txn, &user.parse().expect("an id"));
+    let kept = world.cx.read(stays).await.expect("reads").expect("is there");
+    assert_eq!((kept.principal, kept.principal_kind), (object(founding::ADMIN_USER), PrincipalKind::User));
 }
