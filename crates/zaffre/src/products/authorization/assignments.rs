@@ -21,7 +21,7 @@ use crate::{
         management_groups,
     },
     arm::kind::{Edit, Look, Own, Written},
-    directory,
+    directory::{self, service_principals},
     store::Txn,
 };
 
@@ -42,6 +42,7 @@ azure::error_rows! {
     LIMIT = 400 "RoleAssignmentLimitExceeded" "No more role assignments can be created (code: RoleAssignmentLimitExceeded).", "rbac.md §2; wording unverified";
     LAST_OWNER = 409 "LastRbacAdminAssignment" "Cannot delete the last RBAC admin assignment", "rbac.md §2; code unverified";
     BAD_FILTER = 400 "InvalidFilter" "The filter '{0}' is not supported. Supported filters are: atScope(), principalId eq '{value}' and assignedTo('{value}').", "unverified wording";
+    BAD_DELEGATION = 400 "PrincipalNotFound" "Principal {0} does not exist in the directory {1}.", "documented: delegatedManagedIdentityResourceId says where the identity is looked for; code and wording unverified";
 }
 
 const ROLE_ATTRIBUTE: &str = "Microsoft.Authorization/roleAssignments:RoleDefinitionId";
@@ -139,7 +140,7 @@ struct Request {
     condition: Option<String>,
     condition_version: Option<String>,
     description: Option<String>,
-    delegated_identity: Option<String>,
+    delegated_identity: Option<ResourceId>,
 }
 
 fn put(edit: &mut Edit<'_>) -> Result<Written> {
@@ -158,6 +159,7 @@ fn put(edit: &mut Edit<'_>) -> Result<Written> {
         return Err((&DATA_ABOVE_SUBSCRIPTIONS).into());
     }
     let kind = principal_kind(edit, &request)?;
+    check_delegation(edit, &request)?;
     let twin = assignments::of(edit.txn, request.principal)?;
     if let Some(twin) = twin.iter().find(|it| it.name != name && is_same(it, &request, &scope)) {
         return Err(EXISTS.with([twin.name.simple()]));
@@ -205,6 +207,18 @@ fn assignable(edit: &Edit<'_>, role: Guid, scope: &ResourceId) -> Result<Arc<Rol
     found.ok_or_else(|| ROLE_NOT_FOUND.with([role.simple()]))
 }
 
+/// An identity that is said to be a resource's is looked for there (delegatedManagedIdentityResourceId).
+fn check_delegation(edit: &Edit<'_>, request: &Request) -> Result<()> {
+    let Some(resource) = &request.delegated_identity else { return Ok(()) };
+    let found = service_principals::get(edit.txn, request.principal)?.and_then(|it| it.resource_id);
+    match found.is_some_and(|it| it == *resource) {
+        true => Ok(()),
+        false => Err(BAD_DELEGATION
+            .with([request.principal.0.simple(), edit.cx.cloud.charter.tenant.to_string()])
+            .because(format!("{resource} has no such identity"))),
+    }
+}
+
 fn has_data_actions(role: &RoleDefinition) -> bool {
     role.permissions.iter().any(|permission| !permission.data_actions.is_empty())
 }
@@ -235,7 +249,7 @@ fn assignment(
         condition: request.condition,
         condition_version: request.condition_version,
         description: request.description,
-        delegated_identity: request.delegated_identity,
+        delegated_identity: request.delegated_identity.map(|it| it.to_string()),
         created: known.map_or(edit.cx.now, |it| it.created),
         created_by: known.map_or(who, |it| it.created_by),
         updated_by: who,
@@ -253,6 +267,9 @@ fn read(id: &ResourceId, body: &Value) -> Result<Request> {
     let principal = text("principalId").unwrap_or_default();
     let kind =
         text("principalType").map(|it| it.parse::<PrincipalKind>().map_err(|why| bad(&why.to_string())));
+    let delegated = text("delegatedManagedIdentityResourceId").map(|id| {
+        ResourceId::parse(id).map_err(|why| bad(&format!("delegatedManagedIdentityResourceId: {why}.")))
+    });
     let condition = text("condition").map(str::to_owned);
     let condition_version = text("conditionVersion").map(str::to_owned);
     if let Some(text) = &condition {
@@ -273,7 +290,7 @@ fn read(id: &ResourceId, body: &Value) -> Result<Request> {
         condition,
         condition_version,
         description: text("description").map(str::to_owned),
-        delegated_identity: text("delegatedManagedIdentityResourceId").map(str::to_owned),
+        delegated_identity: delegated.transpose()?,
     })
 }
 
