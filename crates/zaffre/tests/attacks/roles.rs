@@ -18,6 +18,7 @@ pub(super) async fn attacks(stage: &Stage) -> Vec<Attack> {
     let reader = stage.token(&stage.reader, arm).await;
     let mut all = assignments(stage, &contributor, &delegate, &reader);
     all.extend(definitions(stage, &contributor, &delegate));
+    all.extend(denials(stage, &contributor));
     all.extend(identities(stage, &contributor));
     all.extend(keys_and_data(stage, &reader).await);
     all.extend(directory(stage).await);
@@ -168,6 +169,34 @@ fn definitions(stage: &Stage, contributor: &Auth, delegate: &Auth) -> Vec<Attack
             (400, "InvalidRoleDefinitionOperation"),
         ),
         Attack::new(stage, "Contributor elevates itself", &elevate.by(contributor.clone()), refused),
+    ]
+}
+
+/// Deny assignments are made by nobody, and Owner is somebody.
+fn denials(stage: &Stage, contributor: &Auth) -> Vec<Attack> {
+    let target = stage
+        .world
+        .group(&format!("/providers/Microsoft.Authorization/denyAssignments/{NAME}?api-version=2022-04-01"));
+    let body = json!({ "properties": {
+        "denyAssignmentName": "everybody but me", "scope": stage.world.group(""), "doNotApplyToChildScopes": false,
+        "permissions": [{ "actions": ["*"], "notActions": [], "dataActions": ["*"], "notDataActions": [] }],
+        "principals": [{ "id": "00000000-0000-0000-0000-000000000000", "type": "SystemDefined" }],
+        "excludePrincipals": [{ "id": stage.contributor.principal, "type": "ServicePrincipal" }],
+    }});
+    let put = |by: &Auth| stage.world.arm("PUT", &target).json(&body).by(by.clone());
+    let patch = stage.world.arm("PATCH", &target).json(&body).by(contributor.clone());
+    let delete = stage.world.arm("DELETE", &target).by(contributor.clone());
+    let refused = (403, "AuthorizationFailed");
+    vec![
+        Attack::new(stage, "Contributor denies everybody else", &put(contributor), refused),
+        Attack::new(stage, "Contributor changes what is denied", &patch, refused),
+        Attack::new(stage, "Contributor takes a denial away", &delete, refused),
+        Attack::new(
+            stage,
+            "even Owner denies everybody else",
+            &put(&stage.world.arm.clone()),
+            (400, "DenyAssignmentNotAllowed"),
+        ),
     ]
 }
 
