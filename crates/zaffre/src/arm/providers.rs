@@ -148,13 +148,14 @@ pub(super) fn operations(types: &Types, call: &Call<'_, &Txn>) -> Result<Answer>
     let Some(provider) = types.provider(namespace) else {
         return Err(codes::INVALID_NAMESPACE.with([namespace]));
     };
-    let value: Vec<Value> = demands_of(types, provider).iter().map(operation).collect();
+    let all = demands::of_types(types);
+    let value: Vec<Value> = demands_of(&all, provider).map(operation).collect();
     Ok(Answer::ok(json!({ "value": value })))
 }
 
-fn demands_of(types: &Types, provider: &Provider) -> Vec<Demand> {
-    let all = demands::of_types(types).into_iter();
-    all.filter(|it| it.namespace().eq_ignore_ascii_case(provider.namespace)).collect()
+fn demands_of<'d>(all: &'d [Demand], provider: &Provider) -> impl Iterator<Item = &'d Demand> {
+    let namespace = provider.namespace;
+    all.iter().filter(move |it| it.namespace().eq_ignore_ascii_case(namespace))
 }
 
 fn operation(demand: &Demand) -> Value {
@@ -180,7 +181,8 @@ fn described(demand: &Demand) -> String {
 
 /// The operations of every provider, as roles name them: what `az provider operation list` shows.
 pub(super) fn metadata(types: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
-    let value: Vec<Value> = types.providers().map(|provider| metadata_of(types, provider, call)).collect();
+    let all = demands::of_types(types);
+    let value: Vec<Value> = types.providers().map(|provider| metadata_of(&all, provider, call)).collect();
     Ok(Answer::ok(json!({ "value": value })))
 }
 
@@ -188,22 +190,22 @@ pub(super) fn metadata(types: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
 pub(super) fn metadata_of_one(types: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
     let namespace = call.parameter("namespace");
     match types.provider(namespace) {
-        Some(provider) => Ok(Answer::ok(metadata_of(types, provider, call))),
+        Some(provider) => Ok(Answer::ok(metadata_of(&demands::of_types(types), provider, call))),
         None => Err(codes::INVALID_NAMESPACE.with([namespace])),
     }
 }
 
 /// What is done to a type is told with the type, and only where `$expand` says so (unverified for other words).
-fn metadata_of(types: &Types, provider: &Provider, call: &Call<'_, &Txn>) -> Value {
-    let demands = demands_of(types, provider);
+fn metadata_of(all: &[Demand], provider: &Provider, call: &Call<'_, &Txn>) -> Value {
+    let demands: Vec<&Demand> = demands_of(all, provider).collect();
     let expanded = call.query("$expand").is_some_and(|it| it.eq_ignore_ascii_case("resourceTypes"));
     let mut kinds: Vec<&str> =
-        demands.iter().map(Demand::resource_type).filter(|kind| !kind.is_empty()).collect();
+        demands.iter().map(|it| it.resource_type()).filter(|kind| !kind.is_empty()).collect();
     kinds.sort_by_key(|kind| kind.to_ascii_lowercase());
     kinds.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
     let of = |kind: &str| -> Vec<Value> {
         let mine = demands.iter().filter(|it| it.resource_type().eq_ignore_ascii_case(kind));
-        mine.map(plain_operation).collect()
+        mine.map(|demand| plain_operation(demand)).collect()
     };
     let kinds = kinds.iter().filter(|_| expanded);
     let kinds: Vec<Value> =

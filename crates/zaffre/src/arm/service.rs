@@ -342,8 +342,12 @@ impl Arm {
             }
             What::One { id, of } => self.one(cx, permit, (op, note), (id, of), body).await,
             What::Many { at, of } => {
-                let list = cx.read(|txn| list::of_type(&self.types, cx, txn, at, of, &op.asked)).await?;
-                Ok(answer::provided(Reply::json(200, &list), of))
+                // The built-in roles alone are a megabyte.
+                let list = |txn: &Txn| {
+                    let list = list::of_type(&self.types, cx, txn, at, of, &op.asked)?;
+                    Ok(Reply::json(200, &list))
+                };
+                Ok(answer::provided(cx.read_long(list).await?, of))
             }
             What::Verb { id, of, verb, .. } if deployments::is_judgement(of, verb) => {
                 let reply = deployments::judged(self, cx, permit, (id, verb), &op.asked, body).await?;

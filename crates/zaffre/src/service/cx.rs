@@ -47,6 +47,11 @@ impl Cx {
         self.env.store.read(self.cloud.id, read).await
     }
 
+    /// The same for what takes its time: long lists.
+    pub async fn read_long<T>(&self, read: impl FnMut(&Txn) -> Result<T>) -> Result<T> {
+        self.env.store.read_long(self.cloud.id, read).await
+    }
+
     /// Changes this cloud's rows in one serializable transaction. The closure may run again: take
     /// chance from a clone of one `Draw`, and time from `now`.
     pub async fn write<T>(&self, write: impl FnMut(&mut Txn) -> Result<T>) -> Result<T> {

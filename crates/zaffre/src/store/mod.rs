@@ -166,10 +166,28 @@ impl Store {
         cloud: CloudId,
         mut f: impl FnMut(&Txn) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.read_by(cloud, |txn| self.run(|| f(txn))).await
+    }
+
+    /// The same for a closure that takes its time, as a long list does: wherever the rows are, not on a thread that
+    /// others' work waits for.
+    pub async fn read_long<T, E: From<StoreError>>(
+        &self,
+        cloud: CloudId,
+        mut f: impl FnMut(&Txn) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.read_by(cloud, |txn| blocking::in_place(|| f(txn))).await
+    }
+
+    async fn read_by<T, E: From<StoreError>>(
+        &self,
+        cloud: CloudId,
+        mut run: impl FnMut(&Txn) -> Result<T, E>,
+    ) -> Result<T, E> {
         for _ in 0..MAX_ATTEMPTS {
             let _room = self.room().await;
             let txn = Txn::new(cloud, self.inner.engine.snapshot()?, None);
-            let answer = self.run(|| f(&txn));
+            let answer = run(&txn);
             if !txn.is_void() {
                 return answer;
             }

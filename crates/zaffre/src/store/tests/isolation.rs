@@ -307,3 +307,18 @@ async fn a_write_that_always_loses_gives_up(store: &Store) {
     drop(ask);
     runtime.join().expect("the rival ends");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_long_read_leaves_its_thread_to_others() {
+    let store = Store::in_memory();
+    let (say, heard) = std::sync::mpsc::channel();
+    let reading = tokio::spawn(async move {
+        // Of the one thread that the runtime has for both.
+        tokio::spawn(async move { say.send(()) });
+        let wait = move |_: &crate::store::Txn| {
+            Ok::<_, StoreError>(heard.recv_timeout(std::time::Duration::from_secs(10)).is_ok())
+        };
+        store.read_long(CLOUD, wait).await
+    });
+    assert!(reading.await.expect("ends").expect("reads"), "the other task ran meanwhile");
+}
