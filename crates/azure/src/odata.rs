@@ -133,6 +133,31 @@ impl Filter {
         }
     }
 
+    /// Every path that something is said about, in lower case.
+    pub fn paths(&self) -> Vec<&str> {
+        match self {
+            Filter::And(one, other) | Filter::Or(one, other) => [one.paths(), other.paths()].concat(),
+            Filter::Not(inner) => inner.paths(),
+            Filter::Compare { path, .. } | Filter::Test { path, .. } => vec![path],
+            Filter::Call { .. } => Vec::new(),
+        }
+    }
+
+    /// The names of what all must hold, in lower case and in order, where it is nothing but functions of the service
+    /// and paths that are equal to a text: lists that answer to a few such filters know them by this.
+    pub fn plain_parts(&self) -> Option<Vec<String>> {
+        let name = |part: &&Filter| match part {
+            Filter::Call { name, .. } => Some(name.to_ascii_lowercase()),
+            Filter::Compare { path, operator: Operator::Eq, value: Value::Text(_) } => {
+                Some(path.strip_prefix("properties/").unwrap_or(path).to_owned())
+            }
+            _ => None,
+        };
+        let mut names = self.conjuncts().iter().map(name).collect::<Option<Vec<String>>>()?;
+        names.sort_unstable();
+        Some(names)
+    }
+
     /// The argument of a function of the service that must hold, by its name in any case. `None`
     /// where it is not called, `Some(None)` where it is called without an argument.
     pub fn call(&self, function: &str) -> Option<Option<&Value>> {

@@ -137,6 +137,7 @@ impl Parser {
 
     fn comparison(&mut self, name: &str) -> Result<Filter, BadFilter> {
         let word = self.name()?;
+        check_path(name)?;
         let operator = match word.to_ascii_lowercase().as_str() {
             "eq" => Operator::Eq,
             "ne" => Operator::Ne,
@@ -191,7 +192,7 @@ impl Parser {
             _ if CALLS.iter().any(|known| known.eq_ignore_ascii_case(name)) => return self.call(name),
             _ => return Err(BadFilter::UnknownFunction(name.to_owned())),
         };
-        let path = self.name()?;
+        let path = self.path()?;
         self.sign(',')?;
         Ok(Filter::Test { path: self.resolve(&path), test, value: self.text()? })
     }
@@ -200,7 +201,7 @@ impl Parser {
     fn substring_of(&mut self) -> Result<Filter, BadFilter> {
         let value = self.text()?;
         self.sign(',')?;
-        let path = self.name()?;
+        let path = self.path()?;
         Ok(Filter::Test { path: self.resolve(&path), test: Test::Contains, value })
     }
 
@@ -255,6 +256,11 @@ impl Parser {
         }
     }
 
+    fn path(&mut self) -> Result<String, BadFilter> {
+        let name = self.name()?;
+        check_path(&name).map(|()| name)
+    }
+
     fn sign(&mut self, sign: char) -> Result<(), BadFilter> {
         match self.next()? {
             Word::Sign(found) if found == sign => Ok(()),
@@ -282,6 +288,16 @@ impl Parser {
         let word = self.peek().cloned().ok_or(BadFilter::Unexpected(String::new()))?;
         self.at += 1;
         Ok(word)
+    }
+}
+
+/// What is compared is something that rows have: `1 eq 1` and `true eq true` are about nothing.
+fn check_path(name: &str) -> Result<(), BadFilter> {
+    let is_literal = ["true", "false", "null"].iter().any(|it| name.eq_ignore_ascii_case(it));
+    let begins_well = name.starts_with(|c: char| c.is_alphabetic() || "_@".contains(c));
+    match begins_well && !is_literal {
+        true => Ok(()),
+        false => Err(BadFilter::Unexpected(name.to_owned())),
     }
 }
 

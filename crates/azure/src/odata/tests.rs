@@ -116,3 +116,30 @@ proptest! {
         prop_assert_eq!(filter.matches(&|_| vec![Value::Text(text.clone())]), true);
     }
 }
+
+#[test]
+fn what_is_about_nothing_is_no_filter() {
+    for text in ["1 eq 1", "a eq 'x' or 1 eq 1", "true eq true", "null eq null", "-1 lt 2", "contains(1,'1')"]
+    {
+        assert!(matches!(Filter::parse(text), Err(BadFilter::Unexpected(_))), "{text}");
+    }
+}
+
+#[test]
+fn a_filter_says_what_it_is_about_and_whether_it_is_plain() {
+    for (text, paths, plain) in [
+        ("a eq 'x'", &["a"] as &[_], Some(&["a"] as &[_])),
+        ("properties/a eq 'x' and atScope()", &["properties/a"], Some(&["a", "atscope"])),
+        ("assignedTo('x')", &[], Some(&["assignedto"])),
+        ("a eq 'x' or b eq 'y'", &["a", "b"], None),
+        ("not a eq 'x'", &["a"], None),
+        ("a ne 'x'", &["a"], None),
+        ("a eq 1", &["a"], None),
+        ("startswith(a,'x') and b/any(c:c/d eq 'x')", &["a", "b/d"], None),
+    ] {
+        let filter = Filter::parse(text).expect(text);
+        assert_eq!(filter.paths(), paths, "{text}");
+        let expected = plain.map(|names| names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+        assert_eq!(filter.plain_parts(), expected, "{text}");
+    }
+}

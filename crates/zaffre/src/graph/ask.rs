@@ -112,6 +112,19 @@ impl Query {
         self.top.unwrap_or(USUAL)
     }
 
+    /// Refuses a filter about what the objects have not ("Invalid filter clause"), in OData's own words for it.
+    pub(super) fn check_filter(&self, of: &str, has: impl Fn(&str) -> bool) -> Result<()> {
+        let paths = self.filter.as_ref().map(Filter::paths).unwrap_or_default();
+        let first = |path: &str| path.split('/').next().unwrap_or_default().to_owned();
+        match paths.into_iter().map(first).find(|name| !name.starts_with('@') && !has(name)) {
+            Some(name) => {
+                let why = format!("Could not find a property named '{name}' on type '{of}'.");
+                Err(codes::BAD_FILTER.with([why]))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Whether an object is one of those asked for.
     pub(super) fn takes(&self, object: &Map<String, Value>) -> bool {
         let values = |path: &str| values(object, path);

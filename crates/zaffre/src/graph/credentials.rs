@@ -147,7 +147,7 @@ fn context(application: &Application) -> String {
 pub(super) fn list_federated(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
     let (application, _) = application(ask, txn)?;
     let all = application.federated.iter().map(shown).collect();
-    Ok(lists::plain(ask, &context(&application), all))
+    lists::plain(ask, &context(&application), all)
 }
 
 /// Where the second star's credential is in the list: by id or by name.

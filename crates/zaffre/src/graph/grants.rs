@@ -33,14 +33,14 @@ fn shown(it: &Grant) -> Map<String, Value> {
 }
 
 pub(super) fn list(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
-    Ok(lists::plain(ask, SET, grants::all(txn)?.iter().map(shown).collect()))
+    lists::plain(ask, SET, grants::all(txn)?.iter().map(shown).collect())
 }
 
 /// Those of a service principal, or in the name of a user.
 pub(super) fn of_object(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
     let id = objects::named(ask, txn)?.id();
     let is_its = |it: &&Grant| it.client == id || it.principal == Some(id);
-    Ok(lists::plain(ask, SET, grants::all(txn)?.iter().filter(is_its).map(shown).collect()))
+    lists::plain(ask, SET, grants::all(txn)?.iter().filter(is_its).map(shown).collect())
 }
 
 fn named(ask: &Ask<'_>, txn: &Txn) -> Result<Grant> {

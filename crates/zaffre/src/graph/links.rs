@@ -173,14 +173,14 @@ pub(super) fn app_role_assignments(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
     let object = objects::named(ask, txn)?;
     let all = links::assignments(txn, object.id())?;
     let all = all.iter().map(|it| shown(txn, it)).collect::<Result<_>>()?;
-    Ok(lists::plain(ask, &format!("{}('{}')/appRoleAssignments", object.set().name(), object.id()), all))
+    lists::plain(ask, &format!("{}('{}')/appRoleAssignments", object.set().name(), object.id()), all)
 }
 
 pub(super) fn app_role_assigned_to(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
     let id = objects::named(ask, txn)?.id();
     let all = links::assigned_to(txn, id)?;
     let all = all.iter().map(|it| shown(txn, it)).collect::<Result<_>>()?;
-    Ok(lists::plain(ask, &format!("servicePrincipals('{id}')/appRoleAssignedTo"), all))
+    lists::plain(ask, &format!("servicePrincipals('{id}')/appRoleAssignedTo"), all)
 }
 
 pub(super) fn assign_app_role(ask: &Ask<'_>, txn: &mut Txn, draw: &mut Draw) -> Result<Answer> {

@@ -23,6 +23,7 @@ const EXPANDED: usize = 20;
 /// A collection.
 pub(super) fn list(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
     let set = Set::of(ask.set()).ok_or_else(|| codes::SEGMENT_NOT_FOUND.with([ask.set()]))?;
+    ask.query.check_filter(&set.type_name()[1..], |name| set.has(name))?;
     if ask.form() == Form::Count {
         return Ok(Answer::Text(taken(ask, txn, set, (None, usize::MAX))?.len().to_string()));
     }
@@ -52,6 +53,9 @@ fn ordered(ask: &Ask<'_>, txn: &Txn, set: Set) -> Result<Answer> {
 
 /// Objects that are known as a whole, each with its type.
 pub(super) fn typed(ask: &Ask<'_>, txn: &Txn, mut found: Vec<Object>) -> Result<Answer> {
+    ask.query.check_filter("microsoft.graph.directoryObject", |name| {
+        Set::ALL.into_iter().any(|set| ask.cast().is_none_or(|cast| cast == set) && set.has(name))
+    })?;
     let is_cast = |it: &Object| ask.cast().is_none_or(|set| it.set() == set);
     found.retain(|it| is_cast(it) && ask.query.takes(&it.whole(&ask.cx.cloud.charter)));
     known(ask, ("directoryObjects", found), |object| object.typed(ask, txn))
@@ -88,16 +92,18 @@ fn known(
 }
 
 /// A list that is no list of objects, whole.
-pub(super) fn plain(ask: &Ask<'_>, of: &str, values: Vec<Map<String, Value>>) -> Answer {
+pub(super) fn plain(ask: &Ask<'_>, of: &str, values: Vec<Map<String, Value>>) -> Result<Answer> {
+    let has = |name: &str| values.iter().any(|it| it.keys().any(|key| key.eq_ignore_ascii_case(name)));
+    ask.query.check_filter(of, |name| values.is_empty() || has(name))?;
     let values: Vec<Value> =
         values.into_iter().filter(|it| ask.query.takes(it)).map(|it| Value::Object(ask.chosen(it))).collect();
-    match ask.form() {
+    Ok(match ask.form() {
         Form::Count => Answer::Text(values.len().to_string()),
         Form::Objects | Form::References => {
             let count = ask.query.counts.then_some(values.len());
             page(ask, of, values, (count, None))
         }
-    }
+    })
 }
 
 fn page(

@@ -31,7 +31,7 @@ pub(super) enum Set {
 }
 
 impl Set {
-    const ALL: [Set; 4] = [Set::Applications, Set::ServicePrincipals, Set::Users, Set::Groups];
+    pub(super) const ALL: [Set; 4] = [Set::Applications, Set::ServicePrincipals, Set::Users, Set::Groups];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -78,6 +78,11 @@ impl Set {
     /// The collection of a type: `microsoft.graph.user`.
     pub(super) fn of_type(name: &str) -> Option<Set> {
         Set::ALL.into_iter().find(|set| set.type_name()[1..].eq_ignore_ascii_case(name))
+    }
+
+    /// Whether there is such a property, in any case.
+    pub(super) fn has(self, name: &str) -> bool {
+        self.properties().iter().any(|it| it.name.eq_ignore_ascii_case(name))
     }
 
     /// Whether a property comes when nothing is selected.

@@ -79,7 +79,7 @@ fn id(it: &DirectoryRole) -> Guid {
 }
 
 pub(super) fn list(ask: &Ask<'_>, _txn: &Txn) -> Result<Answer> {
-    Ok(lists::plain(ask, "directoryRoles", roles::ALL.iter().map(role).collect()))
+    lists::plain(ask, "directoryRoles", roles::ALL.iter().map(role).collect())
 }
 
 pub(super) fn get(ask: &Ask<'_>, _txn: &Txn) -> Result<Answer> {
@@ -87,7 +87,7 @@ pub(super) fn get(ask: &Ask<'_>, _txn: &Txn) -> Result<Answer> {
 }
 
 pub(super) fn templates(ask: &Ask<'_>, _txn: &Txn) -> Result<Answer> {
-    Ok(lists::plain(ask, "directoryRoleTemplates", roles::ALL.iter().map(template).collect()))
+    lists::plain(ask, "directoryRoleTemplates", roles::ALL.iter().map(template).collect())
 }
 
 pub(super) fn list_members(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
@@ -128,7 +128,7 @@ fn take(txn: &mut Txn, (principal, role): (ObjectId, Guid), name: &str) -> Resul
 
 pub(super) fn definitions(ask: &Ask<'_>, _txn: &Txn) -> Result<Answer> {
     let all = roles::ALL.iter().map(definition).collect();
-    Ok(lists::plain(ask, "roleManagement/directory/roleDefinitions", all))
+    lists::plain(ask, "roleManagement/directory/roleDefinitions", all)
 }
 
 pub(super) fn one_definition(ask: &Ask<'_>, _txn: &Txn) -> Result<Answer> {
@@ -137,7 +137,7 @@ pub(super) fn one_definition(ask: &Ask<'_>, _txn: &Txn) -> Result<Answer> {
 
 pub(super) fn assignments(ask: &Ask<'_>, txn: &Txn) -> Result<Answer> {
     let all = roles::all(txn)?.into_iter().map(assignment).collect();
-    Ok(lists::plain(ask, "roleManagement/directory/roleAssignments", all))
+    lists::plain(ask, "roleManagement/directory/roleAssignments", all)
 }
 
 /// The assignment that the path's star names.

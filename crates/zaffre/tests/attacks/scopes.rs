@@ -159,6 +159,9 @@ fn filters(stage: &Stage, reader: &Auth) -> Vec<Attack> {
         ("an open bracket", "(displayName eq 'x'"),
         ("a function of no kind", "sleep(10)"),
         ("NUL", "displayName eq 'x'\0"),
+        ("what is always true", "displayName eq 'x' or 1 eq 1"),
+        ("what is always true, by words", "true eq true"),
+        ("a property that nothing has", "password eq 'x' or displayName eq 'x'"),
         ("no end of brackets", &"(".repeat(2000)),
     ] {
         let target = format!("/v1.0/users?$filter={}", azure::text::percent_encode(filter));
@@ -169,7 +172,13 @@ fn filters(stage: &Stage, reader: &Auth) -> Vec<Attack> {
             (400, "BadRequest"),
         ));
     }
-    for (name, filter) in [("SQL", "atScope(); DROP TABLE x"), ("an open string", "principalId eq '")] {
+    for (name, filter) in [
+        ("SQL", "atScope(); DROP TABLE x"),
+        ("an open string", "principalId eq '"),
+        ("what is always true", "principalId eq '00000000-0000-0000-0000-000000000001' or 1 eq 1"),
+        ("what is always true, of a name", "principalId ne 'x' or principalId eq 'x'"),
+        ("not nobody", "not (principalId eq '00000000-0000-0000-0000-000000000001')"),
+    ] {
         let target = stage.world.group(&format!(
             "/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01&$filter={}",
             azure::text::percent_encode(filter)
@@ -179,7 +188,7 @@ fn filters(stage: &Stage, reader: &Auth) -> Vec<Attack> {
             stage,
             format!("a filter of role assignments: {name}"),
             &ask,
-            (400, "InvalidFilter"),
+            (400, "UnsupportedQuery"),
         ));
     }
     all

@@ -30,8 +30,22 @@ azure::error_rows! {
     MANY_GROUPS = 400 "InvalidRoleDefinition" "A custom role can have only one management group in its assignable scopes.", "documented: custom-roles.md; code and wording unverified";
     BAD_ACTION = 400 "InvalidActionOrNotAction" "'{0}' does not match any of the actions supported by the providers.", "general knowledge; only what can be no action is refused here";
     HAS_ASSIGNMENTS = 400 "RoleDefinitionHasAssignments" "There are existing role assignments referencing role (code: RoleDefinitionHasAssignments).", "rbac.md §1; wording unverified";
-    BAD_FILTER = 400 "InvalidFilter" "The filter '{0}' is not supported.", "unverified";
+    BAD_FILTER = 400 "UnsupportedQuery" "The filter '{0}' is not supported.", "as for role assignments; here unverified";
 }
+
+/// What a list may be asked for, and together (role-definitions-list, Role Definitions - List).
+const FILTERS: &[&[&str]] = &[
+    &["rolename"],
+    &["type"],
+    &["name"],
+    &["atscope"],
+    &["atexactscope"],
+    &["atscopeandbelow"],
+    &["rolename", "type"],
+    &["atscopeandbelow", "rolename"],
+    &["atscopeandbelow", "type"],
+    &["atscopeandbelow", "rolename", "type"],
+];
 
 /// Since when permissions name data actions (recorded without them at 2015-07-01).
 static DATA_ACTIONS_SINCE: ApiVersion = ApiVersion::of("2018-01-01-preview");
@@ -59,7 +73,7 @@ fn get(look: &Look<'_>) -> Result<Option<Value>> {
 
 /// Those that can be given at the scope: all that are built in, and custom ones by their scopes.
 fn list(look: &Look<'_>) -> Result<Vec<Value>> {
-    let filter = filter_of(look, &BAD_FILTER)?;
+    let filter = filter_of(look, FILTERS, &BAD_FILTER)?;
     let below = filter.as_ref().is_some_and(|it| it.call("atScopeAndBelow").is_some());
     let hierarchy = management_groups::hierarchy(look.txn, &look.cx.cloud.charter)?;
     let custom = assignments::custom_roles(look.txn)?.into_iter().map(Arc::new);

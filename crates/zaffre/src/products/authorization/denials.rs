@@ -2,7 +2,7 @@
 
 use azure::{
     error::{Result, Row},
-    ids::ResourceId,
+    ids::{ObjectId, ResourceId},
     odata::{Filter, Value as Operand},
     rbac::EVERYONE,
 };
@@ -12,6 +12,7 @@ use super::{filter_of, near};
 use crate::{
     access::denials::{self, Denial},
     arm::kind::{Edit, Look, Own, Written},
+    directory::groups,
 };
 
 static NOT_FOUND: Row = Row {
@@ -27,11 +28,15 @@ static NOT_YOURS: Row = Row {
     source: "documented: deny-assignments.md; code and wording unverified",
 };
 static BAD_FILTER: Row = Row {
-    code: "InvalidFilter",
+    code: "UnsupportedQuery",
     status: 400,
     template: "The filter '{0}' is not supported.",
-    source: "unverified",
+    source: "as for role assignments; here unverified",
 };
+
+/// What the list may be asked for, and together (list-deny-assignments).
+const FILTERS: &[&[&str]] =
+    &[&["atscope"], &["assignedto"], &["principalid"], &["denyassignmentname"], &["assignedto", "atscope"]];
 
 pub(super) static OWN: Own = Own {
     get: |look| Ok(denials::get(look.txn, look.id)?.map(|it| shown(&it))),
@@ -52,10 +57,32 @@ fn delete(edit: &mut Edit<'_>) -> Result<Option<Value>> {
 
 /// Those near the scope (`near`) that the filter wants.
 fn list(look: &Look<'_>) -> Result<Vec<Value>> {
-    let filter = filter_of(look, &BAD_FILTER)?;
+    let filter = filter_of(look, FILTERS, &BAD_FILTER)?;
     let near = near(look, filter.as_ref())?;
-    let wanted = |it: &&Denial| near(&it.scope) && filter.as_ref().is_none_or(|filter| is_wanted(filter, it));
+    let reached = match filter.as_ref().and_then(|it| it.call("assignedTo")) {
+        Some(principal) => Some(reached_by(look, principal)?),
+        None => None,
+    };
+    let reaches = |it: &Denial| {
+        let is_meant = |id: &ObjectId| *id == EVERYONE || reached.iter().flatten().any(|mine| mine == id);
+        reached.is_none() || it.principals.iter().any(is_meant)
+    };
+    let wanted = |it: &&Denial| {
+        near(&it.scope) && reaches(it) && filter.as_ref().is_none_or(|filter| is_wanted(filter, it))
+    };
     Ok(denials::all(look.txn)?.iter().filter(wanted).map(shown).collect())
+}
+
+/// The ids by which a deny assignment reaches a principal: its own and its groups'.
+fn reached_by(look: &Look<'_>, principal: Option<&Operand>) -> Result<Vec<ObjectId>> {
+    let text = match principal {
+        Some(Operand::Text(text)) => text.as_str(),
+        _ => "",
+    };
+    let id = ObjectId(text.parse().map_err(|_| BAD_FILTER.with([format!("assignedTo('{text}')")]))?);
+    let mut ids = groups::of(look.txn, id)?;
+    ids.push(id);
+    Ok(ids)
 }
 
 fn is_wanted(filter: &Filter, it: &Denial) -> bool {
@@ -67,11 +94,11 @@ fn is_wanted(filter: &Filter, it: &Denial) -> bool {
 }
 
 fn shown(it: &Denial) -> Value {
-    let principal = |id: &azure::ids::ObjectId| match *id {
+    let principal = |id: &ObjectId| match *id {
         EVERYONE => json!({ "id": id, "type": "SystemDefined" }),
         _ => json!({ "id": id }),
     };
-    let principals = |all: &[azure::ids::ObjectId]| all.iter().map(principal).collect::<Vec<_>>();
+    let principals = |all: &[ObjectId]| all.iter().map(principal).collect::<Vec<_>>();
     json!({
         "properties": {
             "denyAssignmentName": it.title,

@@ -23,7 +23,7 @@ mod permissions;
 use azure::{
     api_version::ApiVersion,
     error::{Result, Row},
-    ids::{ResourceId, SubscriptionId},
+    ids::{Guid, ResourceId, SubscriptionId},
     odata::Filter,
 };
 
@@ -99,16 +99,19 @@ pub static PROVIDER: Provider = Provider {
 static ELEVATION_VERSIONS: [ApiVersion; 3] = [v("2015-07-01"), v("2016-07-01"), v("2017-05-01")];
 static CHECK_VERSIONS: [ApiVersion; 2] = [v("2018-09-01-preview"), v("2022-04-01")];
 
-/// The `$filter` of a list, read.
-fn filter_of(look: &Look<'_>, bad_filter: &'static Row) -> Result<Option<Filter>> {
+/// The `$filter` of a list, read. A list answers to a few filters, each a row of what must hold together, in order;
+/// any other one is refused (UnsupportedQuery), not passed over.
+fn filter_of(look: &Look<'_>, supported: &[&[&str]], bad_filter: &'static Row) -> Result<Option<Filter>> {
     let text = look.query.iter().find(|(name, _)| name.eq_ignore_ascii_case("$filter"));
-    match text.map(|(_, text)| text.as_str()).filter(|it| !it.trim().is_empty()) {
-        Some(text) => match Filter::parse(text) {
-            Ok(filter) => Ok(Some(filter)),
-            Err(bad) => Err(bad_filter.with([text]).because(bad)),
-        },
-        None => Ok(None),
-    }
+    let Some(text) = text.map(|(_, text)| text.as_str()).filter(|it| !it.trim().is_empty()) else {
+        return Ok(None);
+    };
+    let filter = Filter::parse(text).map_err(|bad| bad_filter.with([text]).because(bad))?;
+    let parts = filter.plain_parts();
+    let is_supported = parts.is_some_and(|parts| supported.iter().any(|row| parts == *row));
+    // An id that is none is no value (quoted by users: `principalId eq ''` is not supported).
+    let names_principal = filter.required("principalId").is_none_or(|id| id.parse::<Guid>().is_ok());
+    if is_supported && names_principal { Ok(Some(filter)) } else { Err(bad_filter.with([text])) }
 }
 
 /// Which scopes a list at a scope tells of: those at it and above it, and those below unless the filter says
@@ -127,7 +130,7 @@ fn near<'l>(look: &'l Look<'_>, filter: Option<&Filter>) -> Result<impl Fn(&Reso
 
 /// A definition's id, wherever it was asked for: always the subscription's (rbac.md §1). az compares
 /// it to the letter with what assignments name.
-fn definition_id(scope: &ResourceId, subscription: SubscriptionId, role: azure::ids::Guid) -> ResourceId {
+fn definition_id(scope: &ResourceId, subscription: SubscriptionId, role: Guid) -> ResourceId {
     let at = match scope.is_root() {
         true => ResourceId::root(),
         false => ResourceId::subscription_scope(scope.subscription().unwrap_or(subscription)),
