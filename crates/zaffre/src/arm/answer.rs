@@ -26,6 +26,8 @@ pub(super) fn written(id: &ResourceId, of: &Type, done: Done, asked: &Asked) -> 
         Answers::Immediate | Answers::CreatedThenAsync => {
             followed(body(status), (&links, asked), Follow::Status)
         }
+        Answers::Ok if done.state.is_terminal() => body(200),
+        Answers::Ok => followed(body(200), (&links, asked), Follow::Status),
         Answers::AcceptedThenLocation if !done.is_new && done.state.is_terminal() => body(200),
         Answers::AcceptedThenLocation => {
             let empty = Reply::new(202).typed("text/plain; charset=utf-8", "");
@@ -50,6 +52,7 @@ pub(super) fn of_write(of: &Type, is_new: bool, state: State) -> (u16, bool) {
         Answers::Immediate | Answers::CreatedThenAsync => {
             (if is_new { 201 } else { 200 }, !state.is_terminal())
         }
+        Answers::Ok => (200, !state.is_terminal()),
         Answers::AcceptedThenLocation => (if is_new { 202 } else { 200 }, is_new),
         Answers::OkThenAsync => (200, true),
         Answers::Enqueued => (202, true),
@@ -60,7 +63,7 @@ pub(super) fn of_write(of: &Type, is_new: bool, state: State) -> (u16, bool) {
 pub(super) fn of_removal(of: &Type, lasts: bool) -> (u16, bool) {
     match of.kind.answers {
         _ if of.is_group() || lasts => (202, true),
-        Answers::Immediate | Answers::AcceptedThenLocation => (200, false),
+        Answers::Immediate | Answers::Ok | Answers::AcceptedThenLocation => (200, false),
         Answers::CreatedThenAsync | Answers::OkThenAsync | Answers::Enqueued => (202, true),
     }
 }
@@ -72,10 +75,10 @@ pub(super) fn deleted(id: &ResourceId, of: &Type, removed: Removed, asked: &Aske
     let links = Links::of((&asked.origin, &asked.requested), id, location.as_deref(), operation);
     let reply = match of.kind.answers {
         _ if of.is_group() => followed(Reply::new(202), (&links, asked), Follow::Location),
-        Answers::Immediate | Answers::AcceptedThenLocation if lasts => {
+        Answers::Immediate | Answers::Ok | Answers::AcceptedThenLocation if lasts => {
             followed(Reply::new(202), (&links, asked), Follow::Both)
         }
-        Answers::Immediate | Answers::AcceptedThenLocation => match shown {
+        Answers::Immediate | Answers::Ok | Answers::AcceptedThenLocation => match shown {
             Some(shown) => Reply::json(200, &shown),
             None => Reply::new(200),
         },

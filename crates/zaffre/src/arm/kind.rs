@@ -160,6 +160,8 @@ pub enum IdStyle {
 pub enum Answers {
     /// Done when answered: 201 or 200 with the body; DELETE 200, or 204 for what is absent.
     Immediate,
+    /// The same, and 200 for what is new: some SDKs know no 201 for their kind.
+    Ok,
     /// The same, and while the resource's state is not terminal `Azure-AsyncOperation`; DELETE 202 with
     /// `Azure-AsyncOperation` and `Location`.
     CreatedThenAsync,

@@ -109,7 +109,9 @@ fn delete_row(
     take(cx, txn, draw, write.of, resource, (write.id, write.query, &mut also))?;
     while let Some(next) = also.pop() {
         if let Some(next) = resources::get(txn, &next)? {
-            take(cx, txn, draw, &types.of(&next.id)?, next, (write.id, &[], &mut also))?;
+            let of = types.of(&next.id)?;
+            locked::check(txn, locks::Doing::Deleting, (&next.id, &of))?;
+            take(cx, txn, draw, &of, next, (write.id, &[], &mut also))?;
         }
     }
     Ok(gone(operation.id))

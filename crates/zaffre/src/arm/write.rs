@@ -413,7 +413,7 @@ fn begin(
         return Ok(());
     }
     let answers_later = match write.of.kind.answers {
-        Answers::Immediate | Answers::CreatedThenAsync => false,
+        Answers::Immediate | Answers::Ok | Answers::CreatedThenAsync => false,
         Answers::AcceptedThenLocation | Answers::OkThenAsync | Answers::Enqueued => true,
     };
     if is_done && !answers_later {

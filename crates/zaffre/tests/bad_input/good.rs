@@ -36,6 +36,7 @@ fn resources(world: &World) -> Vec<Ask> {
         "properties": { "hardwareProfile": { "vmSize": "Standard_DS1_v2" } } });
     let cosmos = json!({ "location": "westus", "properties": { "databaseAccountOfferType": "Standard", "locations": [{ "locationName": "westus", "failoverPriority": 0 }] } });
     let identity = "Microsoft.ManagedIdentity/userAssignedIdentities";
+    let compute = |rest: &str| world.group(&format!("/providers/Microsoft.Compute/{rest}"));
     let guid = "00000000-0000-4000-8000-0000000000aa";
     vec![
         world.arm("GET", "/subscriptions?api-version=2022-12-01").titled("GET subscriptions"),
@@ -73,6 +74,17 @@ fn resources(world: &World) -> Vec<Ask> {
             .json(&json!({ "properties": { "roleDefinitionId": "00000000-0000-0000-0000-000000000001", "scope": "/dbs/shop", "principalId": zaffre::directory::founding::ADMIN_SERVICE_PRINCIPAL } }))
             .titled("PUT a SQL role assignment"),
         world.arm("POST", &world.vm("/start?api-version=2024-07-01")).titled("POST start"),
+        world.arm("PUT", &compute("disks/made?api-version=2024-03-02"))
+            .json(&json!({ "location": "westeurope", "sku": { "name": "Premium_LRS" }, "properties": { "creationData": { "createOption": "Empty" }, "diskSizeGB": 4 } }))
+            .titled("PUT a disk"),
+        world.arm("PUT", &compute("availabilitySets/made?api-version=2024-07-01"))
+            .json(&json!({ "location": "westeurope", "sku": { "name": "Aligned" }, "properties": { "platformFaultDomainCount": 2, "platformUpdateDomainCount": 5 } }))
+            .titled("PUT an availability set"),
+        world.arm("PUT", &compute("images/made?api-version=2024-07-01"))
+            .json(&json!({ "location": "westeurope", "properties": { "storageProfile": { "osDisk": { "osType": "Linux", "osState": "Generalized", "managedDisk": { "id": compute("disks/made") } } } } }))
+            .titled("PUT an image"),
+        world.arm("POST", &world.vm("/attachDetachDataDisks?api-version=2024-07-01"))
+            .json(&json!({ "dataDisksToAttach": [{ "diskId": compute("disks/made"), "lun": 1 }] })).titled("POST attachDetachDataDisks"),
     ]
 }
 

@@ -34,7 +34,7 @@ pub(in crate::imds) fn of(vm: &Resource) -> Value {
         "plan": plan(vm),
         "platformFaultDomain": or(at("platformFaultDomain"), "0"),
         "platformSubFaultDomain": "",
-        "platformUpdateDomain": "0",
+        "platformUpdateDomain": or(at("platformUpdateDomain"), "0"),
         "priority": at("priority"),
         "provider": "Microsoft.Compute",
         "publicKeys": public_keys(vm),

@@ -86,7 +86,7 @@ fn begin(txn: &mut Txn, vm: &Resource, event: &ScheduledEvent, now: Timestamp) -
 /// The end of a machine whose deletion was announced. Its interfaces are freed, and stay, whatever their `deleteOption` says.
 fn end(txn: &mut Txn, resource: &Resource, now: Timestamp) -> Result<()> {
     machine::take_away(txn, &resource.id)?;
-    vm::unlink(txn, resource)?;
+    vm::let_go(txn, resource)?;
     scheduled_events::forget(txn, &resource.id)?;
     removal::complete(txn, resource, now)
 }

@@ -15,9 +15,9 @@ use crate::{
     resources::{Resource, State},
 };
 
-const PUBLISHER: &str = "Microsoft.ManagedIdentity";
+pub(super) const PUBLISHER: &str = "Microsoft.ManagedIdentity";
 /// One for each system; their differences are no client's to see (imds.md §4).
-const TYPES: &[&str] = &["ManagedIdentityExtensionForLinux", "ManagedIdentityExtensionForWindows"];
+pub(super) const TYPES: &[&str] = &["ManagedIdentityExtensionForLinux", "ManagedIdentityExtensionForWindows"];
 /// Where the extension listens when nothing else is said (imds.md §4).
 const PORT: u16 = 50342;
 

@@ -1,15 +1,15 @@
-//! The images and sizes that a virtual machine may be made of: what clients look up before they make one.
+//! The platform's images, as clients look them up before they make a virtual machine: publishers, their offers, skus, versions.
 //!
 //! Every guest is the same Linux, whatever image it is said to come from: an image decides which system the machine says it
-//! runs, and its disk's size. The images are those that today's and 2018's az know by an alias, the sizes a few of each
-//! family; names are Azure's, figures from its public lists (unverified).
+//! runs, and its disk's size. The images are those that today's and 2018's az know by an alias; names are Azure's, versions
+//! from its public lists (unverified). The extension that we do has its publisher among them.
 
 use azure::error::Result;
 use serde_json::{Value, json};
 
-use super::{VERSIONS, codes};
+use super::{codes, extension};
 use crate::{
-    arm::kind::{Answer, At, Call, Function, On, Run},
+    arm::kind::{Answer, Call},
     resources::Resource,
     store::Txn,
 };
@@ -160,106 +160,70 @@ pub(super) fn find(publisher: &str, offer: &str, sku: &str) -> Option<&'static I
     })
 }
 
-/// name, cores, memory, temporary disk (MB), data disks at most.
-struct Size(&'static str, u32, u32, u32, u32);
-
-/// A system disk may be as large as this, in MB, whatever the size.
-const SYSTEM_DISK_MB: u32 = 1_047_552;
-
-static SIZES: &[Size] = &[
-    Size("Standard_A1_v2", 1, 2048, 10_240, 2),
-    Size("Standard_A2_v2", 2, 4096, 20_480, 4),
-    Size("Standard_B1s", 1, 1024, 4096, 2),
-    Size("Standard_B1ms", 1, 2048, 4096, 2),
-    Size("Standard_B2s", 2, 4096, 8192, 4),
-    Size("Standard_B2ms", 2, 8192, 16_384, 4),
-    Size("Standard_DS1_v2", 1, 3584, 7168, 4),
-    Size("Standard_DS2_v2", 2, 7168, 14_336, 8),
-    Size("Standard_D1_v2", 1, 3584, 51_200, 4),
-    Size("Standard_D2_v3", 2, 8192, 51_200, 4),
-    Size("Standard_D2s_v3", 2, 8192, 16_384, 4),
-    Size("Standard_D4s_v3", 4, 16_384, 32_768, 8),
-    Size("Standard_D2s_v5", 2, 8192, 0, 4),
-    Size("Standard_D4s_v5", 4, 16_384, 0, 8),
-    Size("Standard_D8s_v5", 8, 32_768, 0, 16),
-    Size("Standard_E2s_v5", 2, 16_384, 0, 4),
-    Size("Standard_F2s_v2", 2, 4096, 16_384, 4),
-];
-
-const SKUS: &str =
-    "locations/{location}/publishers/{publisher}/artifacttypes/vmimage/offers/{offer}/skus/{sku}/versions";
-const VERSION: &str = "locations/{location}/publishers/{publisher}/artifacttypes/vmimage/offers/{offer}/skus/{sku}/versions/{version}";
-
-pub(super) static FUNCTIONS: &[Function] = &[
-    Function {
-        path: "locations/{location}/vmSizes",
-        at: At::Subscription,
-        method: On::Get,
-        action: "Microsoft.Compute/locations/vmSizes/read",
-        versions: &VERSIONS,
-        run: Run::Read(|_| Ok(Answer::ok(sizes()))),
-    },
-    Function {
-        path: SKUS,
-        at: At::Subscription,
-        method: On::Get,
-        action: "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions/read",
-        versions: &VERSIONS,
-        run: Run::Read(versions),
-    },
-    Function {
-        path: VERSION,
-        at: At::Subscription,
-        method: On::Get,
-        action: "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions/read",
-        versions: &VERSIONS,
-        run: Run::Read(version),
-    },
-];
-
-fn sizes() -> Value {
-    let shown = |Size(name, cores, memory, temporary, disks): &Size| {
-        json!({
-            "name": name,
-            "numberOfCores": cores,
-            "osDiskSizeInMB": SYSTEM_DISK_MB,
-            "resourceDiskSizeInMB": temporary,
-            "memoryInMB": memory,
-            "maxDataDiskCount": disks,
-        })
-    };
-    json!({ "value": SIZES.iter().map(shown).collect::<Vec<_>>() })
-}
-
-/// `GET {vm}/vmSizes`: a machine of ours may become any of them.
-pub(super) fn sizes_of_machine(_: &Call<'_, &Txn>) -> Result<Answer> {
-    Ok(Answer::ok(sizes()))
-}
-
 fn named(call: &Call<'_, &Txn>) -> Result<&'static Image> {
     let image = find(call.parameter("publisher"), call.parameter("offer"), call.parameter("sku"));
     image.ok_or_else(|| codes::ARTIFACT_NOT_FOUND.bare())
 }
 
-fn summary(call: &Call<'_, &Txn>, image: &Image) -> Value {
-    let location = call.parameter("location");
-    let id = format!(
-        "{}/Providers/Microsoft.Compute/Locations/{location}/Publishers/{}/ArtifactTypes/VMImage/Offers/{}/Skus/{}/Versions/{}",
-        call.id.as_str().trim_end_matches('/'),
-        image.publisher,
-        image.offer,
-        image.sku,
-        image.version
-    );
-    json!({ "location": location, "name": image.version, "id": id })
+/// The image that an id names, as the look-ups print it and as disks show what they are made of.
+pub(super) fn of_id(id: &str) -> Option<&'static Image> {
+    let segments: Vec<&str> = id.trim_matches('/').split('/').collect();
+    let behind = |name: &str| {
+        let at = segments.iter().position(|it| it.eq_ignore_ascii_case(name))?;
+        segments.get(at + 1).copied()
+    };
+    behind("artifacttypes")?;
+    find(behind("publishers")?, behind("offers")?, behind("skus")?)
 }
 
-/// A bare list (az-cli.md §8): `$top` and `$orderby` have nothing to choose from.
-fn versions(call: &Call<'_, &Txn>) -> Result<Answer> {
+/// What is found below a path, each with a name of its own: a bare list (az-cli.md §8).
+fn listed<'n>(call: &Call<'_, &Txn>, below: &str, names: impl Iterator<Item = &'n str>) -> Result<Answer> {
+    let mut all: Vec<&str> = names.collect();
+    all.sort_unstable();
+    all.dedup();
+    match all.is_empty() {
+        true => Err(codes::ARTIFACT_NOT_FOUND.bare()),
+        false => Ok(Answer::ok(all.into_iter().map(|name| named_one(call, below, name)).collect::<Value>())),
+    }
+}
+
+fn named_one(call: &Call<'_, &Txn>, below: &str, name: &str) -> Value {
+    let location = call.parameter("location");
+    let at = call.id.as_str().trim_end_matches('/');
+    let id = format!("{at}/Providers/Microsoft.Compute/Locations/{location}/Publishers/{below}{name}");
+    json!({ "location": location, "name": name, "id": id })
+}
+
+pub(super) fn publishers(call: &Call<'_, &Txn>) -> Result<Answer> {
+    listed(call, "", IMAGES.iter().map(|it| it.publisher).chain([extension::PUBLISHER]))
+}
+
+pub(super) fn offers(call: &Call<'_, &Txn>) -> Result<Answer> {
+    let publisher = call.parameter("publisher");
+    let all = IMAGES.iter().filter(|it| it.publisher.eq_ignore_ascii_case(publisher));
+    listed(call, &format!("{publisher}/ArtifactTypes/VMImage/Offers/"), all.map(|it| it.offer))
+}
+
+pub(super) fn skus(call: &Call<'_, &Txn>) -> Result<Answer> {
+    let (publisher, offer) = (call.parameter("publisher"), call.parameter("offer"));
+    let all = IMAGES
+        .iter()
+        .filter(|it| it.publisher.eq_ignore_ascii_case(publisher) && it.offer.eq_ignore_ascii_case(offer));
+    listed(call, &format!("{publisher}/ArtifactTypes/VMImage/Offers/{offer}/Skus/"), all.map(|it| it.sku))
+}
+
+fn summary(call: &Call<'_, &Txn>, image: &Image) -> Value {
+    let Image { publisher, offer, sku, version, .. } = image;
+    let below = format!("{publisher}/ArtifactTypes/VMImage/Offers/{offer}/Skus/{sku}/Versions/");
+    named_one(call, &below, version)
+}
+
+/// `$top` and `$orderby` have nothing to choose from.
+pub(super) fn versions(call: &Call<'_, &Txn>) -> Result<Answer> {
     Ok(Answer::ok(json!([summary(call, named(call)?)])))
 }
 
-fn version(call: &Call<'_, &Txn>) -> Result<Answer> {
+pub(super) fn version(call: &Call<'_, &Txn>) -> Result<Answer> {
     let image = named(call)?;
     if call.parameter("version") != image.version {
         return Err(codes::ARTIFACT_NOT_FOUND.bare());
@@ -276,6 +240,24 @@ fn version(call: &Call<'_, &Txn>) -> Result<Answer> {
     Ok(Answer::ok(shown))
 }
 
+/// The types of extension that we do: their publisher's alone.
+fn extensions_of(publisher: &str) -> &'static [&'static str] {
+    if publisher.eq_ignore_ascii_case(extension::PUBLISHER) { extension::TYPES } else { &[] }
+}
+
+pub(super) fn extension_types(call: &Call<'_, &Txn>) -> Result<Answer> {
+    let publisher = call.parameter("publisher");
+    let below = format!("{publisher}/ArtifactTypes/VMExtension/Types/");
+    listed(call, &below, extensions_of(publisher).iter().copied())
+}
+
+pub(super) fn extension_versions(call: &Call<'_, &Txn>) -> Result<Answer> {
+    let (publisher, name) = (call.parameter("publisher"), call.parameter("type"));
+    let is_ours = extensions_of(publisher).iter().any(|it| it.eq_ignore_ascii_case(name));
+    let below = format!("{publisher}/ArtifactTypes/VMExtension/Types/{name}/Versions/");
+    listed(call, &below, is_ours.then_some("1.0.0.0").into_iter())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -288,6 +270,9 @@ mod tests {
             Some(System::Windows)
         );
         assert_eq!(find("Canonical", "UbuntuServer", "99"), None);
+        let id = "/Subscriptions/s/Providers/Microsoft.Compute/Locations/westeurope/Publishers/Canonical/ArtifactTypes/VMImage/Offers/UbuntuServer/Skus/16.04-LTS/Versions/latest";
+        assert_eq!(of_id(id).map(|it| it.sku), Some("16.04-LTS"));
+        assert_eq!(of_id("/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/images/i"), None);
         for image in IMAGES {
             let first = find(image.publisher, image.offer, image.sku);
             assert!(first.is_some_and(|it| std::ptr::eq(it, image)), "{image:?} is there twice");

@@ -37,6 +37,9 @@ pub(super) struct Machine {
     /// What ends when the machine is as it should be.
     #[serde(default)]
     pub(super) operations: Vec<Guid>,
+    /// It has given up being somebody, so that an image can be made of it: it is never started again.
+    #[serde(default)]
+    pub(super) is_generalized: bool,
     pub(super) seen: Option<Seen>,
 }
 
@@ -78,6 +81,7 @@ impl Machine {
             boots: 1,
             shares: Vec::new(),
             operations: Vec::new(),
+            is_generalized: false,
             seen: None,
         }
     }

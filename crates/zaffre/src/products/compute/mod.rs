@@ -2,20 +2,28 @@
 //!
 //! - `vm.rs`: what a PUT, PATCH or DELETE of a virtual machine means. `view.rs`: how it is shown.
 //! - `power.rs`: start, powerOff, restart, deallocate. `extension.rs`: the old identity extension.
-//! - `images.rs`: the images and sizes that a machine may be made of.
+//! - `disks.rs`, `availability_sets.rs`, `managed_images.rs`: a type each. `attached.rs`: the disks of a machine.
+//! - `images.rs`, `sizes.rs`, `disk_kinds.rs`: what the platform has; `lookups.rs`: how clients ask for it.
 //! - `machine.rs`: desired state, and what was seen. `reconcile.rs`: the one task that makes guests follow.
 //! - `events.rs`: what scheduled events announce, and does.
 //! - `codes.rs`: Compute's own errors.
 //!
 //! Nothing here but the reconciler touches a guest, and it answers nobody: providers write, it follows.
 
+mod attached;
+mod availability_sets;
 mod codes;
+mod disk_kinds;
+mod disks;
 mod events;
 mod extension;
 mod images;
+mod lookups;
 mod machine;
+mod managed_images;
 mod power;
 pub mod reconcile;
+mod sizes;
 mod view;
 mod vm;
 
@@ -24,7 +32,7 @@ mod tests;
 
 use azure::{api_version::ApiVersion, identity::Shape};
 
-use crate::arm::kind::{Answers, Kind, Link, Located, Moves, Provider};
+use crate::arm::kind::{Answers, Kind, Link, Located, Moves, Provider, Verb};
 
 /// Those of virtual machines that clients were seen to send, and the steps of the `identity` block between them
 /// (resources.md §2.1, az-cli.md §12).
@@ -61,6 +69,27 @@ static VERSIONS: [ApiVersion; 30] = [
     ApiVersion::of("2026-04-01"),
 ];
 
+/// Disks have versions of their own (azure-mgmt-compute's, of general knowledge).
+static DISK_VERSIONS: [ApiVersion; 17] = [
+    ApiVersion::of("2016-04-30-preview"),
+    ApiVersion::of("2017-03-30"),
+    ApiVersion::of("2018-04-01"),
+    ApiVersion::of("2018-06-01"),
+    ApiVersion::of("2018-09-30"),
+    ApiVersion::of("2019-03-01"),
+    ApiVersion::of("2019-07-01"),
+    ApiVersion::of("2020-05-01"),
+    ApiVersion::of("2020-12-01"),
+    ApiVersion::of("2021-04-01"),
+    ApiVersion::of("2021-12-01"),
+    ApiVersion::of("2022-07-02"),
+    ApiVersion::of("2023-01-02"),
+    ApiVersion::of("2023-04-02"),
+    ApiVersion::of("2023-10-02"),
+    ApiVersion::of("2024-03-02"),
+    ApiVersion::of("2025-01-02"),
+];
+
 pub static PROVIDER: Provider = Provider {
     namespace: "Microsoft.Compute",
     kinds: &[
@@ -70,7 +99,7 @@ pub static PROVIDER: Provider = Provider {
             put: vm::put,
             delete: vm::delete,
             settle: vm::settle,
-            moves: Moves::With(machine::moved),
+            moves: Moves::With(vm::moved),
             view: view::properties,
             beside: view::resources,
             actions: power::VERBS,
@@ -88,7 +117,29 @@ pub static PROVIDER: Provider = Provider {
             settle: vm::settle,
             ..Kind::child("virtualMachines/extensions", &VERSIONS)
         },
+        Kind {
+            answers: Answers::OkThenAsync,
+            put: disks::put,
+            delete: disks::delete,
+            view: disks::view,
+            actions: disks::VERBS,
+            ..Kind::tracked("disks", &DISK_VERSIONS)
+        },
+        Kind {
+            answers: Answers::Ok,
+            put: availability_sets::put,
+            delete: availability_sets::delete,
+            view: availability_sets::view,
+            shows_state: false,
+            actions: &[Verb::get("vmSizes", "vmSizes/read", sizes::list)],
+            ..Kind::tracked("availabilitySets", &VERSIONS)
+        },
+        Kind {
+            answers: Answers::CreatedThenAsync,
+            put: managed_images::put,
+            ..Kind::tracked("images", &VERSIONS)
+        },
     ],
-    functions: images::FUNCTIONS,
+    functions: lookups::FUNCTIONS,
     data: Vec::new,
 };

@@ -3,9 +3,9 @@
 use azure::error::Result;
 
 use super::{
-    events,
+    attached, codes as own, events,
     machine::{self, Machine, Power},
-    view,
+    sizes, view,
 };
 use crate::{
     arm::{
@@ -29,14 +29,14 @@ macro_rules! later {
 
 /// By which headers each is followed: az-cli.md §8.
 pub(super) static VERBS: &[Verb] = &[
-    Verb::post("start", "start/action", |call| change(call, Follow::Status, start)),
+    Verb::post("start", "start/action", |call| on(call, "start", start)),
     Verb::post("restart", "restart/action", |call| {
         events::note(call, EventType::Reboot)?;
-        change(call, Follow::Status, restart)
+        on(call, "restart", restart)
     }),
     Verb::post("redeploy", "redeploy/action", |call| {
         events::note(call, EventType::Redeploy)?;
-        change(call, Follow::Status, restart)
+        on(call, "redeploy", restart)
     }),
     Verb::post("powerOff", "powerOff/action", |call| {
         change(call, Follow::Both, |it| it.power = Power::Stopped)
@@ -45,9 +45,10 @@ pub(super) static VERBS: &[Verb] = &[
         change(call, Follow::Both, |it| it.power = Power::Deallocated)
     }),
     Verb::get("instanceView", "instanceView/read", view::instance),
-    Verb::get("vmSizes", "vmSizes/read", super::images::sizes_of_machine),
+    Verb::get("vmSizes", "vmSizes/read", sizes::list),
+    Verb::post("generalize", "generalize/action", generalize),
+    Verb::post("attachDetachDataDisks", "attachDetachDataDisks/action", attached::attach_detach),
     later!("runCommand"),
-    later!("generalize"),
     later!("reimage"),
     later!("capture"),
     later!("retrieveBootDiagnosticsData"),
@@ -72,6 +73,26 @@ fn restart(machine: &mut Machine) {
     if machine.power == Power::Running {
         machine.boots += 1;
     }
+}
+
+/// What only a machine does that is still somebody.
+fn on(call: &mut Call<'_>, verb: &str, settle: fn(&mut Machine)) -> Result<Answer> {
+    if machine::get(call.txn, call.id)?.is_some_and(|it| it.is_generalized) {
+        return Err(own::NOT_ALLOWED.with([verb, call.id.name(), "generalized"]));
+    }
+    change(call, Follow::Status, settle)
+}
+
+/// A machine that is off becomes what an image can be made of, and is not started again (documented: "Create a legacy managed
+/// image of a generalized VM").
+fn generalize(call: &mut Call<'_>) -> Result<Answer> {
+    let Some(mut machine) = machine::get(call.txn, call.id)? else { return Ok(Answer::empty(200)) };
+    if machine.power == Power::Running {
+        return Err(own::NOT_ALLOWED.with(["generalize", call.id.name(), "running"]));
+    }
+    machine.is_generalized = true;
+    machine::put(call.cx, call.txn, call.id, &machine)?;
+    Ok(Answer::empty(200))
 }
 
 fn change(call: &mut Call<'_>, follow: Follow, settle: fn(&mut Machine)) -> Result<Answer> {

@@ -291,7 +291,7 @@ async fn power_is_what_the_instance_view_says_it_is() {
         let whole = admin.vm("GET", "?$expand=instanceView&api-version=2024-07-01", Value::Null).await.body;
         assert_eq!(whole["properties"]["instanceView"]["statuses"][1]["code"], code, "{action}");
     }
-    let later = admin.vm("POST", "/runCommand?api-version=2024-07-01", json!({})).await;
+    let later = admin.vm("POST", "/reimage?api-version=2024-07-01", json!({})).await;
     assert_eq!((later.status, &later.body["error"]["code"]), (501, &json!("NotImplemented")));
 }
 

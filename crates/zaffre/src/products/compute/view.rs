@@ -18,25 +18,34 @@ const EXTENSIONS: usize = 100;
 /// What a machine is said to run beside its system, in words that no client reads.
 const AGENT_VERSION: &str = "2.9.1.1";
 
+/// In which of its availability set's domains a machine is.
+const DOMAINS: [&str; 2] = ["platformFaultDomain", "platformUpdateDomain"];
+
 /// The first version that prints `timeCreated` (general knowledge, unverified).
 const TIME_CREATED: azure::api_version::ApiVersion = azure::api_version::ApiVersion::of("2021-11-01");
 
 pub(super) fn properties(view: &View<'_>) -> Result<Map<String, Value>> {
     let mut properties = view.resource.properties.clone();
-    let expands = |what: &str| {
-        let named = view.query.iter().filter(|(name, _)| name.eq_ignore_ascii_case("$expand"));
-        named.flat_map(|(_, value)| value.split(',')).any(|it| it.trim().eq_ignore_ascii_case(what))
-    };
-    if !expands("userData") {
+    if !expands(view, "userData") {
         properties.shift_remove("userData");
+    }
+    // These are the instance view's to tell.
+    for name in DOMAINS {
+        properties.shift_remove(name);
     }
     if *view.version >= TIME_CREATED {
         properties.insert("timeCreated".to_owned(), json!(view.resource.created.iso()));
     }
-    if expands("instanceView") {
+    if expands(view, "instanceView") {
         properties.insert("instanceView".to_owned(), instance_view(view.txn, view.resource)?);
     }
     Ok(properties)
+}
+
+/// Whether `$expand` names it.
+pub(super) fn expands(view: &View<'_>, what: &str) -> bool {
+    let named = view.query.iter().filter(|(name, _)| name.eq_ignore_ascii_case("$expand"));
+    named.flat_map(|(_, value)| value.split(',')).any(|it| it.trim().eq_ignore_ascii_case(what))
 }
 
 /// `resources`: the machine's extensions, whole, where there are any.
@@ -70,10 +79,16 @@ pub(super) fn instance(call: &Call<'_, &Txn>) -> Result<Answer> {
 
 fn instance_view(txn: &Txn, vm: &Resource) -> Result<Value> {
     let machine = machine::get(txn, &vm.id)?;
+    let is_generalized = machine.as_ref().is_some_and(|it| it.is_generalized);
     let seen = machine.and_then(|it| it.seen);
     let is_up = seen.as_ref().is_some_and(|it| it.power == Power::Running && it.problem.is_none());
     let mut view = Map::new();
     let mut set = |name: &str, value: Value| view.insert(name.to_owned(), value);
+    for name in DOMAINS {
+        if let Some(domain) = vm.property(name) {
+            set(name, domain.clone());
+        }
+    }
     if is_up {
         set("computerName", json!(vm.text("osProfile/computerName")));
         set("osName", json!(System::of(vm).as_str().to_lowercase()));
@@ -84,12 +99,20 @@ fn instance_view(txn: &Txn, vm: &Resource) -> Result<Value> {
         );
     }
     let disk = status("ProvisioningState/succeeded", "Provisioning succeeded", vm.created);
-    set("disks", json!([{ "name": vm.text("storageProfile/osDisk/name"), "statuses": [disk] }]));
+    let data = vm.property("storageProfile/dataDisks").and_then(Value::as_array);
+    let disks = vm.property("storageProfile/osDisk").into_iter().chain(data.into_iter().flatten());
+    set("disks", disks.map(|it| json!({ "name": it["name"], "statuses": [disk] })).collect());
     let extensions = extensions(txn, &vm.id)?;
     if !extensions.is_empty() {
         set("extensions", extensions.iter().map(extension_instance).collect());
     }
-    set("statuses", json!(statuses(vm, seen.as_ref())));
+    let mut statuses = statuses(vm, seen.as_ref());
+    if is_generalized {
+        let generalized =
+            json!({ "code": "OSState/generalized", "level": "Info", "displayStatus": "VM generalized" });
+        statuses.insert(1, generalized);
+    }
+    set("statuses", json!(statuses));
     Ok(Value::Object(view))
 }
 

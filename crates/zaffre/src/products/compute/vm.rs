@@ -12,20 +12,22 @@ use azure::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    codes, events,
-    images::{self, Image, System},
+    attached, availability_sets, codes, disks, events,
+    images::System,
     machine::{self, Machine},
+    managed_images::{self, Source},
 };
 use crate::{
     arm::kind::{Change, Gone, Removal, Wait},
     cloud::Draw,
-    resources::{self, Resource, State, links, scheduled_events},
+    resources::{self, Resource, State, links, moving::Move, scheduled_events},
     service::Cx,
     store::Txn,
 };
 
 /// What is not the caller's to write: the present value stays.
-const READ_ONLY: &[&str] = &["vmId", "timeCreated", "instanceView"];
+const READ_ONLY: &[&str] =
+    &["vmId", "timeCreated", "instanceView", "platformFaultDomain", "platformUpdateDomain"];
 /// What is read and never kept.
 const SECRETS: &[(&str, &[&str])] = &[("osProfile", &["adminPassword", "customData"])];
 /// Members that must be objects.
@@ -38,7 +40,7 @@ pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
     let current = change.current.map(|it| &it.properties);
     let name = change.next.name().to_owned();
     let properties = &mut change.next.properties;
-    prune(properties);
+    attached::prune(properties);
     for name in PROFILES {
         if properties.get(*name).is_some_and(|it| !it.is_object()) {
             return Err(codes::INVALID_PARAMETER.with([*name]).at(*name));
@@ -48,45 +50,34 @@ pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
     keep_read_only(properties, current);
     keep_made_up(properties, current);
     unchanged(properties, current)?;
-    let image = image_of(properties);
-    let system = system_of(properties, image);
-    fill_disk(properties, &name, image, system, change.draw);
+    let image = image_of(change)?;
+    let properties = &mut change.next.properties;
+    let system = system_of(properties, image.as_ref());
+    fill_disk(properties, &name, image.as_ref(), system, change.draw);
     fill_profile(properties, &name, system)?;
+    attached::settle(change, system, image.as_ref())?;
+    availability_sets::join(change)?;
+    let properties = &mut change.next.properties;
     let vm_id = match current.and_then(|it| it.get("vmId")?.as_str()?.parse().ok()) {
         Some(vm_id) => vm_id,
         None => change.draw.guid(),
     };
     order(properties, vm_id);
-    let interfaces = interfaces(properties);
-    let before = change.current.map(|it| self::interfaces(&it.properties)).unwrap_or_default();
-    links::relink(change.txn, &change.next.id, &before, &interfaces)?;
+    let before = change.current.map(uses).transpose()?.unwrap_or_default();
+    let uses = uses(change.next)?;
+    links::relink(change.txn, &change.next.id, &before, &uses)?;
     desire(change, vm_id)
 }
 
-/// The network interfaces that the document names.
-fn interfaces(properties: &Map<String, Value>) -> Vec<ResourceId> {
-    entries(properties).filter_map(|it| ResourceId::parse(it["id"].as_str()?).ok()).collect()
+/// What the machine uses: its network interfaces, its availability set, its disks.
+fn uses(vm: &Resource) -> Result<Vec<ResourceId>> {
+    let interfaces = entries(&vm.properties).filter_map(|it| ResourceId::parse(it["id"].as_str()?).ok());
+    Ok(interfaces.chain(availability_sets::of(vm)?).chain(attached::ids(vm)).collect())
 }
 
 fn entries(properties: &Map<String, Value>) -> impl Iterator<Item = &Value> {
     let profile = properties.get("networkProfile");
     profile.and_then(|it| it["networkInterfaces"].as_array()).into_iter().flatten()
-}
-
-/// Drops what is null, at any depth.
-fn prune(map: &mut Map<String, Value>) {
-    map.retain(|_, value| !value.is_null());
-    for value in map.values_mut() {
-        prune_value(value);
-    }
-}
-
-fn prune_value(value: &mut Value) {
-    match value {
-        Value::Object(map) => prune(map),
-        Value::Array(items) => items.iter_mut().for_each(prune_value),
-        _ => {}
-    }
 }
 
 fn forget_secrets(properties: &mut Map<String, Value>) {
@@ -118,11 +109,20 @@ fn keep_made_up(properties: &mut Map<String, Value>, current: Option<&Map<String
         (current.and_then(disk_of), properties.get_mut("storageProfile").and_then(Value::as_object_mut))
     {
         let disk = storage.entry("osDisk").or_insert_with(|| json!({}));
-        if let Some(disk) = disk.as_object_mut() {
+        // One of another name is another disk: nothing of the first one holds for it.
+        let is_it =
+            |disk: &Map<String, Value>| disk.get("name").is_none_or(|it| Some(it) == before.get("name"));
+        if let Some(disk) = disk.as_object_mut().filter(|it| is_it(it)) {
             before.into_iter().for_each(|(name, value)| {
                 disk.entry(name).or_insert(value);
             });
         }
+    }
+    let data_of = |it: &Map<String, Value>| it.get("storageProfile")?.get("dataDisks").cloned();
+    if let (Some(before), Some(storage)) =
+        (current.and_then(data_of), properties.get_mut("storageProfile").and_then(Value::as_object_mut))
+    {
+        storage.entry("dataDisks").or_insert(before);
     }
 }
 
@@ -135,7 +135,7 @@ fn unchanged(properties: &Map<String, Value>, current: Option<&Map<String, Value
     for (profile, name) in FIXED {
         let of = |it: &Map<String, Value>| it.get(*profile)?.get(*name).cloned();
         if let (Some(before), Some(now)) = (of(current), of(properties))
-            && !is_same(&before, &now)
+            && !attached::is_same(&before, &now)
         {
             return Err(codes::CHANGE_NOT_ALLOWED.with([*name]).at(*name));
         }
@@ -143,26 +143,15 @@ fn unchanged(properties: &Map<String, Value>, current: Option<&Map<String, Value
     Ok(())
 }
 
-/// What we filled in ourselves need not be sent back.
-fn is_same(before: &Value, now: &Value) -> bool {
-    match (before, now) {
-        (Value::Object(before), Value::Object(now)) => {
-            now.iter().all(|(name, value)| before.get(name).is_some_and(|it| is_same(it, value)))
-        }
-        (Value::String(before), Value::String(now)) => before.eq_ignore_ascii_case(now),
-        _ => before == now,
+/// What the document says that the machine is made of, where that is an image that we know. Who is there was made of it once.
+fn image_of(change: &Change<'_>) -> Result<Option<Source>> {
+    match change.next.property("storageProfile/imageReference").filter(|_| change.is_create()) {
+        Some(reference) => managed_images::referred(change, reference),
+        None => Ok(None),
     }
 }
 
-/// The platform image that the document names, where it is one of our table. One that is not is taken as it is written: every
-/// guest is the same Linux, and an image only says what the machine shows.
-fn image_of(properties: &Map<String, Value>) -> Option<&'static Image> {
-    let reference = properties.get("storageProfile")?.get("imageReference")?;
-    let text = |name: &str| reference.get(name).and_then(Value::as_str);
-    images::find(text("publisher")?, text("offer")?, text("sku")?)
-}
-
-fn system_of(properties: &Map<String, Value>, image: Option<&Image>) -> System {
+fn system_of(properties: &Map<String, Value>, image: Option<&Source>) -> System {
     let storage = properties.get("storageProfile");
     let publisher = storage.and_then(|it| it.get("imageReference")?.get("publisher")?.as_str());
     let written = storage.and_then(|it| it.get("osDisk")?.get("osType")?.as_str());
@@ -180,41 +169,40 @@ fn system_of(properties: &Map<String, Value>, image: Option<&Image>) -> System {
 fn fill_disk(
     properties: &mut Map<String, Value>,
     vm: &str,
-    image: Option<&'static Image>,
+    image: Option<&Source>,
     system: System,
     draw: &mut Draw,
 ) {
     let storage = properties.entry("storageProfile").or_insert_with(|| json!({}));
     let Some(storage) = storage.as_object_mut() else { return };
-    if let (Some(image), Some(reference)) =
-        (image, storage.get_mut("imageReference").and_then(Value::as_object_mut))
+    if let (Some(version), Some(reference)) =
+        (image.and_then(|it| it.version), storage.get_mut("imageReference").and_then(Value::as_object_mut))
     {
         reference.entry("version").or_insert_with(|| json!("latest"));
-        reference.entry("exactVersion").or_insert_with(|| json!(image.version));
+        reference.entry("exactVersion").or_insert_with(|| json!(version));
     }
     let disk = storage.entry("osDisk").or_insert_with(|| json!({}));
     let Some(disk) = disk.as_object_mut() else { return };
+    // az's templates write it so.
+    if let Some(size) = disk.shift_remove("diskSizeGb") {
+        disk.insert("diskSizeGB".to_owned(), size);
+    }
+    let is_attached =
+        disk.get("createOption").and_then(Value::as_str).is_some_and(|it| it.eq_ignore_ascii_case("Attach"));
     let mut fill = |name: &str, value: Value| {
         disk.entry(name).or_insert(value);
     };
     let made = draw.guid().simple();
     fill("osType", json!(system.as_str()));
-    fill("name", json!(format!("{vm}_OsDisk_1_{made}")));
+    if !is_attached {
+        fill("name", json!(disks::name_for(vm, &format!("OsDisk_1_{made}"))));
+    }
     fill("createOption", json!("FromImage"));
     fill("caching", json!("ReadWrite"));
-    fill("managedDisk", json!({ "storageAccountType": "Premium_LRS" }));
+    fill("managedDisk", json!({}));
     fill("deleteOption", json!("Detach"));
-    fill("diskSizeGB", json!(system.disk_gb()));
     disk.insert("osType".to_owned(), json!(system.as_str()));
-    if let Some(option) = disk.get("createOption").and_then(Value::as_str).and_then(spelled) {
-        disk.insert("createOption".to_owned(), json!(option));
-    }
     storage.entry("dataDisks").or_insert_with(|| json!([]));
-}
-
-/// Azure's own spelling of a create option: az's templates write `fromImage` (az-cli.md §8).
-fn spelled(option: &str) -> Option<&'static str> {
-    ["FromImage", "Attach", "Empty", "Copy", "Restore"].into_iter().find(|it| it.eq_ignore_ascii_case(option))
 }
 
 fn fill_profile(properties: &mut Map<String, Value>, vm: &str, system: System) -> Result<()> {
@@ -243,11 +231,18 @@ fn fill_profile(properties: &mut Map<String, Value>, vm: &str, system: System) -
 const LINUX: &[(&str, bool)] = &[("disablePasswordAuthentication", false), ("provisionVMAgent", true)];
 const WINDOWS: &[(&str, bool)] = &[("provisionVMAgent", true), ("enableAutomaticUpdates", true)];
 
-/// A name for the machine itself, made of its resource's.
-fn computer_name(vm: &str, system: System) -> String {
+/// A name for the machine itself, made of its resource's, whatever that is: a label that every system takes.
+pub(super) fn computer_name(vm: &str, system: System) -> String {
     let plain = vm.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '-' });
-    let name: String = plain.take(system.computer_name_max()).collect();
-    name.trim_matches('-').to_owned()
+    let name: String = plain.skip_while(|it| *it == '-').take(system.computer_name_max()).collect();
+    let name = name.trim_end_matches('-');
+    let is_number = name.chars().all(|it| it.is_ascii_digit());
+    match (name, system) {
+        ("", _) => "vm".to_owned(),
+        // Which Windows refuses.
+        (name, System::Windows) if is_number => format!("vm{}", &name[name.len().saturating_sub(13)..]),
+        (name, System::Linux | System::Windows) => name.to_owned(),
+    }
 }
 
 fn check_computer_name(name: &str, system: System) -> Result<()> {
@@ -328,23 +323,27 @@ pub(super) fn delete(removal: &mut Removal<'_>) -> Result<Gone> {
         }
     }
     machine::delete(removal.cx, removal.txn, &removal.resource.id)?;
-    let_interfaces_go(removal)?;
+    removal.also.extend(let_go(removal.txn, removal.resource)?);
     Ok(Gone::Now)
 }
 
-/// Frees the interfaces that the machine had.
-pub(super) fn unlink(txn: &mut Txn, vm: &Resource) -> Result<()> {
-    links::relink(txn, &vm.id, &interfaces(&vm.properties), &[])
+/// Frees what the machine had. Gives what was to go with it: interfaces and disks, by their `deleteOption`.
+pub(super) fn let_go(txn: &mut Txn, vm: &Resource) -> Result<Vec<ResourceId>> {
+    links::relink(txn, &vm.id, &uses(vm)?, &[])?;
+    let goes = |it: &&Value| it["properties"]["deleteOption"] == "Delete";
+    let interfaces = entries(&vm.properties).filter(goes);
+    let mut leaving: Vec<_> =
+        interfaces.filter_map(|it| ResourceId::parse(it["id"].as_str()?).ok()).collect();
+    leaving.extend(attached::let_go(txn, vm)?);
+    Ok(leaving)
 }
 
-/// Interfaces are free again, and those that were to go with the machine go.
-fn let_interfaces_go(removal: &mut Removal<'_>) -> Result<()> {
-    let properties = &removal.resource.properties;
-    unlink(removal.txn, removal.resource)?;
-    let goes = |it: &&Value| it["properties"]["deleteOption"] == "Delete";
-    let gone = entries(properties).filter(goes);
-    removal.also.extend(gone.filter_map(|it| ResourceId::parse(it["id"].as_str()?).ok()));
-    Ok(())
+/// The same machine under another id, with all that says whose it is.
+pub(super) fn moved(cx: &Cx, txn: &mut Txn, moved: &Move<'_>) -> Result<()> {
+    if let Some(vm) = resources::get(txn, moved.from)? {
+        attached::moved(txn, &vm, moved.to)?;
+    }
+    machine::moved(cx, txn, moved)
 }
 
 /// Waits a moment for what a write began.
@@ -363,6 +362,30 @@ async fn until_done(cx: &Cx, id: &ResourceId) {
         let done = cx.read(|txn| Ok(is_done(resources::get(txn, id)?))).await;
         if done.unwrap_or(true) || reports.changed().await.is_err() {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_machine_is_called_its_host_name_is_a_plain_label() {
+        for (vm, system, name) in [
+            ("myVM", System::Linux, "myVM"),
+            ("my_vm.1", System::Linux, "my-vm-1"),
+            ("机器", System::Linux, "vm"),
+            ("机器1", System::Linux, "1"),
+            ("ünïcode", System::Linux, "n-code"),
+            ("a-very-long-name-of-a-machine", System::Windows, "a-very-long-nam"),
+            ("exactly-14----x", System::Windows, "exactly-14----x"),
+            ("exactly-14-----x", System::Windows, "exactly-14"),
+            ("12345", System::Windows, "vm12345"),
+            ("123456789012345", System::Windows, "vm3456789012345"),
+        ] {
+            assert_eq!(computer_name(vm, system), name, "{vm}");
+            assert!(check_computer_name(name, system).is_ok(), "{name}");
         }
     }
 }
