@@ -1,6 +1,6 @@
 //! Machines that run: what is written is followed, in real guests. Where this machine allows none, each test says so and ends.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use azure::ids::ResourceId;
 use http::Request;
@@ -12,6 +12,7 @@ use tokio::io::AsyncReadExt as _;
 use zaffre::{
     Server,
     cloud::{Clock, CloudId, DEFAULT_SUBSCRIPTION},
+    control::{Run, Running},
     door::Door,
     env::{LogFormat, Settings},
     front::{
@@ -26,6 +27,10 @@ use zaffre::{
 };
 
 const TOKEN: &str = "curl -s -H Metadata:true 'http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2Fmanagement.azure.com%2F'";
+
+/// The default subscription's, where everything here is.
+const GROUP: &str =
+    "https://management.azure.com/subscriptions/7af7e000-c10d-4000-8000-00000000005b/resourceGroups/rg";
 
 /// A cloud whose machines run, and its owner.
 struct World {
@@ -98,16 +103,23 @@ impl World {
     }
 
     async fn send(&self, request: Request<Body>) -> (u16, Value) {
+        let (head, body) = self.whole(request).await;
+        (head.status.as_u16(), body)
+    }
+
+    async fn whole(&self, request: Request<Body>) -> (http::response::Parts, Value) {
         let response = self.server.send(Door::named(CloudId::DEFAULT), request).await;
         let (head, body) = response.into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes();
-        (head.status.as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+        (head, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
     async fn arm(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
-        let url = format!(
-            "https://management.azure.com/subscriptions/{DEFAULT_SUBSCRIPTION}/resourceGroups/rg{path}"
-        );
+        let (head, body) = self.raw(method, &format!("{GROUP}{path}"), body).await;
+        (head.status.as_u16(), body)
+    }
+
+    async fn raw(&self, method: &str, url: &str, body: Value) -> (http::response::Parts, Value) {
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
         let request = Request::builder()
             .method(method)
@@ -115,7 +127,7 @@ impl World {
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "application/json")
             .body(body);
-        self.send(request.expect("a request")).await
+        self.whole(request.expect("a request")).await
     }
 
     async fn vm(&self, method: &str, vm: &str, rest: &str, body: Value) -> (u16, Value) {
@@ -128,8 +140,39 @@ impl World {
             .vm("PUT", vm, "", json!({ "location": "westeurope", "identity": identity, "properties": {} }))
             .await;
         assert_eq!(status, 201, "{made:#}");
-        assert_eq!(made["properties"]["provisioningState"], "Succeeded", "it is done when it is answered");
+        self.done(vm, "").await;
         made
+    }
+
+    /// Waits until what is under way is over, however busy this host is: an answer itself waits a second.
+    async fn done(&self, vm: &str, rest: &str) {
+        let mut reports = self.server.env.follower.reports();
+        for _ in 0..400 {
+            let (_, shown) = self.vm("GET", vm, rest, Value::Null).await;
+            if shown["properties"]["provisioningState"] == "Succeeded" {
+                return;
+            }
+            let _ = tokio::time::timeout(Duration::from_millis(50), reports.changed()).await;
+        }
+        panic!("`{vm}{rest}` never succeeded");
+    }
+
+    /// What run command says in the end; the operation's error where there is one.
+    async fn runs(&self, vm: &str, body: Value) -> Value {
+        let path =
+            format!("/providers/Microsoft.Compute/virtualMachines/{vm}/runCommand?api-version=2024-07-01");
+        let url = format!("{GROUP}{path}");
+        let (head, _) = self.raw("POST", &url, body).await;
+        assert_eq!(head.status.as_u16(), 202);
+        let result = head.headers["location"].to_str().expect("text").to_owned();
+        let mut answer = Value::Null;
+        self.until("the end of the script", async || {
+            let (head, body) = self.raw("GET", &result, Value::Null).await;
+            answer = body;
+            head.status.as_u16() != 202
+        })
+        .await;
+        answer
     }
 
     /// What a script prints in a machine; the error where it cannot be run.
@@ -393,6 +436,114 @@ async fn a_simulated_machine_is_done_at_once_and_its_commands_run_here() {
     assert!(said.trim().parse::<u32>().is_ok(), "{said}");
     let (_, view) = world.vm("GET", "sim-m", "/instanceView", Value::Null).await;
     assert_eq!(view["statuses"][1]["code"], "PowerState/running");
+    world.end().await;
+}
+
+/// The text of a run command's answer, which az prints as it is.
+fn message(answer: &Value) -> &str {
+    answer["value"][0]["message"].as_str().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_runs_as_root_and_its_words_are_the_answer() {
+    if !has_guests() {
+        return;
+    }
+    let world = World::new(Way::Namespaces).await;
+    world.make("script-m", json!({ "type": "SystemAssigned" })).await;
+    let script = json!(["id -un; hostname; echo \"$1 $colour\"", "echo oh no >&2", "exit 3"]);
+    let parameters = json!([{ "name": "arg1", "value": "one" }, { "name": "colour", "value": "blue sky" }]);
+    let body = json!({ "commandId": "RunShellScript", "script": script, "parameters": parameters });
+    let answer = world.runs("script-m", body).await;
+    assert_eq!(
+        message(&answer),
+        "Enable succeeded: \n[stdout]\nroot\nscript-m\none blue sky\n\n[stderr]\noh no\n",
+        "{answer:#}"
+    );
+    assert_eq!(answer["value"][0]["code"], "ProvisioningState/succeeded");
+    let other = json!({ "commandId": "RunShellScript", "script": ["#!/usr/bin/env perl", "print 6 * 7"] });
+    assert!(
+        message(&world.runs("script-m", other).await).contains("\n42\n"),
+        "the first line says what reads it"
+    );
+    let long = json!({ "commandId": "RunShellScript", "script": ["seq 10000; echo end"] });
+    let said = message(&world.runs("script-m", long).await).to_owned();
+    assert!(said.contains("10000\nend\n") && said.len() < 4300, "the last of it: {}", said.len());
+    let token = json!({ "commandId": "RunShellScript", "script": [TOKEN] });
+    assert!(message(&world.runs("script-m", token).await).contains("access_token"), "it is that machine");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_powershell_script_needs_powershell_and_says_so() {
+    if !has_guests()
+        || std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+            .any(|it| it.join("pwsh").exists())
+    {
+        return;
+    }
+    let world = World::new(Way::Namespaces).await;
+    world.make("posh-m", Value::Null).await;
+    let body = json!({ "commandId": "RunPowerShellScript", "script": ["Get-Date"] });
+    let answer = world.runs("posh-m", body).await;
+    let said = answer["error"]["message"].as_str().unwrap_or_default();
+    assert!(said.contains("OperationNotAllowed") && said.contains("pwsh"), "{answer:#}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_machines_are_simulated_a_script_runs_here_and_speaks_as_its_machine() {
+    let world = World::new(Way::Simulated).await;
+    let proxy = ("proxy".to_owned(), "127.0.0.1:10080".parse().expect("an address"));
+    world.server.env.running.get_or_init(|| {
+        Running::new(Run {
+            pid: 1,
+            version: String::new(),
+            data: None,
+            control: PathBuf::new(),
+            ca: PathBuf::new(),
+            bundle: PathBuf::new(),
+            offline: true,
+            addresses: BTreeMap::from([proxy]),
+        })
+    });
+    world.make("sim-script-m", json!({ "type": "SystemAssigned" })).await;
+    let body =
+        json!({ "commandId": "RunShellScript", "script": ["echo ${HTTPS_PROXY%%:*} ${HTTPS_PROXY##*@}"] });
+    let answer = world.runs("sim-script-m", body).await;
+    assert!(message(&answer).contains("[stdout]\nhttp 127.0.0.1:10080\n"), "{answer:#}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_command_that_is_a_resource_keeps_what_came_of_it() {
+    if !has_guests() {
+        return;
+    }
+    let world = World::new(Way::Namespaces).await;
+    world.make("kept-script-m", Value::Null).await;
+    let path = "/runCommands/first";
+    let body = |script: &str, is_strict: bool| {
+        json!({ "location": "westeurope", "properties": {
+            "source": { "script": script }, "parameters": [{ "name": "a", "value": "b" }],
+            "treatFailureAsDeploymentFailure": is_strict } })
+    };
+    let (status, _) = world.vm("PUT", "kept-script-m", path, body("echo said $a; exit 7", false)).await;
+    assert_eq!(status, 201);
+    world.done("kept-script-m", path).await;
+    let expanded = format!(
+        "{GROUP}/providers/Microsoft.Compute/virtualMachines/kept-script-m{path}?$expand=instanceView&api-version=2024-07-01"
+    );
+    let view = async || world.raw("GET", &expanded, Value::Null).await.1["properties"].clone();
+    let seen = view().await["instanceView"].clone();
+    let told = |name: &str| seen[name].clone();
+    assert_eq!(
+        (told("executionState"), told("exitCode"), told("output")),
+        (json!("Failed"), json!(7), json!("said b\n")),
+        "{seen:#}"
+    );
+    assert_eq!(world.vm("PUT", "kept-script-m", path, body("exit 7", true)).await.0, 200);
+    world.until("the failure", async || view().await["provisioningState"] == "Failed").await;
     world.end().await;
 }
 

@@ -6,7 +6,7 @@
 
 use std::{pin::pin, time::Duration};
 
-use azure::error::Result;
+use azure::{error::Result, ids::ResourceId};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
@@ -33,17 +33,21 @@ pub(super) async fn begin(cx: &Cx, vm: &str, body: Body) -> Result<Reply> {
         return Err(codes::BAD_COMMAND.with(["it has no words"]));
     }
     let vm = cx.read(|txn| vms::named(txn, vm)).await?;
-    let guests = cx.env.guests.get().ok_or_else(|| codes::NO_GUESTS.with([vm.name()]))?;
-    let mut command = command;
-    if guests.is_on_host(cx.cloud.id, &vm.id) {
-        let variables = variables::of_vm(cx, vm.id.as_str()).await?;
-        let named = variables.into_iter().map(|it| (it.name, it.value.unwrap_or_default()));
-        command.env = named.chain(command.env).collect();
-    }
-    let exec = guests.exec(cx.cloud.id, &vm.id, command).await?;
+    let exec = start(cx, &vm.id, command).await?;
     let mut reply = Reply::new(101).with("connection", "upgrade").with("upgrade", "zaffre-exec");
     reply.takeover = Some(Box::new(|upgraded| Box::pin(relay(TokioIo::new(upgraded), exec))));
     Ok(reply)
+}
+
+/// Runs a command in a machine, or where machines are simulated on this host, with what makes it speak as that machine.
+pub(crate) async fn start(cx: &Cx, vm: &ResourceId, mut command: Command) -> Result<Exec> {
+    let guests = cx.env.guests.get().ok_or_else(|| codes::NO_GUESTS.with([vm.name()]))?;
+    if guests.is_on_host(cx.cloud.id, vm) {
+        let variables = variables::of_vm(cx, vm.as_str()).await?;
+        let named = variables.into_iter().map(|it| (it.name, it.value.unwrap_or_default()));
+        command.env = named.chain(command.env).collect();
+    }
+    guests.exec(cx.cloud.id, vm, command).await
 }
 
 /// Carries frames until the command has ended or its caller has gone.

@@ -25,7 +25,7 @@
 
 mod codes;
 mod event;
-mod exec;
+pub(crate) mod exec;
 mod federation;
 pub mod frames;
 mod hosts;

@@ -85,6 +85,10 @@ fn resources(world: &World) -> Vec<Ask> {
             .titled("PUT an image"),
         world.arm("POST", &world.vm("/attachDetachDataDisks?api-version=2024-07-01"))
             .json(&json!({ "dataDisksToAttach": [{ "diskId": compute("disks/made"), "lun": 1 }] })).titled("POST attachDetachDataDisks"),
+        world.arm("POST", &world.vm("/runCommand?api-version=2024-07-01"))
+            .json(&json!({ "commandId": "RunShellScript", "script": ["id"], "parameters": [{ "name": "a", "value": "b" }] })).titled("POST runCommand"),
+        world.arm("PUT", &world.vm("/runCommands/made?api-version=2024-07-01"))
+            .json(&json!({ "location": "westeurope", "properties": { "source": { "script": "id" } } })).titled("PUT a run command"),
     ]
 }
 

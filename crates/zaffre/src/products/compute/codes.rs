@@ -25,6 +25,10 @@ azure::error_rows! {
     SET_UNMANAGED = 409 "OperationNotAllowed" "Addition of a VM with managed disks to non-managed Availability Set or addition of a VM with blob based disks to managed Availability Set is not supported. Please create an Availability Set with 'managed' property set in order to add a VM with managed disks to it.", "quoted by users";
     SOURCE_NOT_GENERALIZED = 409 "OperationNotAllowed" "The source virtual machine {0} must be generalized before an image can be created from it.", "code and wording unverified";
 
+    EXTENSIONS_OF_STOPPED_VM = 409 "OperationNotAllowed" "Cannot modify extensions in the VM when the VM is not running.", "quoted by users";
+    NO_POWERSHELL = 409 "OperationNotAllowed" "PowerShell scripts are read by `pwsh`, which '{0}' does not have: guests see this host's programs, so install it here.", "our own";
+    TIMED_OUT = 408 "VMExtensionProvisioningTimeout" "The script did not end within {0} seconds and was ended.", "code and wording unverified";
+
     NOT_RUNNING = 409 "VmNotRunning" "`{0}` is {1}", "our own";
     CANNOT_LEND = 400 "CannotLend" "cannot lend `{0}`: this host has no such path", "our own";
     CANNOT_RUN = 400 "CannotRun" "cannot run `{0}`: {1}", "our own";

@@ -2,7 +2,7 @@
 
 use azure::error::Result;
 
-use super::{VERSIONS, images, sizes};
+use super::{VERSIONS, images, run_command, sizes};
 use crate::{
     arm::kind::{Answer, At, Call, Function, On, Run},
     store::Txn,
@@ -20,6 +20,16 @@ pub(super) static FUNCTIONS: &[Function] = &[
     look_up("skus", "Microsoft.Compute/skus/read", sizes::skus),
     look_up("locations/{location}/vmSizes", "Microsoft.Compute/locations/vmSizes/read", sizes::list),
     look_up("locations/{location}/usages", "Microsoft.Compute/locations/usages/read", sizes::usages),
+    look_up(
+        "locations/{location}/runCommands",
+        "Microsoft.Compute/locations/runCommands/read",
+        run_command::list,
+    ),
+    look_up(
+        "locations/{location}/runCommands/{commandId}",
+        "Microsoft.Compute/locations/runCommands/read",
+        run_command::one,
+    ),
     look_up(
         "locations/{location}/publishers",
         "Microsoft.Compute/locations/publishers/read",

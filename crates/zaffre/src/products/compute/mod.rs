@@ -3,6 +3,7 @@
 //! - `vm.rs`: what a PUT, PATCH or DELETE of a virtual machine means. `view.rs`: how it is shown.
 //! - `power.rs`: start, powerOff, restart, deallocate. `extension.rs`: the old identity extension.
 //! - `disks.rs`, `availability_sets.rs`, `managed_images.rs`: a type each. `attached.rs`: the disks of a machine.
+//! - `run_command.rs`: scripts in machines, as an action; `run_commands.rs`: as resources.
 //! - `images.rs`, `sizes.rs`, `disk_kinds.rs`: what the platform has; `lookups.rs`: how clients ask for it.
 //! - `machine.rs`: desired state, and what was seen. `reconcile.rs`: the one task that makes guests follow.
 //! - `events.rs`: what scheduled events announce, and does.
@@ -23,6 +24,8 @@ mod machine;
 mod managed_images;
 mod power;
 pub mod reconcile;
+mod run_command;
+mod run_commands;
 mod sizes;
 mod view;
 mod vm;
@@ -116,6 +119,14 @@ pub static PROVIDER: Provider = Provider {
             delete: extension::delete,
             settle: vm::settle,
             ..Kind::child("virtualMachines/extensions", &VERSIONS)
+        },
+        Kind {
+            location: Located::Inherited,
+            answers: Answers::CreatedThenAsync,
+            put: run_commands::put,
+            settle: run_commands::settle,
+            view: run_commands::view,
+            ..Kind::child("virtualMachines/runCommands", &VERSIONS)
         },
         Kind {
             answers: Answers::OkThenAsync,

@@ -5,7 +5,7 @@ use azure::error::Result;
 use super::{
     attached, codes as own, events,
     machine::{self, Machine, Power},
-    sizes, view,
+    run_command, sizes, view,
 };
 use crate::{
     arm::{
@@ -48,7 +48,7 @@ pub(super) static VERBS: &[Verb] = &[
     Verb::get("vmSizes", "vmSizes/read", sizes::list),
     Verb::post("generalize", "generalize/action", generalize),
     Verb::post("attachDetachDataDisks", "attachDetachDataDisks/action", attached::attach_detach),
-    later!("runCommand"),
+    Verb::wait("runCommand", "runCommand/action", run_command::invoke),
     later!("reimage"),
     later!("capture"),
     later!("retrieveBootDiagnosticsData"),
