@@ -8,6 +8,7 @@
 
 mod bad_things;
 mod envelope;
+mod faults;
 mod fuzz;
 mod good;
 mod sockets;

@@ -185,7 +185,7 @@ impl World {
         let argv = ["bash", "-c", script].map(str::to_owned).to_vec();
         let command = Command { argv, env: Vec::new(), as_root: false, tty: None, shares };
         let mut exec =
-            guests.exec(CloudId::DEFAULT, &id(vm), command).await.map_err(|error| error.message())?;
+            guests.exec(CloudId::DEFAULT, &id(vm), command).await.map_err(|error| error.to_string())?;
         let mut said = String::new();
         exec.stdout.read_to_string(&mut said).await.map_err(|error| error.to_string())?;
         match exec.exit.await {
@@ -288,7 +288,7 @@ async fn a_deallocated_machine_has_no_guest_until_it_is_started() {
     assert_eq!(status, 202);
     world.until("no process", async || processes_of("idle-m").is_empty()).await;
     let refused = world.says("idle-m", "true").await.expect_err("is off");
-    assert!(refused.contains("deallocated"), "{refused}");
+    assert!(refused.starts_with("VmNotRunning") && refused.contains("deallocated"), "{refused}");
     world
         .until("the end of the operation", async || {
             let (_, view) = world.vm("GET", "idle-m", "", Value::Null).await;
@@ -366,6 +366,14 @@ async fn a_lent_directory_is_there_at_its_path_and_read_only() {
     fs::set_permissions(world.folder.path(), open).expect("opens it");
     let said = world.says_with("lent-m", &script, vec![share]).await;
     assert_eq!(said.as_deref(), Ok("hello\nrefused\n"));
+    let absent = Share { path: path.join("absent"), read_only: true };
+    let refused = world.says_with("lent-m", "true", vec![absent]).await.expect_err("is not there");
+    assert!(refused.starts_with("CannotLend"), "{refused}");
+    let guests = world.server.env.guests.get().expect("somebody runs machines");
+    let argv = vec!["/no/such/program".to_owned()];
+    let command = Command { argv, env: Vec::new(), as_root: false, tty: None, shares: Vec::new() };
+    let refused = guests.exec(CloudId::DEFAULT, &id("lent-m"), command).await.err().expect("is not there");
+    assert_eq!(refused.row.code, "CannotRun", "{refused}");
     world.end().await;
 }
 
@@ -487,7 +495,7 @@ async fn a_powershell_script_needs_powershell_and_says_so() {
     let body = json!({ "commandId": "RunPowerShellScript", "script": ["Get-Date"] });
     let answer = world.runs("posh-m", body).await;
     let said = answer["error"]["message"].as_str().unwrap_or_default();
-    assert!(said.contains("OperationNotAllowed") && said.contains("pwsh"), "{answer:#}");
+    assert!(said.contains("OperationNotAllowed: PowerShell scripts are read by `pwsh`"), "{answer:#}");
     world.end().await;
 }
 
@@ -544,6 +552,15 @@ async fn a_run_command_that_is_a_resource_keeps_what_came_of_it() {
     );
     assert_eq!(world.vm("PUT", "kept-script-m", path, body("exit 7", true)).await.0, 200);
     world.until("the failure", async || view().await["provisioningState"] == "Failed").await;
+    let mut endless = body("tail -f /dev/null", false);
+    endless["properties"]["timeoutInSeconds"] = json!(0);
+    assert_eq!(world.vm("PUT", "kept-script-m", path, endless).await.0, 200);
+    let said = async || view().await["instanceView"]["error"].as_str().unwrap_or_default().to_owned();
+    world
+        .until("the end of its time", async || {
+            said().await.contains("The script did not end within 0 seconds")
+        })
+        .await;
     world.end().await;
 }
 

@@ -2,8 +2,10 @@
 
 mod attacks;
 mod bad_input;
+mod control;
 mod faults;
 mod guest_doors;
+mod limits;
 mod machines;
 mod picture;
 #[expect(dead_code, reason = "the store's own tests use more of it")]

@@ -222,6 +222,16 @@ fn mac(key: &str, text: &str) -> String {
 }
 
 impl Answer {
+    /// What a server answers, whole; fails where no answer comes.
+    pub(crate) async fn to(server: &Server, door: &Door, request: Request<Body>) -> Answer {
+        let answered = async {
+            let (head, body) = server.send(door.clone(), request).await.into_parts();
+            let body = body.collect().await.expect("a body in memory").to_bytes();
+            Answer { status: head.status.as_u16(), headers: head.headers, body }
+        };
+        tokio::time::timeout(PATIENCE, answered).await.expect("an answer comes soon")
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
@@ -387,12 +397,7 @@ impl World {
     }
 
     pub(crate) async fn send(&self, door: &Door, request: Request<Body>) -> Answer {
-        let answered = async {
-            let (head, body) = self.server.send(door.clone(), request).await.into_parts();
-            let body = body.collect().await.expect("a body in memory").to_bytes();
-            Answer { status: head.status.as_u16(), headers: head.headers, body }
-        };
-        tokio::time::timeout(PATIENCE, answered).await.expect("an answer comes soon")
+        Answer::to(&self.server, door, request).await
     }
 
     async fn made(&self, ask: Ask) -> Answer {

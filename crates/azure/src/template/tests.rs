@@ -115,6 +115,22 @@ fn what_is_not_json_is_refused_with_its_line_and_position() {
     assert!(source::read(&deep).expect_err("is deep").message().contains("MaxDepth"));
 }
 
+#[test]
+fn a_template_of_more_than_four_megabytes_is_refused() {
+    let template = |bytes: usize| {
+        let rest = json!({ "$schema": "", "contentVersion": "1.0.0.0", "resources": [], "metadata": "" });
+        let filled = "x".repeat(bytes - rest.to_string().len());
+        json!({ "$schema": "", "contentVersion": "1.0.0.0", "resources": [], "metadata": filled })
+    };
+    let refused = |bytes| super::expand(&template(bytes), &source::Places::default(), &json!({}), &context());
+    assert!(refused(4_194_304).is_ok());
+    let error = refused(4_194_305).expect_err("is large");
+    assert_eq!(
+        error.message(),
+        "Deployment template validation failed: 'The size of the template, '4194305' bytes, exceeds the limit of '4194304'.'."
+    );
+}
+
 /// Any expression whatever.
 fn expressions() -> impl Strategy<Value = Expression> {
     let name = "[a-zA-Z_][a-zA-Z0-9_]{0,8}";

@@ -12,9 +12,7 @@ azure::error_rows! {
     pub static TABLE;
     MISSING_API_VERSION = 400 "MissingApiVersionParameter" "The api-version query parameter (?api-version=) is required for all requests.", "arm.md §2";
     INVALID_API_VERSION = 400 "InvalidApiVersionParameter" "The api-version '{0}' is invalid. The supported versions are '{1}'.", "arm.md §2";
-    NO_REGISTERED_PROVIDER = 400 "NoRegisteredProviderFound" "No registered resource provider found for location '{0}' and API version '{1}' for type '{2}'. The supported api-versions are '{3}'. The supported locations are '{4}'.", "arm.md §2";
-    NO_REGISTERED_PROVIDER_ANYWHERE = 400 "NoRegisteredProviderFound" "No registered resource provider found for API version '{0}' for type '{1}'. The supported api-versions are '{2}'.", "arm.md §2; without the sentences about a location, unverified";
-    INVALID_RESOURCE_TYPE = 404 "InvalidResourceType" "The resource type could not be found in the namespace '{0}' for api version '{1}'.", "arm.md §2";
+    NO_REGISTERED_PROVIDER = 400 "NoRegisteredProviderFound" "No registered resource provider found for API version '{0}' for type '{1}'. The supported api-versions are '{2}'.", "arm.md §2; without the sentences about a location, unverified";
     INVALID_NAMESPACE = 404 "InvalidResourceNamespace" "The resource namespace '{0}' is invalid.", "arm.md §2";
     LOCATION_NOT_AVAILABLE = 400 "LocationNotAvailableForResourceType" "The provided location '{0}' is not available for resource type '{1}'. List of available regions for the resource type is '{2}'.", "arm.md §2";
 

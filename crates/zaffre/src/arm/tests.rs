@@ -11,6 +11,7 @@ use azure::{
     ids::{ClientId, Guid, ObjectId, ResourceId},
     jwt::claims::{Bearer, Credential},
     principal::PrincipalKind,
+    rbac::EVERYONE,
     roles::{Permission, RoleDefinition, RoleKind},
     time::Timestamp,
 };
@@ -27,7 +28,10 @@ use super::{
 };
 use crate::{
     Server,
-    access::assignments::{self, RoleAssignment},
+    access::{
+        assignments::{self, RoleAssignment},
+        denials::{self, Denial},
+    },
     cloud::{Charter, Clock, Cloud, CloudId},
     directory::{
         self, founding,
@@ -279,6 +283,68 @@ async fn a_write_that_failed_says_why_and_its_resource_is_failed() {
     assert_eq!(poll.body["error"], json!({ "code": "OutOfLuck", "message": "No more luck." }));
     let get = talk.thing("GET", "machines/m", Value::Null).await;
     assert_eq!(get.body["properties"]["provisioningState"], "Failed");
+}
+
+#[tokio::test]
+async fn the_result_of_what_failed_is_a_conflict_in_its_words() {
+    let talk = Talk::in_a_group().await;
+    talk.thing("PUT", "machines/m", quick()).await;
+    let begun = talk.thing("POST", "machines/m/restart", Value::Null).await;
+    let status = begun.header("azure-asyncoperation").expect("a link").to_owned();
+    let result = begun.header("location").expect("a link").to_owned();
+    let failed = Status::Failed { code: "OutOfLuck".to_owned(), message: "No more luck.".to_owned() };
+    talk.finish(&status, failed).await;
+    let refused = talk.follow(&result).await;
+    let error = json!({ "code": "OperationFailed", "message": "OutOfLuck: No more luck." });
+    assert_eq!((refused.status, &refused.body["error"]), (409, &error));
+}
+
+#[tokio::test]
+async fn what_is_being_deleted_is_not_changed() {
+    let talk = Talk::in_a_group().await;
+    talk.thing("PUT", "machines/m", quick()).await;
+    let cx = talk.cx();
+    let id: ResourceId = format!("{GROUP}/providers/Fake.Things/machines/m").parse().expect("an id");
+    let deleting = cx.write(|txn| {
+        let mut row = resources::get(txn, &id)?.expect("is there");
+        row.state = State::Deleting;
+        resources::put(txn, &row)
+    });
+    deleting.await.expect("is written");
+    for (method, body) in [("PUT", quick()), ("PATCH", json!({ "tags": {} }))] {
+        let refused = talk.thing(method, "machines/m", body).await;
+        let code = &refused.body["error"]["code"];
+        assert_eq!((refused.status, code), (409, &json!("AnotherOperationInProgress")), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_deny_assignment_forbids_what_a_role_allows_and_is_named() {
+    let talk = Talk::in_a_group().await;
+    talk.thing("PUT", "machines/m", quick()).await;
+    let scope: ResourceId = format!("{GROUP}/providers/Fake.Things/machines/m").parse().expect("an id");
+    let name = "00000000-0000-4000-8000-0000000000dd";
+    let denial = Denial {
+        id: format!("{scope}/providers/Microsoft.Authorization/denyAssignments/{name}")
+            .parse()
+            .expect("an id"),
+        name: name.parse().expect("a guid"),
+        title: "frozen".to_owned(),
+        description: None,
+        scope: scope.clone(),
+        does_not_apply_to_child_scopes: false,
+        principals: vec![EVERYONE],
+        excluded_principals: Vec::new(),
+        permissions: vec![Permission { actions: vec![Pattern::from("*/delete")], ..Permission::default() }],
+        is_system_protected: true,
+    };
+    talk.cx().write(|txn| denials::put(txn, &denial)).await.expect("is written");
+    let refused = talk.thing("DELETE", "machines/m", Value::Null).await;
+    let code = &refused.body["error"]["code"];
+    assert_eq!((refused.status, code), (403, &json!("DenyAssignmentAuthorizationFailed")));
+    let message = refused.body["error"]["message"].as_str().expect("a message");
+    assert!(message.contains("the deny assignment with name 'frozen'"), "{message}");
+    assert_eq!(talk.thing("GET", "machines/m", Value::Null).await.status, 200);
 }
 
 #[tokio::test]

@@ -171,11 +171,7 @@ impl Type {
         }
         let unsupported = |no: Unsupported| match self.is_group() {
             true => codes::INVALID_API_VERSION.with([no.requested, no.supported]),
-            false => codes::NO_REGISTERED_PROVIDER_ANYWHERE.with([
-                no.requested,
-                self.last().to_owned(),
-                no.supported,
-            ]),
+            false => codes::NO_REGISTERED_PROVIDER.with([no.requested, self.last().to_owned(), no.supported]),
         };
         api_version::resolve(requested, self.kind.versions).cloned().map_err(unsupported)
     }
@@ -195,9 +191,8 @@ pub(super) fn serve_function(
     if known.is_empty() {
         return any_version(requested);
     }
-    let unsupported = |no: Unsupported| {
-        codes::NO_REGISTERED_PROVIDER_ANYWHERE.with([no.requested, path.to_owned(), no.supported])
-    };
+    let unsupported =
+        |no: Unsupported| codes::NO_REGISTERED_PROVIDER.with([no.requested, path.to_owned(), no.supported]);
     api_version::resolve(requested, known).cloned().map_err(unsupported)
 }
 

@@ -4,8 +4,6 @@ use azure::error::Row;
 
 pub(super) static NOT_FOUND: Row = row("NotFound", 404, "control has no `{0}`");
 pub(super) static METHOD_NOT_ALLOWED: Row = row("MethodNotAllowed", 405, "control has no {0} of `{1}`");
-pub(super) static NOT_THE_OPERATOR: Row =
-    row("Forbidden", 403, "only the owner of this machine may ask this");
 pub(super) static NOT_LISTENING: Row = row("NotListening", 409, "this cloud has no listeners");
 pub(super) static NO_VMS: Row = row("VmNotFound", 404, "this cloud has no virtual machines yet");
 pub(super) static NO_SUCH_VM: Row =

@@ -138,7 +138,8 @@ impl Service for Control {
     }
 
     fn refuse(&self, _cx: &Cx, _op: &Op, _found: &(), _refusal: &Refusal) -> Error {
-        codes::NOT_THE_OPERATOR.bare()
+        // The route leads from its socket's door alone.
+        Fault::Internal.because("control was asked at another door than its own")
     }
 
     fn fault(&self, fault: Fault) -> &'static Row {

@@ -257,6 +257,13 @@ async fn what_follows_a_refusal_on_the_same_connection_is_answered_in_order() {
     let heard = up.say("blob", &waiting).await;
     assert_eq!(heard.statuses(), [401], "{}", heard.0);
 
+    // A blob's length is known before it begins.
+    let chunked = world.drop_in_blob("PUT", "/con/c.txt").with("x-ms-blob-type", "BlockBlob");
+    let chunked =
+        [wire(&chunked.with("transfer-encoding", "chunked"), world), b"1\r\nx\r\n0\r\n\r\n".to_vec()];
+    let heard = up.say("blob", &chunked.concat()).await;
+    assert!(heard.statuses() == [411] && heard.0.contains("MissingContentLengthHeader"), "{}", heard.0);
+
     // Which of two framings counts is the server's to settle once: a request hidden in the body is not one.
     let both = world.document("POST", "").with("transfer-encoding", "chunked");
     let hidden = [announcing("5", both, world), b"0\r\n\r\n".to_vec()].concat();
@@ -330,6 +337,27 @@ async fn the_forms_of_a_target_open_no_other_door() {
         let heard = up.say(listener, format!("{request}{close}").as_bytes()).await;
         assert_eq!(heard.statuses(), [status], "{what}: {}", heard.0);
         up.assert_well(what).await;
+    }
+    for (what, request, words) in [
+        ("a path", "GET /dbs HTTP/1.1\r\nHost: localhost\r\n", "variables that make programs use it"),
+        (
+            "CONNECT to no port",
+            "CONNECT management.azure.com:99999 HTTP/1.1\r\nHost: a\r\n",
+            "names a port that is none",
+        ),
+        (
+            "CONNECT to another port",
+            "CONNECT management.azure.com:22 HTTP/1.1\r\nHost: a\r\n",
+            "answers on ports 443 and 80, not on 22",
+        ),
+        (
+            "a name of Microsoft's",
+            "CONNECT x.vault.azure.net:443 HTTP/1.1\r\nHost: a\r\n",
+            "is one of Microsoft's names",
+        ),
+    ] {
+        let heard = up.say("proxy", format!("{request}{close}").as_bytes()).await;
+        assert!(heard.0.contains(words), "{what}: {}", heard.0);
     }
     // A tunnel that was opened and is not used as one: no word of it is read as HTTP in the clear.
     let abused = b"CONNECT management.azure.com:443 HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nHost: management.azure.com\r\n\r\n";

@@ -1,160 +1,182 @@
-//! Every row of every table of errors is told by a test: a golden file shows its code in an answer, or a test asks
-//! for it.
+//! Every row of every table of errors is provoked by a test: an answer that a golden file holds has its code or its
+//! words, or a test asks for them.
 //!
-//! Tables are read as text, so a row counts from the moment it is written. A code is looked for as a word in the tests and
-//! in what they compare with. Two rows of one code are not told apart here; the tests beside their tables do that.
-//! Tables that are held may have no row untold but those listed; the others print what they lack.
+//! Tables are read as text, so a row counts from the moment it is written. What tests show is their golden files, which
+//! other tests hold against what really came, and their own code without its comments. Rows are told apart:
+//!
+//! - a code that one row of the program has counts wherever a test shows it; one that one row of a service has, where
+//!   the table's own tests show it, or the golden files of the service;
+//! - a code counts with its status, or a status with its sub-status, where one row of the service has the two;
+//! - some words of its message in a row count, as far as they stand between two blanks and are in no other message of the
+//!   service, in the same places as a code;
+//! - the row's own name, where the table's tests compare with it;
+//! - where nothing of this tells a row from another, their code counts for both.
+//!
+//! The template language is left out: a test of its own crate holds its rows against its golden files.
 
-use std::collections::HashSet;
+mod shown;
+mod tables;
 
+use std::collections::{HashMap, HashSet};
+
+use self::{
+    shown::{Shown, folder, has_code, is_test},
+    tables::{Row, rows},
+};
 use super::files::{self, File};
 
-/// Tables whose every row is told.
-const HELD: &[&str] =
-    &["crates/zaffre/src/entra/codes.rs", "crates/zaffre/src/products/authorization/definitions.rs"];
-
-/// Rows of theirs that are not: file, row. One that is told after all has to leave the list.
-const UNTOLD: &[(&str, &str)] = &[
-    // No answer shows its name; the tests of forms ask for its status.
-    ("crates/zaffre/src/entra/codes.rs", "TOO_LARGE"),
-    // Faults of the machine.
-    ("crates/zaffre/src/entra/codes.rs", "TOO_SLOW"),
-    ("crates/zaffre/src/entra/codes.rs", "UNAVAILABLE"),
+/// Folders of tables, with the name that golden files have for what is there: transcripts by their folder, the tables of
+/// bad input by what stands before a colon. The first that fits.
+const SERVICES: &[(&str, &[&str])] = &[
+    ("crates/zaffre/src/arm/", &["arm"]),
+    ("crates/zaffre/src/control/", &["control", "plain"]),
+    ("crates/zaffre/src/entra/", &["entra"]),
+    ("crates/zaffre/src/front/", &["plain"]),
+    ("crates/zaffre/src/graph/", &["graph"]),
+    ("crates/zaffre/src/imds/hosts/", &["hosts"]),
+    ("crates/zaffre/src/imds/", &["imds", "identity"]),
+    ("crates/zaffre/src/products/cosmos/", &["cosmos", "arm"]),
+    ("crates/zaffre/src/products/storage/blob/", &["blob"]),
+    ("crates/zaffre/src/products/", &["arm"]),
 ];
 
-/// One row, as far as it matters here.
-#[derive(Debug, PartialEq)]
-struct Row {
-    name: String,
-    code: String,
-}
+/// So many words of a message are a piece of it; fewer where there are no more between two blanks.
+const PIECE_WORDS: usize = 5;
+/// A piece that is shorter says nothing about which message it is.
+const PIECE_MIN: usize = 12;
 
 #[test]
-fn every_row_of_every_table_of_errors_is_told_by_a_test() {
+fn every_row_of_every_table_of_errors_is_provoked_by_a_test() {
     let files = files::all();
-    let said = words(&files);
-    let (mut missing, mut told, mut count) = (Vec::new(), Vec::new(), 0);
-    for file in files.iter().filter(|file| is_program(file)) {
-        for row in rows(&file.text) {
-            count += 1;
-            let is_untold = UNTOLD.contains(&(file.path.as_str(), row.name.as_str()));
-            let is_held = HELD.contains(&file.path.as_str());
-            match (is_told(&said, &row.code), is_untold) {
-                (false, false) if !is_held => println!("no test yet: {} {}", file.path, row.name),
-                (false, false) => {
-                    missing.push(format!("(\"{}\", \"{}\"), // {}", file.path, row.name, row.code))
-                }
-                (true, true) => told.push(format!("{} {}", file.path, row.name)),
-                (true, false) | (false, true) => {}
-            }
+    let shown = shown::all(&files);
+    let all: Vec<&Shown> = shown.iter().collect();
+    let tables: Vec<(&File, Vec<Row>)> =
+        files.iter().filter(|file| is_program(file)).map(|it| (it, rows(&it.text))).collect();
+    let tables: Vec<_> = tables.into_iter().filter(|(_, rows)| !rows.is_empty()).collect();
+    let count: usize = tables.iter().map(|(_, rows)| rows.len()).sum();
+    assert!(count > 470, "only {count} rows were found: is a table written in another way now?");
+    let seen = Seen::of(&tables);
+    let mut missing = Vec::new();
+    for (file, rows) in &tables {
+        let own: Vec<&Shown> = shown.iter().filter(|it| is_own(&file.path, &it.place)).collect();
+        // Golden files are of services, so that is what a row has to be the only one in.
+        let is_beside = |other: &File| service(&other.path) == service(&file.path);
+        let beside: Vec<&Row> =
+            tables.iter().filter(|(other, _)| is_beside(other)).flat_map(|(_, rows)| rows).collect();
+        for row in rows.iter().filter(|row| !seen.is_told(&beside, row, &own, &all)) {
+            missing.push(format!("{}: {} {}", file.path, row.name, row.code));
         }
     }
-    assert!(count > 250, "only {count} rows were found: is a table written in another way now?");
-    assert!(missing.is_empty(), "no test provokes these rows:\n{}", missing.join("\n"));
-    assert!(told.is_empty(), "these rows have their test; take them off the list:\n{}", told.join("\n"));
-    let gone = |row: &&(&str, &str)| {
-        let file = files.iter().find(|file| file.path == row.0);
-        !file.is_some_and(|file| rows(&file.text).iter().any(|it| it.name == row.1))
-    };
-    let gone: Vec<_> = UNTOLD.iter().filter(gone).collect();
-    assert!(gone.is_empty(), "these rows are gone; take them off the list: {gone:?}");
+    assert!(missing.is_empty(), "no test provokes these {} rows:\n{}", missing.len(), missing.join("\n"));
+}
+
+/// What the tables have in common: a code or a piece of a message that several have says little about either.
+struct Seen<'t> {
+    codes: HashMap<&'t str, usize>,
+    messages: Vec<String>,
+}
+
+impl<'t> Seen<'t> {
+    fn of(tables: &'t [(&File, Vec<Row>)]) -> Self {
+        let mut codes = HashMap::new();
+        for (_, rows) in tables {
+            let own: HashSet<&str> = rows.iter().map(|row| row.code.as_str()).collect();
+            own.into_iter().for_each(|it| *codes.entry(it).or_default() += 1);
+        }
+        let joined =
+            |rows: &[Row]| rows.iter().map(|row| row.template.as_str()).collect::<Vec<_>>().join("\n");
+        let messages = tables.iter().map(|(_, rows)| joined(rows)).collect();
+        Seen { codes, messages }
+    }
+
+    fn is_told(&self, beside: &[&Row], row: &Row, own: &[&Shown], all: &[&Shown]) -> bool {
+        let is_only = |holds: &dyn Fn(&Row) -> bool| beside.iter().filter(|it| holds(it)).count() == 1;
+        let where_its_code_counts = if self.codes[row.code.as_str()] == 1 { all } else { own };
+        let is_own_code = is_only(&|it| it.code == row.code);
+        let answers: Vec<String> = row.answers();
+        let answers: Vec<&String> =
+            answers.iter().filter(|answer| is_only(&|it| it.answers().contains(answer))).collect();
+        let pieces: Vec<&str> =
+            pieces(&row.template).filter(|piece| is_only(&|it| it.template.contains(piece))).collect();
+        let is_nobody_elses = |piece: &str| self.messages.iter().filter(|it| it.contains(piece)).count() == 1;
+        let is_shown = |places: &[&Shown], text: &str| places.iter().any(|it| it.text.contains(text));
+        let has_its_code = |places: &[&Shown]| places.iter().any(|it| has_code(&it.words, &row.code));
+        let nothing_tells_it = !is_own_code && answers.is_empty() && pieces.is_empty();
+
+        own.iter().any(|it| it.words.contains(&row.name))
+            || (is_own_code && has_its_code(where_its_code_counts))
+            || (nothing_tells_it && has_its_code(own))
+            || answers.iter().any(|answer| is_shown(where_its_code_counts, answer))
+            || pieces.iter().any(|piece| is_shown(own, piece))
+            || pieces.iter().any(|piece| is_nobody_elses(piece) && is_shown(all, piece))
+    }
+}
+
+/// A message's words between its blanks, a few in a row.
+fn pieces(template: &str) -> impl Iterator<Item = &str> {
+    let between = template.split(['{', '}']).map(|it| it.trim_matches(|it: char| !it.is_alphanumeric()));
+    between
+        .flat_map(|text| {
+            let begins: Vec<usize> =
+                std::iter::once(0).chain(text.match_indices(' ').map(|(at, _)| at + 1)).collect();
+            let count = begins.len().min(PIECE_WORDS);
+            let ends = begins[count..].iter().map(|at| at - 1).chain([text.len()]).collect::<Vec<_>>();
+            begins.into_iter().zip(ends).map(move |(begin, end)| &text[begin..end]).collect::<Vec<_>>()
+        })
+        .filter(|it| it.len() >= PIECE_MIN)
 }
 
 fn is_program(file: &File) -> bool {
     file.is_rust() && file.path.starts_with("crates/zaffre/src/") && !is_test(&file.path)
 }
 
-fn is_test(path: &str) -> bool {
-    path.contains("/tests/") || path.ends_with("/tests.rs")
+/// The names of the service that a table is of.
+fn service(table: &str) -> &'static [&'static str] {
+    SERVICES.iter().find(|(of, _)| table.starts_with(of)).map_or(&[], |(_, names)| names)
 }
 
-/// Every word of the tests, and of what they compare with. Numbers are without their underscores.
-fn words(files: &[File]) -> HashSet<String> {
-    let mut words = HashSet::new();
-    for file in files.iter().filter(|file| file.path.starts_with("crates/zaffre/")) {
-        let text = match is_test(&file.path) {
-            // The lists of this folder name rows without provoking them.
-            _ if file.path.contains("/tests/tidy/") => continue,
-            true => file.text.as_str(),
-            false => file.text.split_once("#[cfg(test)]\nmod tests {").map_or("", |(_, tests)| tests),
-        };
-        let split = text.split(|it: char| !(it.is_ascii_alphanumeric() || it == '_'));
-        words.extend(split.filter(|word| !word.is_empty()).map(bare));
-    }
-    words
-}
-
-/// A number without underscores and without its prefix; any other word as it is.
-fn bare(word: &str) -> String {
-    let number = word.strip_prefix("AADSTS").unwrap_or(word);
-    match number.bytes().all(|it| it.is_ascii_digit() || it == b'_') {
-        true => number.replace('_', ""),
-        false => word.to_owned(),
-    }
-}
-
-/// Whether every word of a code is among the tests' words, which is nearly always one word.
-fn is_told(said: &HashSet<String>, code: &str) -> bool {
-    let mut parts =
-        code.split(|it: char| !(it.is_ascii_alphanumeric() || it == '_')).filter(|it| !it.is_empty());
-    parts.all(|part| said.contains(&bare(part)))
-}
-
-/// The rows of the tables in a file: `NAME = status "..." "code" "template", "source";`.
-fn rows(text: &str) -> Vec<Row> {
-    let tables = text.split("error_rows! {").skip(1).chain(text.split("\nrefusals! {").skip(1));
-    let mut found = Vec::new();
-    for table in tables {
-        let mut rest = table.split("\n}").next().unwrap_or_default();
-        while let Some((name, after)) = next_name(rest) {
-            let (literals, end) = literals(after);
-            rest = end;
-            if let [.., code, _, _] = literals.as_slice() {
-                found.push(Row { name, code: code.clone() });
-            }
-        }
-    }
-    found
-}
-
-/// The next `NAME =`, and what is behind it.
-fn next_name(text: &str) -> Option<(String, &str)> {
-    let (before, after) = text.split_once(" = ")?;
-    let name = before.rsplit(char::is_whitespace).next().unwrap_or_default();
-    let is_name = !name.is_empty()
-        && name.bytes().all(|it| it.is_ascii_uppercase() || it.is_ascii_digit() || it == b'_');
-    if is_name { Some((name.to_owned(), after)) } else { next_name(after) }
-}
-
-/// The string literals up to the next `;`, and what is behind that.
-fn literals(text: &str) -> (Vec<String>, &str) {
-    let (mut found, mut inside, mut escaped) = (Vec::new(), None::<String>, false);
-    for (at, it) in text.char_indices() {
-        match (&mut inside, it) {
-            (Some(literal), _) if escaped => {
-                literal.push(it);
-                escaped = false;
-            }
-            (Some(_), '\\') => escaped = true,
-            (Some(_), '"') => found.extend(inside.take()),
-            (Some(literal), _) => literal.push(it),
-            (None, '"') => inside = Some(String::new()),
-            (None, ';') => return (found, &text[at + 1..]),
-            (None, _) => {}
-        }
-    }
-    (found, "")
+/// Whether what lies there is of the table: beside it or below it, or of its service.
+fn is_own(table: &str, place: &str) -> bool {
+    place.starts_with(folder(table)) || service(table).contains(&place)
 }
 
 #[test]
-fn rows_are_read_from_both_kinds_of_tables_and_told_by_whole_words() {
-    let text = "azure::error_rows! {\n    pub(crate) static TABLE;\n    ONE = 404 \"OneGone\" \"a = 'b'; \\\"c\\\".\", \"arm.md\";\n}\n\
-                \nrefusals! {\n    TWO = 400 \"invalid\" \"AADSTS700016\"\n        \"text; {0}\", \"x\";\n}\n";
-    let row = |name: &str, code: &str| Row { name: name.to_owned(), code: code.to_owned() };
-    assert_eq!(rows(text), [row("ONE", "OneGone"), row("TWO", "AADSTS700016")]);
-    let file =
-        File { path: "crates/zaffre/tests/x.rs".to_owned(), text: "(700_016, \"OneGoneToo\")".to_owned() };
-    let said = words(std::slice::from_ref(&file));
-    assert!(is_told(&said, "AADSTS700016"));
-    assert!(!is_told(&said, "OneGone") && !is_told(&said, "AADSTS70001"));
+fn a_row_is_told_by_its_own_code_its_own_words_or_its_name() {
+    let file = |path: &str, text: &str| File { path: path.to_owned(), text: text.to_owned() };
+    let table = file("crates/zaffre/src/graph/codes.rs", "");
+    let other = file("crates/zaffre/src/entra/codes.rs", "");
+    let rows = vec![
+        Row::new("ALONE", "400", "Alone", "x"),
+        Row::new("FIRST", "400/7", "Both", "the first of {0} has these words"),
+        Row::new("SECOND", "401", "Both", "the second has others"),
+        Row::new("SHARED", "400", "Shared", "x"),
+        Row::new("THIRD", "400", "Twin", "{0}"),
+        Row::new("FOURTH", "400", "Twin", "{0}"),
+    ];
+    let tables = [(&table, rows), (&other, vec![Row::new("SHARED", "404", "Shared", "y")])];
+    let seen = Seen::of(&tables);
+    for (path, text, told) in [
+        ("crates/zaffre/tests/x.rs", "(404, \"Alone\")", "ALONE"),
+        ("crates/zaffre/tests/x.rs", "// Alone, SECOND", ""),
+        ("crates/zaffre/tests/x.rs", "\"AloneToo\" \"Both\" \"Shared\"", ""),
+        ("crates/zaffre/tests/x.rs", "\"has these \\\n    words\"", "FIRST"),
+        ("crates/zaffre/tests/x.rs", "\"has these  words\"", ""),
+        ("crates/zaffre/src/graph/tests.rs", "&codes::SECOND, '\"', \"Shared\"", "SECOND SHARED"),
+        ("crates/zaffre/src/graph/tests.rs", "\"Twin\"", "THIRD FOURTH"),
+        ("crates/zaffre/src/entra/tests.rs", "codes::SECOND, \"Shared\", 401, \"Both\"", "SECOND"),
+        ("crates/zaffre/src/graph/tests.rs", "(401, \"Both\") and (400, 7)", "FIRST SECOND"),
+        ("crates/zaffre/tests/transcripts/graph/x.http", "Shared: the second has others", "SECOND SHARED"),
+        ("crates/zaffre/tests/bad_input/outcomes.txt", "Entra: x\n    Shared\nGraph: x\n    Both", ""),
+    ] {
+        let shown = shown::all(&[file(path, text)]);
+        let own: Vec<&Shown> = shown.iter().filter(|it| is_own(&table.path, &it.place)).collect();
+        let (rows, all) = (&tables[0].1, shown.iter().collect::<Vec<_>>());
+        let beside: Vec<&Row> = rows.iter().collect();
+        let found: Vec<&str> = rows
+            .iter()
+            .filter(|row| seen.is_told(&beside, row, &own, &all))
+            .map(|it| it.name.as_str())
+            .collect();
+        assert_eq!(found.join(" "), told, "{path}: {text}");
+    }
 }

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::Template;
-use crate::template::{evaluate::member, functions::type_of};
+use crate::template::{codes, evaluate::member, functions::type_of};
 
 /// A base type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ fn resolved(template: Template<'_>, definition: &Value) -> Result<Map<String, Va
             let name = name.replace("~1", "/").replace("~0", "~");
             template.members.get("definitions")?.get(&name)?.as_object()
         });
-        let found = found.ok_or_else(|| format!("The type definition '{path}' is not found. Please see https://aka.ms/arm-type-definitions for usage details."))?;
+        let found = found.ok_or_else(|| codes::DEFINITION_UNKNOWN.with([path]).message())?;
         for (name, value) in found {
             merged.entry(name.clone()).or_insert_with(|| value.clone());
         }

@@ -54,7 +54,6 @@ azure::error_rows! {
     BAD_TOKEN = 401 "InvalidAuthenticationInfo" "Server failed to authenticate the request. Please refer to the information in the www-authenticate header.", "blob.md §5 (the live service's code and status, from general knowledge)";
     AUTHENTICATION_FAILED = 403 "AuthenticationFailed" "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly including the signature.", "blob.md §4; resources.md §5";
     PERMISSION_MISMATCH = 403 "AuthorizationPermissionMismatch" "This request is not authorized to perform this operation using this permission.", "blob.md §5";
-    AUTHORIZATION_FAILURE = 403 "AuthorizationFailure" "This request is not authorized to perform this operation.", "blob.md §12";
     KEYS_NOT_PERMITTED = 403 "KeyBasedAuthenticationNotPermitted" "Key based authentication is not permitted on this storage account.", "blob.md §4, unverified";
     PUBLIC_NOT_PERMITTED = 409 "PublicAccessNotPermitted" "Public access is not permitted on this storage account.", "blob.md §7, unverified";
     REQUIRES_HTTPS = 400 "AccountRequiresHttps" "The account being accessed does not support http.", "general knowledge, unverified";

@@ -116,8 +116,8 @@ impl Service for BlobService {
                 auth::challenge(cx, codes::NO_AUTHENTICATION.bare())
             }
             Why::Anonymous => codes::RESOURCE_NOT_FOUND.bare(),
-            Why::Denied { .. } => codes::PERMISSION_MISMATCH.bare(),
-            Why::NotAGuest => codes::AUTHORIZATION_FAILURE.bare(),
+            // No operation is for guests alone.
+            Why::Denied { .. } | Why::NotAGuest => codes::PERMISSION_MISMATCH.bare(),
         }
     }
 

@@ -147,6 +147,10 @@ async fn a_name_is_one_accounts_in_a_cloud_and_another_clouds_account_is_another
     let body = json!({ "location": "westeurope", "properties": { "databaseAccountOfferType": "Standard" } });
     let taken = manager.send("PUT", &other_group, body).await;
     assert_eq!((taken.0, &taken.1["error"]["code"]), (409, &json!("Conflict")));
+    assert_eq!(
+        taken.1["error"]["message"].as_str().map(|it| it.contains("'acct' is already in use.")),
+        Some(true)
+    );
 
     let charter = Charter {
         tenant: "7af7e000-c10d-4000-8000-00000000001a".parse().expect("a guid"),

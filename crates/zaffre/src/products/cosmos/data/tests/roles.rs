@@ -7,6 +7,7 @@ use super::{
     client::{ADA, Auth, Client},
     manager::Manager,
 };
+use crate::{directory::mint, door::Door, service::Cx};
 
 const READER: &str = "00000000-0000-0000-0000-000000000001";
 const CONTRIBUTOR: &str = "00000000-0000-0000-0000-000000000002";
@@ -141,10 +142,34 @@ async fn tokens_for_the_service_or_for_the_account_are_taken_and_others_not() {
     let other = if signature.starts_with('A') { "B" } else { "A" };
     let forged = format!("type=aad&ver=1.0&sig={head}.{other}{}", &signature[1..]);
     assert_eq!(client.with(Auth::Raw(forged)).get(DOCS).await.code(), (401, 5004));
+    let (header, rest) = token.split_once('.').expect("three parts");
+    let unknown = azure::text::base64url(r#"{"typ":"JWT","alg":"RS256","kid":"nobodys"}"#);
+    assert_ne!(header, unknown);
+    let unknown = client.with(Auth::Raw(format!("type=aad&ver=1.0&sig={unknown}.{rest}")));
+    assert_eq!(unknown.get(DOCS).await.code(), (401, 5200));
     let cloud = manager.server.cloud(manager.cloud).expect("is open");
+    for (change, code) in [
+        (json!({ "nbf": super::client::NOW.seconds() + 3600 }), (401, 5005)),
+        (json!({ "oid": null }), (401, 5011)),
+        (json!({ "iss": "https://sts.windows.net/nobody/" }), (401, 5007)),
+    ] {
+        let mut claims = claims_of(&token);
+        for (name, value) in change.as_object().expect("an object") {
+            claims[name] = value.clone();
+        }
+        let cx = Cx::internal(&manager.server.env, &cloud, Door::named(manager.cloud));
+        let changed = mint::sign_id_token(&cx, claims).await.expect("signs");
+        let changed = client.with(Auth::Raw(format!("type=aad&ver=1.0&sig={changed}")));
+        assert_eq!(changed.get(DOCS).await.code(), code, "{change}");
+    }
     assert!(cloud.clock.move_to(super::client::NOW.plus(std::time::Duration::from_secs(4000))));
     let expired = client.with(Auth::Raw(format!("type=aad&ver=1.0&sig={token}")));
     assert_eq!(expired.get(DOCS).await.code(), (401, 5006));
+}
+
+fn claims_of(token: &str) -> Value {
+    let claims = token.split('.').nth(1).and_then(azure::text::base64url_decode).expect("claims");
+    serde_json::from_slice(&claims).expect("an object")
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! What every answer carries; what is malformed, unknown, or not here yet.
 
+use http::Request;
+
 use super::client::{Client, VERSION};
+use crate::service::Body;
 
 #[tokio::test]
 async fn every_answer_says_whose_it_is() {
@@ -49,6 +52,25 @@ async fn bad_input_gets_its_own_code() {
         ("PUT", "/con/a", vec![("x-ms-blob-type", "Cloud")], 400, "InvalidHeaderValue"),
         ("PUT", "/con/a", with("x-ms-meta-a-b", "1"), 400, "InvalidMetadata"),
         ("PUT", "/con/a", with("x-ms-meta-1a", "1"), 400, "InvalidMetadata"),
+        ("PUT", "/con/a", with("x-ms-meta-", "1"), 400, "EmptyMetadataKey"),
+        (
+            "PUT",
+            "/con/a",
+            vec![
+                ("x-ms-blob-type", "BlockBlob"),
+                ("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="),
+                ("x-ms-content-crc64", "AAAAAAAAAAA="),
+            ],
+            400,
+            "BothCrc64AndMd5HeaderPresent",
+        ),
+        (
+            "PUT",
+            "/con/a",
+            vec![("x-ms-blob-type", "BlockBlob"), ("if-match", "*"), ("if-none-match", "*")],
+            400,
+            "MultipleConditionHeadersNotSupported",
+        ),
         ("PUT", "/con/a", with("x-ms-meta-a", &huge), 400, "MetadataTooLarge"),
         ("PUT", "/con/a", with("x-ms-blob-content-md5", "?"), 400, "InvalidMd5"),
         ("GET", "/con/a", with("x-ms-range", "bytes=-5"), 400, "InvalidHeaderValue"),
@@ -69,6 +91,40 @@ async fn bad_input_gets_its_own_code() {
         let answer = client.send(method, target, &headers, "").await;
         assert_eq!((answer.status, answer.code()), (status, code), "{method} {target} {headers:?}");
     }
+}
+
+#[tokio::test]
+async fn a_block_list_has_at_most_fifty_thousand_elements() {
+    let client = Client::drop_in().await;
+    client.make_container("con").await;
+    for (count, code) in [(50_000, "InvalidBlockList"), (50_001, "BlockListTooLong")] {
+        let list = format!("<BlockList>{}</BlockList>", "<Latest>AAAA</Latest>".repeat(count));
+        let answer = client.send("PUT", "/con/a?comp=blocklist", &[], list).await;
+        assert_eq!((answer.status, answer.code()), (400, code), "{count}");
+    }
+}
+
+#[tokio::test]
+async fn the_secondary_endpoint_is_read_and_never_written() {
+    let client = Client::drop_in().await;
+    client.make_container("con").await;
+    client.put("/con/a", "x").await;
+    for method in ["PUT", "DELETE"] {
+        let request = Request::builder()
+            .method(method)
+            .uri("/devstoreaccount1-secondary/con/a")
+            .header("host", "127.0.0.1:10000")
+            .header("x-ms-blob-type", "BlockBlob")
+            .header("x-ms-version", VERSION);
+        let request = request.body(Body::empty()).expect("a request");
+        let response = client.server.send(client.door.clone(), request).await;
+        let code = response.headers()["x-ms-error-code"].clone();
+        assert_eq!(
+            (response.status().as_u16(), code.as_bytes()),
+            (403, &b"InsufficientAccountPermissions"[..])
+        );
+    }
+    assert_eq!(client.get("/con/a").await.text(), "x");
 }
 
 #[tokio::test]
