@@ -6,13 +6,13 @@ use std::process::Command;
 
 use crate::place;
 use crate::test::{self, Count};
-use crate::tools::{self, AZ, NODE, PYTHON, Tool};
+use crate::tools::{self, AZ, BASH, NAMESPACES, NODE, OPENSSL, PYTHON, Tool};
 
 struct Row {
     name: &'static str,
     says: &'static str,
     needs: &'static [Tool],
-    /// A kind of clients, and the chapters of it; all of them where none is named.
+    /// A kind of clients, and its chapters or stories; all of them where none is named.
     runs: &'static [(&'static str, &'static [&'static str])],
 }
 
@@ -20,12 +20,16 @@ struct Row {
 const IDENTITY: &[&str] =
     &["signing_in", "people", "applications", "resource_manager", "machine", "hosts", "tokens"];
 
+/// The stories of `az` about the same: by secret, certificate, another issuer's token, password, device code, and as a
+/// machine from outside and from inside.
+const SIGNING_IN: &[&str] = &["signing_in", "people", "applications", "directory", "machines"];
+
 const ROWS: &[Row] = &[
     Row {
         name: "identity",
-        says: "tokens, by every credential of azure-identity and MSAL, in Python and JavaScript",
-        needs: &[PYTHON, NODE],
-        runs: &[("python", IDENTITY), ("js", &[])],
+        says: "tokens, by every credential of azure-identity and MSAL, in Python and JavaScript, and by az login",
+        needs: &[PYTHON, NODE, BASH, OPENSSL, NAMESPACES],
+        runs: &[("python", IDENTITY), ("js", &[]), ("az", SIGNING_IN)],
     },
     Row { name: "az", says: "the Azure CLI, by transcripts", needs: AZ, runs: &[("az", &[])] },
     Row {
@@ -95,6 +99,16 @@ mod tests {
         for (kind, _) in ROWS.iter().flat_map(|row| row.runs) {
             let folder = place::root().join("clients").join(kind);
             assert!(["main.py", "main.js"].iter().any(|it| folder.join(it).exists()), "{kind}");
+        }
+    }
+    #[test]
+    fn what_a_row_names_is_there() {
+        for (kind, names) in ROWS.iter().flat_map(|row| row.runs) {
+            let folder = place::root().join("clients").join(kind);
+            for name in *names {
+                let files = [format!("{name}.py"), format!("{name}.js"), format!("stories/{name}.txt")];
+                assert!(files.iter().any(|file| folder.join(file).exists()), "{kind}: {name}");
+            }
         }
     }
 }
