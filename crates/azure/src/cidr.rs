@@ -82,6 +82,30 @@ impl Cidr {
         self.holds_address(address).then(|| bits(address) - self.first())
     }
 
+    /// How many leading bits its addresses share.
+    pub fn prefix(&self) -> u8 {
+        self.prefix
+    }
+
+    /// 32 or 128.
+    pub fn width(&self) -> u8 {
+        width(self.address)
+    }
+
+    /// Ones where its addresses are the same: `255.255.255.0`.
+    pub fn netmask(&self) -> IpAddr {
+        address(self.mask(), self.is_ipv4())
+    }
+
+    /// The range of a longer prefix that is the `index`th in this one, if there are so many.
+    pub fn subnet(&self, prefix: u8, index: u128) -> Option<Cidr> {
+        let count = prefix.checked_sub(self.prefix).filter(|_| prefix <= self.width())?;
+        let is_there = count >= 128 || index < 1 << count;
+        let shift = self.width() - prefix;
+        let offset = if shift >= 128 { 0 } else { index.checked_shl(u32::from(shift))? };
+        is_there.then(|| Cidr { address: address(self.first() | offset, self.is_ipv4()), prefix })
+    }
+
     /// The offset of the last address.
     pub fn last_offset(&self) -> u128 {
         !self.mask() & full(width(self.address))
@@ -162,6 +186,24 @@ mod tests {
             assert_eq!(range(one).holds(&range(other)), holds, "{one} holds {other}");
             assert_eq!(range(one).overlaps(&range(other)), overlaps, "{one} overlaps {other}");
         }
+    }
+
+    #[test]
+    fn a_range_has_so_many_of_a_longer_prefix() {
+        for (text, prefix, index, subnet) in [
+            ("10.0.0.0/16", 24, 3, Some("10.0.3.0/24")),
+            ("10.0.0.7/16", 16, 0, Some("10.0.0.0/16")),
+            ("10.0.0.0/16", 24, 256, None),
+            ("10.0.0.0/16", 8, 0, None),
+            ("10.0.0.0/16", 33, 0, None),
+            ("::/0", 128, u128::MAX, Some("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128")),
+            ("::/0", 0, 0, Some("::/0")),
+            ("fd00::/48", 64, 1, Some("fd00:0:0:1::/64")),
+        ] {
+            let found = range(text).subnet(prefix, index).map(|it| it.to_string());
+            assert_eq!(found.as_deref(), subnet, "{text} {prefix} {index}");
+        }
+        assert_eq!(range("10.0.0.0/20").netmask().to_string(), "255.255.240.0");
     }
 
     #[test]
