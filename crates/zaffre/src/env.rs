@@ -9,9 +9,11 @@ use std::{
 };
 
 use azure::jwt::jwks::PublicKey;
+use bytes::Bytes;
 
 use crate::{
     access::{Decisions, Holdings, RoleLimits},
+    cloud::Cloud,
     control::Running,
     directory::Tokens,
     front::ca::Authority,
@@ -40,6 +42,8 @@ pub struct Env {
     pub running: OnceLock<Running>,
     /// How an issuer on this machine is asked for its keys.
     pub issuers: OnceLock<FetchKeys>,
+    /// How a document that this cloud serves itself is read.
+    pub documents: OnceLock<FetchDocument>,
     /// Whoever runs the guests; nobody where machines are rows alone.
     pub guests: OnceLock<Arc<dyn Guests>>,
     /// Whoever makes guests follow what is written about machines.
@@ -49,6 +53,18 @@ pub struct Env {
 /// An issuer's keys, or why there are none, in words for the log.
 pub type FetchedKeys = Pin<Box<dyn Future<Output = Result<Vec<PublicKey>, String>> + Send>>;
 pub type FetchKeys = fn(issuer: String) -> FetchedKeys;
+
+/// A document by its link, on this cloud's own hosts.
+pub enum Fetched {
+    Bytes(Bytes),
+    /// It is not there, or not for everybody.
+    Refused,
+    /// The link leads to another host, which is not asked.
+    Elsewhere,
+}
+
+pub type FetchedDocument = Pin<Box<dyn Future<Output = Fetched> + Send>>;
+pub type FetchDocument = fn(env: Arc<Env>, cloud: Arc<Cloud>, uri: String) -> FetchedDocument;
 
 /// What the command line settled.
 #[derive(Clone, Debug, Default)]
@@ -112,6 +128,7 @@ impl Env {
             authority: OnceLock::new(),
             running: OnceLock::new(),
             issuers: OnceLock::new(),
+            documents: OnceLock::new(),
             guests: OnceLock::new(),
             follower: Follower::default(),
         })

@@ -139,6 +139,7 @@ impl Server {
 
     fn over(env: Arc<Env>) -> Arc<Self> {
         env.issuers.get_or_init(|| front::issuers::fetch);
+        env.documents.get_or_init(|| front::documents::fetch);
         Arc::new(Server { env, clouds: RwLock::default(), upkeep: OnceLock::new(), ticking: OnceLock::new() })
     }
 

@@ -87,7 +87,14 @@ azure::error_rows! {
     INVALID_DEPLOYMENT_MODE = 400 "InvalidRequestContent" "The request content was invalid and could not be deserialized: 'Error converting value \"{0}\" to type DeploymentMode.'.", "arm.md §12; wording unverified";
     COMPLETE_ELSEWHERE = 400 "InvalidDeploymentMode" "The deployment mode 'Complete' is supported at the scope of a resource group alone.", "documented: Deployment modes; code and wording unverified";
     NO_TEMPLATE = 400 "InvalidRequestContent" "The request content was invalid and could not be deserialized: 'The deployment '{0}' has no template.'.", "unverified wording";
-    LINK_NOT_SUPPORTED = 400 "TemplateLinkNotSupported" "The '{0}' to '{1}' is not followed: Zaffre fetches nothing. Put the document itself into the deployment.", "our own";
+    STACK_NOT_FOUND = 404 "DeploymentStackNotFound" "The Deployment stack '{0}' could not be found.", "quoted in public reports of az stack; wording unverified";
+    STACK_DEPLOYMENT_FAILED = 400 "DeploymentStackDeploymentFailed" "One or more resources could not be deployed. Correlation id: '{0}'.", "quoted in public reports of az stack";
+    STACK_DELETE_FAILED = 400 "DeploymentStackDeleteResourcesFailed" "One or more resources could not be deleted. Correlation id: '{0}'.", "quoted in public reports of az stack";
+    LINK_ELSEWHERE = 400 "TemplateLinkNotSupported" "The '{0}' to '{1}' is not followed: Zaffre reads templates from this cloud's own blobs and template specs, and asks no other host. Put the document itself into the deployment, or into a blob.", "our own";
+    LINK_NOT_READ = 400 "InvalidContentLink" "Unable to download deployment content from '{0}'. The tracking Id is '{1}'. Please see https://aka.ms/arm-deploy for usage details.", "quoted in public reports of InvalidContentLink";
+    LINK_WITHOUT_BASE = 400 "InvalidTemplate" "Deployment template validation failed: 'The relative path '{0}' has nothing to be relative to: the template that names it was not given by a link.'.", "documented: Linked templates, relativePath; wording unverified";
+    OTHER_CONTENT_VERSION = 400 "InvalidContentLink" "The content version of '{0}' is not '{1}', which the link names, but '{2}'.", "documented: contentVersion of a link must match; code and wording unverified";
+    TEMPLATE_TWICE = 400 "InvalidRequestContent" "The request content was invalid and could not be deserialized: 'A document is given both by itself and by a link'.", "documented: use one or the other; wording unverified";
 
     BAD_HEAD = 400 "BadRequest" "The request's Host or its query is missing, repeated or malformed.", "our own";
     HEAD_TOO_LARGE = 431 "RequestHeaderFieldsTooLarge" "The request line and the headers are too long.", "our own";

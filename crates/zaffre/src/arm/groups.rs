@@ -1,4 +1,4 @@
-//! Resource Manager's own types: resource groups, deployments and tags. Groups are rows like other resources, under the
+//! Resource Manager's own types: resource groups, deployments and their stacks, template specs and tags. Groups are rows like other resources, under the
 //! one name that has no `/providers/` before it.
 
 use azure::api_version::ApiVersion;
@@ -6,7 +6,7 @@ use azure::api_version::ApiVersion;
 use super::{
     deployments,
     kind::{Kind, Located, Patch, Place, Provider},
-    scope_tags,
+    scope_tags, template_specs,
 };
 
 const fn v(text: &'static str) -> ApiVersion {
@@ -80,7 +80,7 @@ pub(super) static VERSIONS: [ApiVersion; 60] = [
 /// Since when a group's document names its type: it did not in 2019-07-01, it did in 2020-10-01 (arm.md §2).
 pub(super) static TYPED_SINCE: ApiVersion = v("2019-08-01");
 
-static KINDS: [Kind; 3] = [
+static KINDS: [Kind; 6] = [
     Kind {
         place: Place::Subscription,
         location: Located::Required,
@@ -89,6 +89,9 @@ static KINDS: [Kind; 3] = [
     },
     deployments::kind(&VERSIONS),
     Kind::extension("tags", &VERSIONS, &scope_tags::OWN),
+    deployments::stacks::KIND,
+    template_specs::SPEC,
+    template_specs::VERSION,
 ];
 
 pub(super) static PROVIDER: Provider = Provider {

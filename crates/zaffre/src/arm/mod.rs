@@ -45,6 +45,7 @@ mod service;
 mod subscriptions;
 mod tag_names;
 mod tags;
+mod template_specs;
 mod tokens;
 mod types;
 mod write;

@@ -118,6 +118,13 @@ pub(super) static ROWS: &[Row] = &[
         Who::Follower,
         polls::result,
     ),
+    // Of what is in no subscription: deployments of management groups and of the tenant.
+    get("/providers/{namespace}/locations/{location}/operations/{operation}", Who::Follower, polls::status),
+    get(
+        "/providers/{namespace}/locations/{location}/operationresults/{operation}",
+        Who::Follower,
+        polls::result,
+    ),
     get(
         "/subscriptions/{subscription}/tagNames",
         Who::May("Microsoft.Resources/subscriptions/tagNames/read"),

@@ -17,7 +17,9 @@ use serde_json::{Value, json};
 use super::{
     Arm,
     activity::Note,
-    answer, codes, content, deployments, document, durations, headers,
+    answer, codes, content,
+    deployments::{self, stacks},
+    document, durations, headers,
     kind::{Answer, Call, Errand, Look, Patch, Run, View},
     list, locked,
     own::{self, Who},
@@ -340,6 +342,12 @@ impl Arm {
             What::One { id, of } if deployments::is(of) && op.method == Method::PUT => {
                 deployments::put(self, cx, permit, (id, of), (&op.asked, note), body).await
             }
+            What::One { id, of } if stacks::is(of) && op.method == Method::PUT => {
+                stacks::put(self, cx, permit, (id, of), (&op.asked, note), body).await
+            }
+            What::One { id, of } if stacks::is(of) && op.method == Method::DELETE => {
+                stacks::delete(self, cx, permit, (id, of), (&op.asked, note)).await
+            }
             What::One { id, of } => self.one(cx, permit, (op, note), (id, of), body).await,
             What::Many { at, of } => {
                 // The built-in roles alone are a megabyte.
@@ -351,6 +359,11 @@ impl Arm {
             }
             What::Verb { id, of, verb, .. } if deployments::is_judgement(of, verb) => {
                 let reply = deployments::judged(self, cx, permit, (id, verb), &op.asked, body).await?;
+                note.done_apart(cx, reply.status.as_u16(), None).await?;
+                Ok(reply)
+            }
+            What::Verb { id, of, verb, .. } if stacks::is_judgement(of, verb) => {
+                let reply = stacks::judged(self, cx, permit.caller(), id, &op.asked, body).await?;
                 note.done_apart(cx, reply.status.as_u16(), None).await?;
                 Ok(reply)
             }

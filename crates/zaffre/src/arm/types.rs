@@ -31,8 +31,6 @@ static DOCUMENT: Kind = Kind { location: super::kind::Located::Optional, ..Kind:
 /// Types that have an issue of their own: not to be mistaken for documents.
 static LATER: &[&str] = &[
     "Microsoft.Resources/deploymentScripts",
-    "Microsoft.Resources/deploymentStacks",
-    "Microsoft.Resources/templateSpecs",
     "Microsoft.Authorization/policyDefinitions",
     "Microsoft.Authorization/roleEligibilitySchedules",
     "Microsoft.Authorization/roleEligibilityScheduleInstances",

@@ -8,6 +8,7 @@ pub mod ca;
 mod catalogue;
 pub mod connection;
 mod dns;
+pub(crate) mod documents;
 mod elsewhere;
 pub mod guest_doors;
 pub(crate) mod host_doors;

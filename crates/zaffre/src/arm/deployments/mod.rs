@@ -11,12 +11,15 @@
 //! a restart. Nothing of it is done but through the path that a client's own request takes, as the one who
 //! asked for it.
 //!
-//! Not here: templates and parameters by link, `onErrorDeployment`, template specs, stacks and scripts,
-//! which are refused by name.
+//! Templates and parameters may lie elsewhere (`links.rs`). Not here: `onErrorDeployment` and scripts, which are
+//! refused by name.
 
+mod links;
 mod prepare;
+mod removing;
 mod run;
 mod shown;
+pub(super) mod stacks;
 mod stored;
 mod what_if;
 
@@ -242,7 +245,7 @@ pub(super) async fn put(
     body: Body,
 ) -> Result<Reply> {
     let source = read(asked, body).await?;
-    let prepared = prepare::prepared(arm, cx, permit.caller(), id, &source).await?;
+    let prepared = prepare::prepared(arm, cx, permit.caller(), id, &source, None).await?;
     let is_new = begin(cx, permit.caller(), (id, of), prepared, Some(note)).await?;
     let running = tokio::spawn(run::to_the_end(*arm, cx.clone(), id.clone()));
     // Too late is no failure: the answer then says how to follow the rest.
@@ -259,7 +262,7 @@ pub(super) async fn put(
     })
 }
 
-/// Writes the deployment down; without a note, as a step of another one. Says whether there was none of its name.
+/// Writes the deployment down; without a note, as a step of another one or of a stack. Says whether there was none of its name.
 async fn begin(
     cx: &Cx,
     caller: &Caller,
@@ -291,6 +294,7 @@ async fn begin(
             is_nested: note.is_none(),
             mode: prepared.mode,
             template_hash: prepared.template_hash.clone(),
+            link: prepared.link.clone(),
             parameters: prepared.plan.shown_parameters(),
             providers: providers.clone(),
             dependencies: dependencies.clone(),
@@ -343,7 +347,8 @@ async fn nested(
     if !goes_on {
         let source = Source { value: body.clone(), places: Places::default() };
         let cx = Cx { correlation_id: parent.correlation, ..cx.clone() };
-        let prepared = prepare::prepared(&arm, &cx, caller, &id, &source).await.map_err(failed)?;
+        let prepared =
+            prepare::prepared(&arm, &cx, caller, &id, &source, parent.link.as_ref()).await.map_err(failed)?;
         begin(&cx, caller, (&id, &of), prepared, None).await.map_err(failed)?;
     }
     run::to_the_end(arm, cx.clone(), id.clone()).await;
@@ -365,7 +370,7 @@ pub(super) async fn judged(
     body: Body,
 ) -> Result<Reply> {
     let source = read(asked, body).await?;
-    let prepared = prepare::prepared(arm, cx, permit.caller(), id, &source).await?;
+    let prepared = prepare::prepared(arm, cx, permit.caller(), id, &source, None).await?;
     if verb.name == WHAT_IF {
         let changes = what_if::changes(arm, cx, permit.caller(), id, &prepared).await?;
         let properties = json!({ "correlationId": cx.correlation_id, "changes": changes, "diagnostics": [] });
@@ -398,10 +403,13 @@ pub(super) const fn kind(versions: &'static [azure::api_version::ApiVersion]) ->
 }
 
 impl Arm {
-    /// Goes on with every deployment that had not ended when the program did.
+    /// Goes on with every deployment and every stack that had not ended when the program did.
     pub async fn resume(&self, cx: &Cx) -> Result<()> {
         for id in cx.read(stored::unfinished).await? {
             tokio::spawn(run::to_the_end(*self, cx.clone(), id));
+        }
+        for id in cx.read(stacks::unfinished).await? {
+            tokio::spawn(stacks::to_the_end(*self, cx.clone(), id));
         }
         Ok(())
     }

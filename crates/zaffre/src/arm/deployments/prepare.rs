@@ -16,7 +16,10 @@ use azure::{
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::stored::Mode;
+use super::{
+    links::{self, Found, Link},
+    stored::Mode,
+};
 use crate::{
     access::{Caller, Refusal, Why},
     arm::{Arm, codes, content, tags, write},
@@ -32,6 +35,7 @@ pub(super) struct Prepared {
     pub mode: Mode,
     pub template: Value,
     pub template_hash: String,
+    pub link: Option<Link>,
     pub plan: Plan,
 }
 
@@ -55,12 +59,13 @@ pub(super) async fn prepared(
     caller: &Caller,
     id: &ResourceId,
     source: &Source,
+    base: Option<&Link>,
 ) -> Result<Prepared> {
     let body = &source.value;
     let properties = body.get("properties").and_then(Value::as_object);
     let properties = properties
         .ok_or_else(|| codes::INVALID_CONTENT.with(["Required property 'properties' not found in JSON"]))?;
-    refuse_links(properties)?;
+    refuse_rollback(properties)?;
     let mode = properties.get("mode").and_then(Value::as_str).unwrap_or("Incremental");
     let mode = Mode::read(mode).ok_or_else(|| codes::INVALID_DEPLOYMENT_MODE.with([mode]))?;
     let location = content::text(body, "location")?;
@@ -70,8 +75,9 @@ pub(super) async fn prepared(
     if mode == Mode::Complete && !matches!(place_of(id), Place::Group { .. }) {
         return Err((&codes::COMPLETE_ELSEWHERE).into());
     }
-    let template = properties.get("template").cloned().ok_or_else(|| codes::NO_TEMPLATE.with([id.name()]))?;
-    let parameters = properties.get("parameters").cloned().unwrap_or(Value::Null);
+    let Found { template, places, link } =
+        links::template((arm, cx, caller), id, (properties, source), base).await?;
+    let parameters = links::parameters((arm, cx, caller), properties, base).await?;
     let template_hash = template::hash(&template);
     let given = Given {
         id,
@@ -80,13 +86,13 @@ pub(super) async fn prepared(
         template: &template,
         hash: &template_hash,
         parameters: &parameters,
+        link: link.as_ref(),
     };
     let context = cx.read(|txn| surroundings(arm, cx, txn, caller, &given)).await?;
-    let places: Places = source.places.below("/properties/template");
     let plan = expanded(template.clone(), places, parameters, context).await?;
     judge(arm, cx, caller, id, &plan).await?;
     let tags = content::map(body, "tags")?.map(tags::checked).transpose()?;
-    Ok(Prepared { location, tags, mode, template, template_hash, plan })
+    Ok(Prepared { location, tags, mode, template, template_hash, link, plan })
 }
 
 /// A template may mean a second of work: it is not done where requests are answered.
@@ -95,14 +101,7 @@ async fn expanded(template: Value, places: Places, parameters: Value, context: C
     tokio::task::spawn_blocking(expand).await.map_err(|panic| Fault::Internal.because(panic))?
 }
 
-/// Documents that lie elsewhere are not fetched: nothing here asks anybody.
-fn refuse_links(properties: &Map<String, Value>) -> Result<()> {
-    for link in ["templateLink", "parametersLink"] {
-        if let Some(to) = properties.get(link).filter(|it| !it.is_null()) {
-            let uri = ["uri", "id"].iter().find_map(|it| to.get(*it)?.as_str()).unwrap_or_default();
-            return Err(codes::LINK_NOT_SUPPORTED.with([link, uri]));
-        }
-    }
+fn refuse_rollback(properties: &Map<String, Value>) -> Result<()> {
     match properties.get("onErrorDeployment").filter(|it| !it.is_null()) {
         Some(_) => Err(codes::not_implemented("Microsoft.Resources/deployments, onErrorDeployment")),
         None => Ok(()),
@@ -117,6 +116,7 @@ struct Given<'a> {
     template: &'a Value,
     hash: &'a str,
     parameters: &'a Value,
+    link: Option<&'a Link>,
 }
 
 /// What the template's functions see of the cloud.
@@ -182,13 +182,14 @@ fn deployment(given: &Given<'_>) -> Value {
         .collect();
     let mut shown = Map::from_iter([("name".to_owned(), json!(given.id.name()))]);
     shown.extend(given.location.map(|it| ("location".to_owned(), json!(it))));
-    shown.insert(
-        "properties".to_owned(),
-        json!({
-            "template": given.template, "templateHash": given.hash, "parameters": parameters,
-            "mode": given.mode.as_str(), "provisioningState": "Accepted",
-        }),
-    );
+    let mut properties = json!({
+        "template": given.template, "templateHash": given.hash, "parameters": parameters,
+        "mode": given.mode.as_str(), "provisioningState": "Accepted",
+    });
+    if let Some(link) = given.link {
+        properties["templateLink"] = link.shown();
+    }
+    shown.insert("properties".to_owned(), properties);
     Value::Object(shown)
 }
 

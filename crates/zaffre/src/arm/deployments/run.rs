@@ -16,14 +16,17 @@ use std::{
 
 use azure::{
     error::{Error, Result},
-    ids::ResourceId,
+    ids::{ObjectId, ResourceId},
     template::{Ask, Finished, Need, Plan, Planned},
 };
 use http::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::stored::{self, Deployment, Mode, State, Step};
+use super::{
+    removing,
+    stored::{self, Deployment, Mode, State, Step},
+};
 use crate::{
     access::Caller,
     arm::{Arm, codes, durations, inside::Answered, kind::Wait, service::rendered},
@@ -180,7 +183,12 @@ fn word(status: u16) -> String {
 
 /// The deployer as the directory has it now.
 async fn deployer(cx: &Cx, deployment: &Deployment) -> Result<Caller> {
-    let found = cx.read(|txn| directory::principal_of(txn, &cx.cloud.charter, deployment.deployer)).await?;
+    caller_of(cx, deployment.deployer).await
+}
+
+/// Whoever has this object id; nobody where it is gone.
+pub(super) async fn caller_of(cx: &Cx, who: ObjectId) -> Result<Caller> {
+    let found = cx.read(|txn| directory::principal_of(txn, &cx.cloud.charter, who)).await?;
     Ok(found.map_or(Caller::Anonymous, Caller::Principal))
 }
 
@@ -316,14 +324,14 @@ async fn remove_others(arm: &Arm, cx: &Cx, caller: &Caller, id: &ResourceId, pla
     let kept: Vec<ResourceId> =
         plan.resources.iter().filter_map(|it| ResourceId::parse(&it.id).ok()).collect();
     let all = cx.read(|txn| resources::within(txn, &group, None, usize::MAX)).await?;
-    for resource in all {
-        let is_top = resource.id.parent().as_ref() == Some(&group);
-        let is_kept = kept.iter().any(|it| *it == resource.id || resource.id.holds(it));
-        if !is_top || is_kept || resource.managed_by.is_some() {
-            continue;
-        }
-        let version = arm.newest_version(&resource.id)?;
-        arm.inside(cx, caller, (Method::DELETE, resource.id.as_str(), &version), &Value::Null).await?;
+    let is_other = |it: &resources::Resource| {
+        let is_top = it.id.parent().as_ref() == Some(&group);
+        let is_kept = kept.iter().any(|kept| *kept == it.id || it.id.holds(kept));
+        is_top && !is_kept && it.managed_by.is_none()
+    };
+    let others = all.into_iter().filter(is_other).map(|it| it.id).collect();
+    match removing::all((arm, cx, caller), others).await.into_iter().next() {
+        Some((_, error)) => Err(error),
+        None => Ok(()),
     }
-    Ok(())
 }

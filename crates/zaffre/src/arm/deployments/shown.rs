@@ -30,6 +30,9 @@ pub(super) fn deployment(of: &Deployment) -> Value {
         "providers": of.providers,
         "dependencies": of.dependencies,
     });
+    if let Some(link) = &of.link {
+        properties["templateLink"] = link.shown();
+    }
     if of.state == State::Succeeded {
         properties["outputs"] = of.outputs.clone().unwrap_or_else(|| json!({}));
         properties["outputResources"] = of.resources.iter().map(|id| json!({ "id": id })).collect();

@@ -9,6 +9,7 @@ use azure::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::links::Link;
 use crate::{
     resources::{self, Tags},
     store::{Span, Table, Txn},
@@ -37,6 +38,9 @@ pub(super) struct Deployment {
     pub is_nested: bool,
     pub mode: Mode,
     pub template_hash: String,
+    /// Where the template was found, if not in the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Link>,
     /// As answers show them, secrets without their value.
     pub parameters: Value,
     pub providers: Value,

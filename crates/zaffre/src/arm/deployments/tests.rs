@@ -88,7 +88,7 @@ fn administrator(cx: &Cx) -> Caller {
 async fn written_down(cx: &Cx, name: &str, resources: Value) {
     let source = azure::template::source::read(&body(resources).to_string()).expect("is JSON");
     let (caller, id) = (administrator(cx), deployment(name));
-    let prepared = prepare::prepared(&ARM, cx, &caller, &id, &source).await.expect("is a deployment");
+    let prepared = prepare::prepared(&ARM, cx, &caller, &id, &source, None).await.expect("is a deployment");
     let of = ARM.types.of(&id).expect("is known");
     begin(cx, &caller, (&id, &of), prepared, Some(&Note::default())).await.expect("writes");
 }
