@@ -43,17 +43,23 @@ pub struct Decided {
 pub(super) struct Made {
     at: Timestamp,
     request_id: Guid,
-    caller: Caller,
-    any: Cow<'static, [Action]>,
-    on: ResourceId,
+    about: About,
     /// Why not, where the answer was no.
     refused: Option<Vec<String>>,
+}
+
+enum About {
+    /// Somebody's access.
+    Access { caller: Caller, any: Cow<'static, [Action]>, on: ResourceId },
+    /// A whole request: who asked, its operation and its service.
+    Request { caller: String, operation: String, service: &'static str },
 }
 
 impl Made {
     pub(super) fn allowed(cx: &Cx, caller: &Caller, access: Access) -> Self {
         let Access { any, on, .. } = access;
-        Made { at: cx.now, request_id: cx.request_id, caller: caller.clone(), any, on, refused: None }
+        let about = About::Access { caller: caller.clone(), any, on };
+        Made { at: cx.now, request_id: cx.request_id, about, refused: None }
     }
 
     pub(super) fn refused(
@@ -73,12 +79,21 @@ impl Made {
     }
 
     fn in_words(&self) -> Decided {
+        let (caller, actions, scope) = match &self.about {
+            About::Access { caller, any, on } => {
+                let actions = any.iter().map(|action| action.as_str().to_owned()).collect();
+                (caller.to_string(), actions, on.to_string())
+            }
+            About::Request { caller, operation, service } => {
+                (caller.clone(), vec![operation.clone()], (*service).to_owned())
+            }
+        };
         Decided {
             at: self.at,
             request_id: self.request_id,
-            caller: self.caller.to_string(),
-            actions: self.any.iter().map(|action| action.as_str().to_owned()).collect(),
-            scope: self.on.to_string(),
+            caller,
+            actions,
+            scope,
             allowed: self.refused.is_none(),
             reasons: self.refused.clone().unwrap_or_default(),
         }
@@ -120,19 +135,27 @@ impl Decisions {
         drop(before);
     }
 
+    /// Keeps why a request was refused that no role had to do with: what the answer does not say.
+    pub fn note(&self, cx: &Cx, (service, operation): (&'static str, &str), caller: &str, why: String) {
+        let (caller, operation) = (caller.to_owned(), operation.to_owned());
+        let about = About::Request { caller, operation, service };
+        self.push(Made { at: cx.now, request_id: cx.request_id, about, refused: Some(vec![why]) });
+    }
+
     /// Newest first.
     pub fn latest(&self) -> Vec<Decided> {
         self.newest(KEPT).filter_map(|number| self.place(number).as_ref().map(Made::in_words)).collect()
     }
 
-    /// The reasons of a request's refusal, in one line.
+    /// The reasons why a request was not given access, in one line.
     pub fn refusal_of(&self, request_id: Guid) -> Option<String> {
         self.newest(64).find_map(|number| {
             let place = self.place(number);
             let made = place.as_ref().filter(|it| it.request_id == request_id)?;
             let reasons = made.refused.as_ref()?.join("; ");
-            let asked: Vec<&str> = made.any.iter().map(Action::as_str).collect();
-            Some(format!("{} on {}: {reasons}", asked.join(" or "), made.on))
+            let About::Access { any, on, .. } = &made.about else { return None };
+            let asked: Vec<&str> = any.iter().map(Action::as_str).collect();
+            Some(format!("{} on {on}: {reasons}", asked.join(" or ")))
         })
     }
 

@@ -1,4 +1,4 @@
-//! `zaffre explain`: what was decided lately, and why.
+//! `zaffre explain`: what was decided lately, and why; and why a request was refused whose answer may not say it.
 
 use std::process::ExitCode;
 

@@ -2,13 +2,18 @@
 //!
 //! `error` is what OAuth libraries branch on, the number what people search for. Rows without a number
 //! are our own.
+//!
+//! Of the numbers in entra.md §4, these have no row, since nothing here can lead to them: 65001 and 650057, because
+//! everybody has consented to everything; 50076, 50079 and 53003, because nobody has a second factor or a policy; 50001
+//! and 70021, which 500011 and 700211 to 700213 have taken the place of; 70019, which is 70020's twin; 90024 and 90055,
+//! because tokens are given as often as anybody asks.
 
 use azure::{
     error::{Error, Row},
     time::Timestamp,
 };
 
-use crate::service::Fault;
+use crate::service::{Cx, Fault};
 
 /// A row, with OAuth's `error`.
 pub(super) struct Refusal {
@@ -126,8 +131,11 @@ refusals! {
         "No matching federated identity record found for presented assertion audience '{0}'.", "entra.md §4; the status unverified";
     NO_FEDERATED_SUBJECT = 401 "invalid_client" "AADSTS700213"
         "No matching federated identity record found for presented assertion subject '{0}'.", "entra.md §4; the status unverified";
-    ISSUER_KEYS_UNKNOWN = 401 "invalid_client" "AADSTS50166"
-        "Request to External OIDC endpoint failed.", "reference-error-codes; the message unverified";
+    ISSUER_KEYS_UNKNOWN = 400 "invalid_request" "AADSTS50166"
+        "Request to External OIDC endpoint failed.", "recorded in azure-workload-identity issue 642";
+    ISSUER_WITHOUT_KEY = 401 "invalid_client" "AADSTS7000272"
+        "The certificate with identifier {0} used to sign the federated credential could not be found in the metadata of identity provider {1}. Please validate that your Identity Provider's metadata exposes the key used to sign the incoming token.",
+        "recorded in azure-workload-identity issue 1232";
     WRONG_ASSERTION = 400 "invalid_grant" "AADSTS50013"
         "Assertion failed signature validation. [Reason - The provided signature value did not match the expected signature value.]",
         "reference-error-codes; the reason as quoted by users";
@@ -169,6 +177,16 @@ refusals! {
     REDIRECT_URI_MISMATCH = 400 "invalid_request" "AADSTS50011"
         "The redirect URI '{0}' specified in the request does not match the redirect URIs configured for the application '{1}'.",
         "entra.md §4; the message as quoted by users";
+    NO_ID_TOKEN_HERE = 400 "unsupported_response_type" "AADSTS700054"
+        "response_type 'id_token' is not enabled for the application.", "reference-error-codes; the message as quoted by users";
+    NO_TOKEN_HERE = 400 "unsupported_response_type" "AADSTS700051"
+        "response_type 'token' is not enabled for the application.", "reference-error-codes; the message as quoted by users";
+    NO_SUCH_RESPONSE_TYPE = 400 "unsupported_response_type" "AADSTS70005"
+        "The response type '{0}' is not supported.", "reference-error-codes; the message unverified";
+    BAD_CHALLENGE = 400 "invalid_request" "AADSTS501491"
+        "Invalid size of Code_Challenge parameter.", "reference-error-codes; recorded in azure-docs issue 42906";
+    CANCELED = 400 "access_denied" "access_denied"
+        "the user canceled the authentication", "documented: the authorization code flow, error response; without a number";
     PENDING = 400 "authorization_pending" "AADSTS70016"
         "OAuth 2.0 device flow error. Authorization is pending. Continue polling.", "entra.md §3.3";
     DECLINED = 400 "authorization_declined" "authorization_declined"
@@ -220,6 +238,19 @@ pub(super) fn oauth(row: &'static Row) -> &'static str {
 /// The number in `AADSTS…`, where the row has one.
 pub(super) fn number(row: &Row) -> Option<u32> {
     row.code.strip_prefix("AADSTS")?.parse().ok()
+}
+
+/// The message with its number before it and behind it the ids by which Azure's support would find the request.
+pub(super) fn description(cx: &Cx, error: &Error) -> String {
+    let code = number(error.row).map(|number| format!("AADSTS{number}: ")).unwrap_or_default();
+    let (trace, correlation, timestamp) = (cx.request_id, cx.correlation_id, timestamp(cx.now));
+    let message = error.message();
+    format!("{code}{message} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {timestamp}")
+}
+
+/// Where a number is explained.
+pub(super) fn page_of(number: u32) -> String {
+    format!("https://login.microsoftonline.com/error?code={number}")
 }
 
 /// `2026-11-21 23:02:54Z`, as errors print it.

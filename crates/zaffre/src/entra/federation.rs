@@ -177,7 +177,9 @@ fn prove(
 
 fn verify_other(cx: &Cx, keys: &[PublicKey], assertion: &Assertion<'_>) -> Result<()> {
     let kid = assertion.kid.as_deref().unwrap_or_default();
-    let key = keys.iter().find(|key| key.kid == kid).ok_or_else(|| codes::NO_SUCH_KEY.with([kid]))?;
+    let issuer = assertion.text("iss").unwrap_or_default();
+    let unknown = || codes::ISSUER_WITHOUT_KEY.with([kid, issuer]);
+    let key = keys.iter().find(|key| key.kid == kid).ok_or_else(unknown)?;
     let public = RsaPublicKeyComponents { n: &key.modulus, e: &key.exponent };
     let is_signed = match assertion.algorithm {
         Algorithm::Rs256 => public

@@ -110,20 +110,16 @@ impl Service for Entra {
         let number = codes::number(error.row);
         let timestamp = codes::timestamp(cx.now);
         let (trace, correlation) = (cx.request_id, cx.correlation_id);
-        let code = number.map(|number| format!("AADSTS{number}: ")).unwrap_or_default();
-        let message = error.message();
         let mut body = json!({
             "error": codes::oauth(error.row),
-            "error_description": format!(
-                "{code}{message} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {timestamp}"
-            ),
+            "error_description": codes::description(cx, error),
             "error_codes": number.into_iter().collect::<Vec<u32>>(),
             "timestamp": timestamp,
             "trace_id": trace,
             "correlation_id": correlation,
         });
         if let Some(number) = number {
-            body["error_uri"] = json!(format!("https://login.microsoftonline.com/error?code={number}"));
+            body["error_uri"] = json!(codes::page_of(number));
         }
         Reply::json(error.row.status, &body)
     }

@@ -50,12 +50,12 @@ struct Accepted<'f> {
 
 pub(super) async fn authorize(cx: &Cx, asked: Authorize, body: Body) -> Result<Reply> {
     let accepted = cx.read(|txn| accept(cx, txn, &asked.form)).await?;
-    if asked.form.required("response_type")? != "code" {
-        return Ok(back(cx, &asked, &accepted, refused("unsupported_response_type")));
+    if let Err(error) = check_response_type(asked.form.required("response_type")?) {
+        return Ok(back(cx, &asked, &accepted, refused(cx, &error)));
     }
     let challenge = match challenge(&asked.form) {
         Ok(challenge) => challenge,
-        Err(_) => return Ok(back(cx, &asked, &accepted, refused("invalid_request"))),
+        Err(error) => return Ok(back(cx, &asked, &accepted, refused(cx, &error))),
     };
     let application = &accepted.application.display_name;
     if !asked.is_sent {
@@ -64,7 +64,7 @@ pub(super) async fn authorize(cx: &Cx, asked: Authorize, body: Body) -> Result<R
     }
     let sent = Form::read(asked.is_form, body).await?;
     if sent.get("cancel").is_some() {
-        return Ok(back(cx, &asked, &accepted, refused("access_denied")));
+        return Ok(back(cx, &asked, &accepted, refused(cx, &Error::from(&codes::CANCELED))));
     }
     let (name, password) =
         (sent.get("username").unwrap_or_default(), sent.get("password").unwrap_or_default());
@@ -97,9 +97,25 @@ pub(super) async fn authorize(cx: &Cx, asked: Authorize, body: Body) -> Result<R
     Ok(back(cx, &asked, &accepted, fields))
 }
 
-fn refused(error: &str) -> Vec<(&'static str, String)> {
-    let description = format!("AADSTS: the request was refused: {error}");
-    vec![("error", error.to_owned()), ("error_description", description)]
+/// A refusal that the application hears of.
+fn refused(cx: &Cx, error: &Error) -> Vec<(&'static str, String)> {
+    let mut fields = vec![
+        ("error", codes::oauth(error.row).to_owned()),
+        ("error_description", codes::description(cx, error)),
+    ];
+    fields.extend(codes::number(error.row).map(|number| ("error_uri", codes::page_of(number))));
+    fields
+}
+
+/// Codes alone are given here: no application has asked for tokens in the address, which is off unless one does.
+fn check_response_type(asked: &str) -> Result<()> {
+    let has = |word: &str| asked.split_ascii_whitespace().any(|it| it == word);
+    match asked {
+        "code" => Ok(()),
+        _ if has("id_token") => Err((&codes::NO_ID_TOKEN_HERE).into()),
+        _ if has("token") => Err((&codes::NO_TOKEN_HERE).into()),
+        other => Err(codes::NO_SUCH_RESPONSE_TYPE.with([other])),
+    }
 }
 
 /// Nothing is sent to an address that the application does not name.
@@ -137,6 +153,9 @@ fn loopback(uri: &str) -> Option<(&str, &str)> {
 fn challenge(form: &Form) -> Result<Option<Challenge>> {
     match (form.get("code_challenge"), form.get("code_challenge_method").unwrap_or("plain")) {
         (None, _) => Ok(None),
+        // A digest without padding; in full, a verifier may have up to 128 (RFC 7636 §4.1).
+        (Some(text), "S256") if text.len() != 43 => Err((&codes::BAD_CHALLENGE).into()),
+        (Some(text), "plain") if !(43..=128).contains(&text.len()) => Err((&codes::BAD_CHALLENGE).into()),
         (Some(text), "S256") => Ok(Some(Challenge::S256(text.to_owned()))),
         (Some(text), "plain") => Ok(Some(Challenge::Plain(text.to_owned()))),
         (Some(_), _) => Err((&codes::MALFORMED).into()),

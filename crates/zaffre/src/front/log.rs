@@ -56,9 +56,16 @@ impl Record {
         self.caller = Some(caller.to_string());
     }
 
-    pub(super) fn failed(&mut self, error: &Error) {
+    pub(super) fn failed(&mut self, cx: &Cx, error: &Error) {
         self.code = Some(error.row.code);
         self.cause = error.cause.as_ref().map(ToString::to_string);
+        // What the answer may not say, `zaffre explain` does. Faults are the log's alone.
+        if let Some(cause) = self.cause.as_ref().filter(|_| error.row.status < 500) {
+            let operation = self.operation.as_deref().unwrap_or("unparsed");
+            let caller = self.caller.as_deref().unwrap_or("nobody");
+            let why = format!("{}: {cause}", error.row.code);
+            cx.env.decisions.note(cx, (self.service, operation), caller, why);
+        }
     }
 
     pub(super) fn finish(self, cx: &Cx, reply: &Reply) {

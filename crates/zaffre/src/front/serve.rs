@@ -21,7 +21,7 @@ pub async fn serve<S: Service>(service: &S, cx: Cx, parts: Parts, body: Body) ->
         Err(error) => {
             leftover.drain().await;
             let error = in_own_words(service, error);
-            record.failed(&error);
+            record.failed(&cx, &error);
             service.render(&cx, &parts, &error)
         }
     };

@@ -1,6 +1,6 @@
 //! The grants behind which a person or a certificate stands, by whole requests.
 
-use azure::{ids::ObjectId, jwt};
+use azure::{ids::ObjectId, jwt, text};
 
 use super::*;
 use crate::{
@@ -275,6 +275,65 @@ async fn nobody_is_sent_to_an_address_that_the_application_does_not_name() {
     assert!(status == 302 && location.starts_with("http://localhost:1#error=access_denied"), "{location}");
     let (status, _, page) = world.page("POST", &path, &[("username", "<script>"), ("password", "x")]).await;
     assert!(status == 200 && page.contains("&lt;script&gt;") && !page.contains("<script>"), "{page}");
+}
+
+#[tokio::test]
+async fn the_application_hears_why_in_the_address_with_entras_number() {
+    let world = World::begin().await;
+    let good = authorize("http://localhost:1", "query");
+    let (challenge, plain) = (format!("&code_challenge={CHALLENGE}"), "code_challenge_method=plain");
+    for (instead_of, by, error, words) in [
+        (
+            "response_type=code",
+            "response_type=id_token",
+            "unsupported_response_type",
+            "AADSTS700054: response_type 'id_token'",
+        ),
+        (
+            "response_type=code",
+            "response_type=code%20id_token",
+            "unsupported_response_type",
+            "AADSTS700054: ",
+        ),
+        (
+            "response_type=code",
+            "response_type=token",
+            "unsupported_response_type",
+            "AADSTS700051: response_type 'token'",
+        ),
+        (
+            "response_type=code",
+            "response_type=codes",
+            "unsupported_response_type",
+            "AADSTS70005: The response type 'codes'",
+        ),
+        (
+            &challenge,
+            "&code_challenge=short",
+            "invalid_request",
+            "AADSTS501491: Invalid size of Code_Challenge",
+        ),
+        (&challenge, &format!("{challenge}="), "invalid_request", "AADSTS501491: "),
+        ("code_challenge_method=S256", "code_challenge_method=S512", "invalid_request", "AADSTS9002313: "),
+        (
+            &format!("{challenge}&code_challenge_method=S256"),
+            &format!("&code_challenge=short&{plain}"),
+            "invalid_request",
+            "AADSTS501491: ",
+        ),
+    ] {
+        assert!(good.contains(instead_of), "{instead_of} is not in {good}");
+        let (status, headers, page) = world.page("GET", &good.replace(instead_of, by), &[]).await;
+        assert_eq!(status, 302, "{by}: {page}");
+        let location = text::percent_decode(headers["location"].to_str().expect("text")).expect("UTF-8");
+        assert!(location.contains(&format!("?error={error}&error_description={words}")), "{by}: {location}");
+        let number = words.split(['S', ':']).find(|it| it.starts_with(char::is_numeric)).expect("a number");
+        assert!(
+            location.contains(&format!("&error_uri=https://login.microsoftonline.com/error?code={number}")),
+            "{location}"
+        );
+        assert!(location.contains(" Trace ID: ") && location.contains("&state="), "{location}");
+    }
 }
 
 #[tokio::test]
