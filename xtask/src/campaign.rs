@@ -67,7 +67,7 @@ const CAMPAIGNS: &[Campaign] = &[
         name: "attack",
         says: "attack a furnished cloud in every way that has a row; fewer rows than N are a failure too",
         test: &["--test", "main", "attacks::every_attack_is_refused_in_azures_words"],
-        amount: Amount { option: "--attacks", variable: "ZAFFRE_CAMPAIGN_ATTACKS", default: 500 },
+        amount: Amount { option: "--attacks", variable: "ZAFFRE_CAMPAIGN_ATTACKS", default: 850 },
     },
 ];
 

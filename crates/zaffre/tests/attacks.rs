@@ -8,11 +8,13 @@
 //! signatures  the keys of storage and Cosmos accounts: one bit, one verb, one minute off
 //! scopes      ids that look like others: prefixes, encodings, alphabets
 //! roles       giving oneself more than one has
-//! hosts       names that look like Azure's; framing is in bad_input/sockets
+//! hosts       names that look like Azure's
+//! framing     HTTP's own lines and lengths, over sockets, at every kind of door
 //! ```
 //!
 //! `cargo xtask campaign attack` prints each row and how many there are; this test is the same without the printing.
 
+mod framing;
 mod hosts;
 mod machines;
 mod roles;
@@ -31,7 +33,7 @@ use self::stage::Stage;
 use crate::world::{Answer, Ask, Protocol};
 
 /// Fewer rows than these mean that some were lost.
-const ROWS_MIN: usize = 500;
+const ROWS_MIN: usize = 850;
 
 /// What is done, and how it is to be refused.
 struct Attack {
@@ -104,6 +106,19 @@ async fn every_attack_is_refused_in_azures_words() {
                 let code = answer.code(expected.protocol);
                 holes.push(format!("{line}\n    came {} {code} {said}", answer.status));
             }
+        }
+    }
+    for outcome in framing::outcomes().await {
+        let name = format!("framing: {}", outcome.name);
+        assert!(names.insert(name.clone()), "two rows are called `{name}`");
+        count += 1;
+        let line = format!("{name}: {:?}", outcome.expected);
+        if campaign.is_some() {
+            println!("{line}");
+        }
+        if !outcome.is_refused() {
+            let came = outcome.came.0.chars().take(300).collect::<String>();
+            holes.push(format!("{line}\n    came {:?} {came}", outcome.came.statuses()));
         }
     }
     let refused = count - holes.len();

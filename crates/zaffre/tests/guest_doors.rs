@@ -85,6 +85,29 @@ async fn a_guest_finds_azures_names_and_the_metadata_service_and_nothing_else() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_malformed_request_from_inside_is_refused_and_hides_nothing() {
+    let machine = Machine::start().await;
+    for line in [
+        "X-A: b\\r\\n c",
+        "X-A : b",
+        "X-A: b\\rMetadata: true",
+        "Content-Length: 1\\r\\nContent-Length: 2",
+        "Transfer-Encoding: xchunked",
+        "Host: other.example",
+        // LF alone ends a line, so what is behind it is seen.
+        "Metadata: true\\nX-Forwarded-For: 10.0.0.9",
+    ] {
+        let head = format!(
+            "GET /metadata/instance?api-version=2021-02-01 HTTP/1.1\\r\\nHost: a\\r\\n{line}\\r\\n\\r\\n"
+        );
+        let script = format!("exec 3<>/dev/tcp/169.254.169.254/80 && printf '{head}' >&3 && head -n 1 <&3");
+        let answer = machine.says(&script).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{line}: {answer}");
+    }
+    machine.guest.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn doors_that_were_dropped_let_nobody_in() {
     let mut machine = Machine::start().await;
     let connect = "exec 3<>/dev/tcp/169.254.169.254/80 && printf 'x\\r\\n\\r\\n' >&3 && cat <&3; echo over";

@@ -19,4 +19,5 @@ mod tidy;
 mod tour;
 mod transcripts;
 mod two_clouds;
+mod up;
 mod world;

@@ -1,87 +1,10 @@
 //! What only a socket can do wrong: bytes that are no request, heads without end, bodies that end early, lengths that
 //! lie, doors that are no doors. Every connection must come to its end at once, and the next one be served.
 
-use std::{sync::Arc, time::Duration};
-
-use http::Request;
-use tempfile::TempDir;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+use crate::{
+    up::{Up, wire},
+    world::{Ask, World},
 };
-use zaffre::{
-    cloud::Clock,
-    front::{
-        ca::Authority,
-        connection::{Closer, Front, Limits},
-        listen::{self, Open},
-    },
-    service::Body,
-};
-
-use crate::world::{Ask, World};
-
-struct Up {
-    world: World,
-    open: Open,
-    _closer: Closer,
-    _folder: TempDir,
-}
-
-/// What came back on a connection until it ended.
-struct Heard(String);
-
-impl Up {
-    async fn new() -> Up {
-        let world = World::new().await;
-        let folder = tempfile::tempdir().expect("a folder");
-        let authority = Authority::open(folder.path(), || Clock::System.now()).expect("an authority");
-        let limits = Limits { head_time: Duration::from_millis(500), ..Limits::default() };
-        let (front, closer) =
-            Front::new(Arc::clone(&world.server), Arc::new(authority), limits).expect("a front");
-        let open = listen::open(&front, &["all=0".parse().expect("a wish")]).await.expect("listens");
-        Up { world, open, _closer: closer, _folder: folder }
-    }
-
-    /// Sends bytes, ends its own half, and reads to the end, which must come soon.
-    async fn say(&self, listener: &str, bytes: &[u8]) -> Heard {
-        let talk = async {
-            let mut stream = TcpStream::connect(self.open.addresses[listener]).await.expect("connects");
-            // Whoever is refused in the middle may not be able to send the rest.
-            let _ = stream.write_all(bytes).await;
-            let _ = stream.shutdown().await;
-            let mut heard = Vec::new();
-            let _ = stream.read_to_end(&mut heard).await;
-            heard
-        };
-        let heard = tokio::time::timeout(Duration::from_secs(4), talk).await.expect("the connection ends");
-        Heard(String::from_utf8_lossy(&heard).into_owned())
-    }
-
-    /// The front still answers, and what was stored before is there.
-    async fn assert_well(&self, after: &str) {
-        let probe = self.say("blob", &wire(&self.world.drop_in_blob("GET", "/con/a.txt"), &self.world)).await;
-        assert!(probe.statuses() == [200] && probe.0.ends_with("one"), "after {after}: {}", probe.0);
-    }
-}
-
-impl Heard {
-    fn statuses(&self) -> Vec<u16> {
-        let lines = self.0.split("HTTP/1.").skip(1);
-        lines.filter_map(|line| line.split(' ').nth(1)?.get(..3)?.parse().ok()).collect()
-    }
-}
-
-/// The request as bytes, its head and what of its body there is.
-fn wire(ask: &Ask, world: &World) -> Vec<u8> {
-    let request: Request<Body> = ask.request(world.cloud.clock.now()).expect("a request");
-    let mut bytes = format!("{} {} HTTP/1.1\r\n", request.method(), request.uri()).into_bytes();
-    for (name, value) in request.headers() {
-        bytes.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
-    }
-    bytes.extend_from_slice(b"\r\n");
-    [bytes, ask.body.to_vec()].concat()
-}
 
 /// The same request, whose head says that so many bytes follow.
 fn announcing(length: &str, ask: Ask, world: &World) -> Vec<u8> {
