@@ -27,6 +27,7 @@ use crate::{
 };
 
 mod categories;
+mod lines;
 
 pub(in crate::imds) const NOW: Timestamp = Timestamp::from_seconds(1_795_302_174);
 pub(in crate::imds) const ARM: &str = "https://management.azure.com/";
