@@ -24,6 +24,8 @@ const ASSIGNMENTS: Table<ResourceId, RoleAssignment> = Table::new("role_assignme
 const BY_PRINCIPAL: Table<(ObjectId, ResourceId), ()> = Table::new("role_assignments_of");
 const BY_NAME: Table<Guid, ResourceId> = Table::new("role_assignment_names");
 const CUSTOM_ROLES: Table<Guid, RoleDefinition> = Table::new("custom_roles");
+/// Beside the roles, since it decides nothing.
+const CUSTOM_ROLE_HISTORIES: Table<Guid, RoleHistory> = Table::new("custom_role_histories");
 
 /// A role given to a principal at a scope, with what Azure shows of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +41,15 @@ pub struct RoleAssignment {
     pub condition_version: Option<String>,
     pub description: Option<String>,
     pub delegated_identity: Option<String>,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+    pub created_by: Option<ObjectId>,
+    pub updated_by: Option<ObjectId>,
+}
+
+/// By whom a custom role was made and changed, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleHistory {
     pub created: Timestamp,
     pub updated: Timestamp,
     pub created_by: Option<ObjectId>,
@@ -139,10 +150,19 @@ pub fn put_custom_role(txn: &mut Txn, role: &RoleDefinition) -> Result<()> {
     Ok(CUSTOM_ROLES.put(txn, &role.id, role)?)
 }
 
+pub fn role_history(txn: &Txn, id: Guid) -> Result<Option<RoleHistory>> {
+    Ok(CUSTOM_ROLE_HISTORIES.get(txn, &id)?)
+}
+
+pub fn put_role_history(txn: &mut Txn, id: Guid, history: RoleHistory) -> Result<()> {
+    Ok(CUSTOM_ROLE_HISTORIES.put(txn, &id, &history)?)
+}
+
 pub fn delete_custom_role(txn: &mut Txn, id: Guid) -> Result<Option<RoleDefinition>> {
     let role = CUSTOM_ROLES.get(txn, &id)?;
     derived::changed(txn)?;
     CUSTOM_ROLES.delete(txn, &id)?;
+    CUSTOM_ROLE_HISTORIES.delete(txn, &id)?;
     Ok(role)
 }
 

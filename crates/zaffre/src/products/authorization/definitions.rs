@@ -1,21 +1,29 @@
 //! `roleDefinitions`: built-in and custom roles (rbac.md §1).
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use azure::{
+    action::Pattern,
     api_version::ApiVersion,
-    error::{Error, Result},
+    error::{Error, Result, Row},
     ids::{Guid, ResourceId},
     odata::{Filter, Value as Operand},
-    rbac,
+    rbac::{self, Plane},
     roles::{self, Permission, RoleDefinition, RoleKind},
 };
 use serde_json::{Value, json};
 
 use super::{definition_id, filter_of};
 use crate::{
-    access::{assignments, management_groups},
-    arm::kind::{Edit, Look, Own, Written},
+    access::{
+        assignments::{self, RoleHistory},
+        management_groups,
+    },
+    arm::{
+        demands::{self, Demand},
+        kind::{Edit, Look, Own, Written},
+    },
+    products::PROVIDERS,
     store::Txn,
 };
 
@@ -28,7 +36,8 @@ azure::error_rows! {
     BUILT_IN = 400 "InvalidRoleDefinitionOperation" "The built-in role '{0}' cannot be changed or deleted.", "unverified";
     LIMIT = 400 "RoleDefinitionLimitExceeded" "Role definition limit exceeded. No more role definitions can be created (code: RoleDefinitionLimitExceeded).", "documented: troubleshoot-limits.md; status unverified";
     MANY_GROUPS = 400 "InvalidRoleDefinition" "A custom role can have only one management group in its assignable scopes.", "documented: custom-roles.md; code and wording unverified";
-    BAD_ACTION = 400 "InvalidActionOrNotAction" "'{0}' does not match any of the actions supported by the providers.", "general knowledge; only what can be no action is refused here";
+    BAD_ACTION = 400 "InvalidActionOrNotAction" "'{0}' does not match any of the actions supported by the providers.", "as quoted by users; here, for what can be no action or is a data action";
+    BAD_DATA_ACTION = 400 "InvalidDataActionOrNotDataAction" "'{0}' does not match any of the actions supported by the providers.", "as quoted by users; here, for what can be no action or is none of data";
     HAS_ASSIGNMENTS = 400 "RoleDefinitionHasAssignments" "There are existing role assignments referencing role (code: RoleDefinitionHasAssignments).", "rbac.md §1; wording unverified";
     BAD_FILTER = 400 "UnsupportedQuery" "The filter '{0}' is not supported.", "as for role assignments; here unverified";
 }
@@ -68,7 +77,7 @@ pub(super) fn plain(name: &str) -> String {
 fn get(look: &Look<'_>) -> Result<Option<Value>> {
     let Ok(guid) = look.id.name().parse() else { return Ok(None) };
     let role = assignments::role(look.txn, guid)?;
-    Ok(role.map(|role| shown(look, &look.id.extended(), &role)))
+    role.map(|role| shown(look, &look.id.extended(), &role)).transpose()
 }
 
 /// Those that can be given at the scope: all that are built in, and custom ones by their scopes.
@@ -81,7 +90,7 @@ fn list(look: &Look<'_>) -> Result<Vec<Value>> {
         |scope: &ResourceId| hierarchy.holds(scope, look.id) || (below && hierarchy.holds(look.id, scope));
     let custom = custom.filter(|role| look.id.is_root() || role.assignable_scopes.iter().any(at));
     let wanted = |role: &Arc<RoleDefinition>| filter.as_ref().is_none_or(|it| is_wanted(it, role));
-    Ok(roles::all().chain(custom).filter(wanted).map(|role| shown(look, look.id, &role)).collect())
+    roles::all().chain(custom).filter(wanted).map(|role| shown(look, look.id, &role)).collect()
 }
 
 fn is_wanted(filter: &Filter, role: &RoleDefinition) -> bool {
@@ -94,25 +103,29 @@ fn is_wanted(filter: &Filter, role: &RoleDefinition) -> bool {
     })
 }
 
-fn shown(look: &Look<'_>, scope: &ResourceId, role: &RoleDefinition) -> Value {
+fn shown(look: &Look<'_>, scope: &ResourceId, role: &RoleDefinition) -> Result<Value> {
+    let history = match role.kind {
+        RoleKind::BuiltIn => None,
+        RoleKind::Custom => assignments::role_history(look.txn, role.id)?,
+    };
     let id = definition_id(scope, look.cx.cloud.charter.subscription, role.id);
     let permissions: Vec<Value> = role.permissions.iter().map(|it| permission(it, look.version)).collect();
-    json!({
+    Ok(json!({
         "properties": {
             "roleName": role.name,
             "type": role.kind.as_str(),
             "description": role.description,
             "assignableScopes": role.assignable_scopes,
             "permissions": permissions,
-            "createdOn": null,
-            "updatedOn": null,
-            "createdBy": null,
-            "updatedBy": null,
+            "createdOn": history.map(|it| it.created.iso()),
+            "updatedOn": history.map(|it| it.updated.iso()),
+            "createdBy": history.and_then(|it| it.created_by),
+            "updatedBy": history.and_then(|it| it.updated_by),
         },
         "id": id,
         "type": "Microsoft.Authorization/roleDefinitions",
         "name": role.id,
-    })
+    }))
 }
 
 fn permission(it: &Permission, version: &ApiVersion) -> Value {
@@ -149,7 +162,19 @@ fn put(edit: &mut Edit<'_>) -> Result<Written> {
         return Err((&LIMIT).into());
     }
     assignments::put_custom_role(edit.txn, &role)?;
-    Ok(Written { is_new, body: shown(&edit.look(), &edit.id.extended(), &role) })
+    let who = edit.permit.caller().principal().map(|it| it.object_id);
+    let known = assignments::role_history(edit.txn, role.id)?;
+    let history = RoleHistory {
+        created: known.map_or(edit.cx.now, |it| it.created),
+        updated: edit.cx.now,
+        created_by: known.map_or(who, |it| it.created_by),
+        updated_by: who,
+    };
+    assignments::put_role_history(edit.txn, role.id, history)?;
+    let mut body = shown(&edit.look(), &edit.id.extended(), &role)?;
+    // As with assignments, the answer to the PUT does not say yet by whom it was made (custom-roles-rest).
+    body["properties"]["createdBy"] = Value::Null;
+    Ok(Written { is_new, body })
 }
 
 fn read(id: &ResourceId, body: &Value) -> Result<RoleDefinition> {
@@ -183,16 +208,31 @@ fn read_permission(value: &Value) -> Result<Permission> {
     let members: Value = members.map(|(name, value)| (name.clone(), value.clone())).collect();
     let permission: Permission =
         serde_json::from_value(members).map_err(|cause| BAD_BODY.with([cause.to_string()]))?;
-    let lists = [
-        &permission.actions,
-        &permission.not_actions,
-        &permission.data_actions,
-        &permission.not_data_actions,
-    ];
-    if let Some(stranger) = lists.into_iter().flatten().find(|pattern| !may_name_actions(pattern.as_str())) {
-        return Err(BAD_ACTION.with([stranger.as_str()]));
-    }
+    let actions = permission.actions.iter().chain(&permission.not_actions);
+    check_patterns(actions, &BAD_ACTION, |plane| plane == Plane::Control)?;
+    let data_actions = permission.data_actions.iter().chain(&permission.not_data_actions);
+    check_patterns(data_actions, &BAD_DATA_ACTION, |plane| plane != Plane::Control)?;
     Ok(permission)
+}
+
+/// Refuses what can name no action, and what spells out one of the other world. Azure knows every action that there is,
+/// and refuses what names none; here only those are known that something demands, so others are believed, and so is
+/// what has a star.
+fn check_patterns<'p>(
+    mut patterns: impl Iterator<Item = &'p Pattern>,
+    row: &'static Row,
+    is_here: fn(Plane) -> bool,
+) -> Result<()> {
+    static DEMANDS: LazyLock<Vec<Demand>> = LazyLock::new(|| demands::all(PROVIDERS));
+    let is_strange = |pattern: &&Pattern| {
+        let is_spelled_out = !pattern.as_str().contains('*');
+        let mut named = DEMANDS.iter().filter(|it| is_spelled_out && pattern.matches(&it.action)).peekable();
+        !may_name_actions(pattern.as_str()) || (named.peek().is_some() && !named.any(|it| is_here(it.plane)))
+    };
+    match patterns.find(is_strange) {
+        Some(stranger) => Err(row.with([stranger.as_str()])),
+        None => Ok(()),
+    }
 }
 
 /// `*`, or a path in which `*` may stand anywhere.
@@ -218,8 +258,10 @@ fn delete(edit: &mut Edit<'_>) -> Result<Option<Value>> {
     if is_assigned(edit.txn, guid)? {
         return Err((&HAS_ASSIGNMENTS).into());
     }
-    let was = assignments::delete_custom_role(edit.txn, guid)?;
-    Ok(was.map(|role| shown(&edit.look(), &edit.id.extended(), &role)))
+    let Some(role) = assignments::role(edit.txn, guid)? else { return Ok(None) };
+    let was = shown(&edit.look(), &edit.id.extended(), &role)?;
+    assignments::delete_custom_role(edit.txn, guid)?;
+    Ok(Some(was))
 }
 
 fn is_assigned(txn: &Txn, role: Guid) -> Result<bool> {
