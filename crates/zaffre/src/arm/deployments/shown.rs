@@ -34,7 +34,7 @@ pub(super) fn deployment(of: &Deployment) -> Value {
         properties["templateLink"] = link.shown();
     }
     if of.state == State::Succeeded {
-        properties["outputs"] = of.outputs.clone().unwrap_or_else(|| json!({}));
+        properties["outputs"] = of.outputs.as_ref().map_or_else(|| json!({}), outputs);
         properties["outputResources"] = of.resources.iter().map(|id| json!({ "id": id })).collect();
     }
     if let Some(error) = &of.error {
@@ -42,6 +42,29 @@ pub(super) fn deployment(of: &Deployment) -> Value {
     }
     document.insert("properties".to_owned(), properties);
     Value::Object(document)
+}
+
+/// Outputs with their names as the platform prints them.
+fn outputs(of: &Value) -> Value {
+    let named = of.as_object().into_iter().flatten();
+    named.map(|(name, output)| (camel_cased(name), output.clone())).collect()
+}
+
+/// The capitals that a name begins with, as small letters, but for the first of its second word: azure-cli 2.91 reads the
+/// output `vmss` of its own template, which calls it `VMSS`.
+fn camel_cased(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    let capitals = letters.iter().take_while(|it| it.is_ascii_uppercase()).count();
+    let small = match capitals {
+        0 | 1 => capitals,
+        all if all == letters.len() || !letters[all].is_ascii_lowercase() => all,
+        all => all - 1,
+    };
+    letters
+        .iter()
+        .enumerate()
+        .map(|(at, it)| if at < small { it.to_ascii_lowercase() } else { *it })
+        .collect()
 }
 
 /// `PT1.5S`.
@@ -137,4 +160,25 @@ pub(super) fn status(of: &Deployment) -> Value {
 /// Where a deployment's status is asked for.
 pub(super) fn status_link(origin: &str, id: &ResourceId, of: &Deployment, version: &str) -> String {
     format!("{origin}{id}/operationStatuses/{}?api-version={version}", of.operation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_outputs_begin_small() {
+        for (name, printed) in [
+            ("VMSS", "vmss"),
+            ("storageId", "storageId"),
+            ("StorageId", "storageId"),
+            ("URLOfIt", "urlOfIt"),
+            ("A", "a"),
+            ("IP4", "ip4"),
+            ("_X", "_X"),
+            ("", ""),
+        ] {
+            assert_eq!(camel_cased(name), printed);
+        }
+    }
 }
