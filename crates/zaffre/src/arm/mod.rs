@@ -55,6 +55,7 @@ use serde_json::{Map, Value};
 
 use self::{kind::Provider, types::Types};
 
+pub(crate) use self::remove::along;
 pub use self::service::{Asked, Op};
 
 /// Resource Manager, over the providers that it was handed.

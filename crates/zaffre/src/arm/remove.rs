@@ -1,5 +1,7 @@
 //! DELETE, and everything that goes along.
 
+use std::sync::LazyLock;
+
 use azure::{
     error::Result,
     ids::{Guid, ResourceId},
@@ -9,7 +11,7 @@ use serde_json::Value;
 use super::{
     answer,
     durations::{self, Doing},
-    kind::{Edit, Gone, Removal},
+    kind::{Edit, Gone, Provider, Removal},
     locked,
     types::{Type, Types},
     write::{self, Write},
@@ -116,6 +118,37 @@ fn delete_row(
     }
     Ok(gone(operation.id))
 }
+
+/// Takes away what goes along with something that a kind's worker ended, with everything inside it, through each kind's own
+/// `delete`. What is locked or in use stays.
+pub(crate) fn along(
+    cx: &Cx,
+    txn: &mut Txn,
+    draw: &mut Draw,
+    providers: &'static [&'static Provider],
+    (whole, mut also): (&ResourceId, Vec<ResourceId>),
+) -> Result<()> {
+    let types = Types::new(providers);
+    while let Some(id) = also.pop() {
+        let Some(resource) = resources::get(txn, &id)? else { continue };
+        if locked::check(txn, locks::Doing::Deleting, (&id, &types.of(&id)?)).is_err() {
+            continue;
+        }
+        let inside = resources::within(txn, &id, None, usize::MAX)?;
+        for next in inside.into_iter().rev().chain([resource]) {
+            let of = types.of(&next.id)?;
+            match take(cx, txn, draw, &of, next, (whole, FORCED.as_slice(), &mut also)) {
+                Err(error) if error.row.status >= 500 => return Err(error),
+                Err(_) | Ok(()) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The query of a deletion that nobody is asked about any more.
+static FORCED: LazyLock<[(String, String); 1]> =
+    LazyLock::new(|| [("forceDeletion".to_owned(), "true".to_owned())]);
 
 /// Takes one resource away, or marks it for its kind's worker.
 fn take(

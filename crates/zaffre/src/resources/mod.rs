@@ -35,6 +35,8 @@ pub mod scheduled_events;
 pub mod tag_names;
 pub mod tags;
 
+use std::borrow::Cow;
+
 use azure::{
     identity::Identity,
     ids::{Guid, ObjectId, ResourceId},
@@ -44,6 +46,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use rows::{delete, get, group, of_type, put, read, stored, within};
+
+/// The machines of scale sets.
+pub const INSTANCES: &str = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines";
 
 /// Tags, in the order in which they were written.
 pub type Tags = Map<String, Value>;
@@ -145,6 +150,19 @@ impl Resource {
 
     pub fn name(&self) -> &str {
         self.id.name()
+    }
+
+    /// What a machine is called: an instance of a scale set by its set too, `web_0`.
+    pub fn machine_name(&self) -> Cow<'_, str> {
+        match self.id.names()[..] {
+            [set, instance] if self.is_instance() => Cow::Owned(format!("{set}_{instance}")),
+            _ => Cow::Borrowed(self.name()),
+        }
+    }
+
+    /// Whether it is a scale set's machine.
+    pub fn is_instance(&self) -> bool {
+        self.kind_name.eq_ignore_ascii_case(INSTANCES)
     }
 
     /// A property by its path: `osProfile/computerName`. Names compare as they are written.

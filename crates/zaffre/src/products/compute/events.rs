@@ -2,18 +2,25 @@
 
 use std::time::Duration;
 
-use azure::{error::Result, ids::Guid, time::Timestamp};
+use azure::{error::Result, ids::Guid};
 
 use super::{
+    codes,
     machine::{self, Power},
     vm,
 };
 use crate::{
-    arm::kind::{Call, Removal},
+    arm::{
+        self,
+        kind::{Answer, Call, Removal},
+    },
+    cloud::Draw,
+    products,
     resources::{
         Resource, State, removal,
         scheduled_events::{self, EventSource, EventType, ScheduledEvent},
     },
+    service::Cx,
     store::Txn,
 };
 
@@ -55,18 +62,18 @@ fn minutes(text: &str) -> Option<Duration> {
 }
 
 /// Does what is due.
-pub(super) fn carry_out(txn: &mut Txn, now: Timestamp) -> Result<()> {
-    let (due, _) = scheduled_events::due(txn, now)?;
+pub(super) fn carry_out(cx: &Cx, txn: &mut Txn, draw: &mut Draw) -> Result<()> {
+    let (due, _) = scheduled_events::due(txn, cx.now)?;
     for (vm, event) in due {
         match crate::resources::get(txn, &vm)? {
-            Some(resource) => begin(txn, &resource, &event, now)?,
+            Some(resource) => begin((cx, draw), txn, &resource, &event)?,
             None => scheduled_events::forget(txn, &vm)?,
         }
     }
     Ok(())
 }
 
-fn begin(txn: &mut Txn, vm: &Resource, event: &ScheduledEvent, now: Timestamp) -> Result<()> {
+fn begin((cx, draw): (&Cx, &mut Draw), txn: &mut Txn, vm: &Resource, event: &ScheduledEvent) -> Result<()> {
     let done = |txn: &mut Txn, id: Guid| scheduled_events::done(txn, &vm.id, id);
     let Some(mut machine) = machine::get(txn, &vm.id)? else { return done(txn, event.id) };
     match event.event {
@@ -74,8 +81,12 @@ fn begin(txn: &mut Txn, vm: &Resource, event: &ScheduledEvent, now: Timestamp) -
         EventType::Freeze => {}
         EventType::Reboot | EventType::Redeploy if machine.power == Power::Running => machine.boots += 1,
         EventType::Reboot | EventType::Redeploy => {}
+        EventType::Preempt if is_word(vm, "evictionPolicy", &["Delete"]) => {
+            done(txn, event.id)?;
+            return arm::along(cx, txn, draw, products::PROVIDERS, (&vm.id, vec![vm.id.clone()]));
+        }
         EventType::Preempt => machine.power = Power::Deallocated,
-        EventType::Terminate if vm.state == State::Deleting => return end(txn, vm, now),
+        EventType::Terminate if vm.state == State::Deleting => return end((cx, draw), txn, vm),
         // Announced by the operator, and nobody deletes it.
         EventType::Terminate => machine.power = Power::Stopped,
     }
@@ -83,12 +94,30 @@ fn begin(txn: &mut Txn, vm: &Resource, event: &ScheduledEvent, now: Timestamp) -
     done(txn, event.id)
 }
 
-/// The end of a machine whose deletion was announced. Its interfaces are freed, and stay, whatever their `deleteOption` says.
-fn end(txn: &mut Txn, resource: &Resource, now: Timestamp) -> Result<()> {
+fn is_word(vm: &Resource, name: &str, words: &[&str]) -> bool {
+    vm.text(name).is_some_and(|said| words.iter().any(|it| it.eq_ignore_ascii_case(said)))
+}
+
+/// The end of a machine whose deletion was announced, and of what was to go with it.
+fn end((cx, draw): (&Cx, &mut Draw), txn: &mut Txn, resource: &Resource) -> Result<()> {
     machine::take_away(txn, &resource.id)?;
-    vm::let_go(txn, resource)?;
+    let leaving = vm::let_go(txn, resource)?;
     scheduled_events::forget(txn, &resource.id)?;
-    removal::complete(txn, resource, now)
+    removal::complete(txn, resource, cx.now)?;
+    arm::along(cx, txn, draw, products::PROVIDERS, (&resource.id, leaving))
+}
+
+/// `POST {vm}/simulateEviction`: the platform announces to a Spot machine that it wants its place back, and takes it.
+pub(super) fn simulate_eviction(call: &mut Call<'_>) -> Result<Answer> {
+    let vm = call.resource.expect("a verb on a row has its row");
+    if !is_word(vm, "priority", &["Spot", "Low"]) {
+        let name = vm.machine_name();
+        return Err(codes::NOT_ALLOWED.with(["simulateEviction", &*name, "not of priority Spot"]));
+    }
+    let when = (call.draw.guid(), call.cx.now, EventType::Preempt.notice());
+    scheduled_events::schedule(call.txn, &vm.id, (EventType::Preempt, EventSource::Platform), when)?;
+    call.cx.env.follower.wake_after(call.txn);
+    Ok(Answer::empty(204))
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub(super) static VERBS: &[Verb] = &[
     later!("capture"),
     later!("retrieveBootDiagnosticsData"),
     later!("performMaintenance"),
-    later!("simulateEviction"),
+    Verb::post("simulateEviction", "simulateEviction/action", events::simulate_eviction),
     later!("convertToManagedDisks"),
     later!("assessPatches"),
     later!("installPatches"),

@@ -53,8 +53,10 @@ use super::events;
 use crate::{
     Server,
     cloud::{Chance, Cloud, CloudId},
+    door::Door,
     env::LogFormat,
     resources::scheduled_events,
+    service::Cx,
     store::{duty, lease::Lease},
 };
 
@@ -228,11 +230,17 @@ impl Follow {
     }
 
     /// Does what scheduled events announced for now. Gives how long it is until the next one.
-    async fn carry_out(&self, cloud: &Cloud) -> Result<Option<Duration>, Error> {
+    async fn carry_out(&self, cloud: &Arc<Cloud>) -> Result<Option<Duration>, Error> {
         let now = cloud.clock.now();
         let (due, next) = self.server.env.store.read(cloud.id, |txn| scheduled_events::due(txn, now)).await?;
         if !due.is_empty() {
-            self.server.env.store.write(cloud.id, |txn| events::carry_out(txn, now)).await?;
+            let cx = Cx::internal(&self.server.env, cloud, Door::named(cloud.id));
+            let draw = cx.draw();
+            self.server
+                .env
+                .store
+                .write(cloud.id, |txn| events::carry_out(&cx, txn, &mut draw.clone()))
+                .await?;
             self.server.env.follower.report();
         }
         Ok(next.map(|at| at.distance(now)))
