@@ -157,11 +157,30 @@ impl World {
         panic!("`{vm}{rest}` never succeeded");
     }
 
+    /// As the machine behind the door: whatever is announced to it may begin now.
+    async fn lets_begin(&self, door: &Door) {
+        let ask = async |method: &str, body: String| {
+            let request = Request::builder()
+                .method(method)
+                .uri("/metadata/scheduledevents?api-version=2020-07-01")
+                .header("host", "169.254.169.254")
+                .header("metadata", "true")
+                .body(Body::from(body));
+            let response = self.server.send(door.clone(), request.expect("a request")).await;
+            let bytes = response.into_body().collect().await.expect("a body").to_bytes();
+            serde_json::from_slice::<Value>(&bytes).unwrap_or(Value::Null)
+        };
+        let event = ask("GET", String::new()).await["Events"][0]["EventId"].clone();
+        ask("POST", json!({ "StartRequests": [{ "EventId": event }] }).to_string()).await;
+    }
+
     /// What run command says in the end; the operation's error where there is one.
     async fn runs(&self, vm: &str, body: Value) -> Value {
-        let path =
-            format!("/providers/Microsoft.Compute/virtualMachines/{vm}/runCommand?api-version=2024-07-01");
-        let url = format!("{GROUP}{path}");
+        self.runs_at(&format!("/virtualMachines/{vm}"), body).await
+    }
+
+    async fn runs_at(&self, machine: &str, body: Value) -> Value {
+        let url = format!("{GROUP}/providers/Microsoft.Compute{machine}/runCommand?api-version=2024-07-01");
         let (head, _) = self.raw("POST", &url, body).await;
         assert_eq!(head.status.as_u16(), 202);
         let result = head.headers["location"].to_str().expect("text").to_owned();
@@ -561,6 +580,98 @@ async fn a_run_command_that_is_a_resource_keeps_what_came_of_it() {
             said().await.contains("The script did not end within 0 seconds")
         })
         .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_machine_of_a_scale_set_knows_itself_and_has_its_sets_identity() {
+    if !has_guests() {
+        return;
+    }
+    let world = World::new(Way::Namespaces).await;
+    let set = "/providers/Microsoft.Compute/virtualMachineScaleSets/web-m";
+    let arm = async |method: &str, rest: &str, body: Value| {
+        world.arm(method, &format!("{set}{rest}?api-version=2024-07-01"), body).await
+    };
+    let settled = async || {
+        world
+            .until("the set", async || {
+                arm("GET", "", Value::Null).await.1["properties"]["provisioningState"] == "Succeeded"
+            })
+            .await;
+    };
+    let says = async |instance: &str, script: &str| {
+        let body = json!({ "commandId": "RunShellScript", "script": [script] });
+        let answer =
+            world.runs_at(&format!("/virtualMachineScaleSets/web-m/virtualMachines/{instance}"), body).await;
+        let said = message(&answer).split("[stdout]\n").nth(1).unwrap_or_default();
+        said.split("\n[stderr]").next().unwrap_or_default().to_owned()
+    };
+    let profile = json!({ "osProfile": { "computerNamePrefix": "web-m" } });
+    let body = json!({ "location": "westeurope", "identity": { "type": "SystemAssigned" },
+        "sku": { "name": "Standard_B1s", "capacity": 2 },
+        "properties": { "upgradePolicy": { "mode": "Manual" }, "virtualMachineProfile": profile } });
+    let (status, made) = arm("PUT", "", body).await;
+    assert_eq!(status, 201, "{made:#}");
+    settled().await;
+    let (_, first) = arm("GET", "/virtualMachines/0", Value::Null).await;
+    assert_eq!(first["properties"]["provisioningState"], "Succeeded", "{first:#}");
+    let metadata =
+        "curl -s -H Metadata:true 'http://169.254.169.254/metadata/instance/compute?api-version=2021-02-01'";
+    for (instance, name, hostname) in [("0", "web-m_0", "web-m000000"), ("1", "web-m_1", "web-m000001")] {
+        assert_eq!(says(instance, "hostname").await, format!("{hostname}\n"));
+        let known: Value = serde_json::from_str(&says(instance, metadata).await).expect("JSON");
+        assert_eq!((&known["name"], &known["vmScaleSetName"]), (&json!(name), &json!("web-m")));
+        let id = known["resourceId"].as_str().expect("an id");
+        assert!(id.ends_with(&format!("/virtualMachineScaleSets/web-m/virtualMachines/{instance}")), "{id}");
+    }
+    let claims = says("1", &format!("{TOKEN} | sed 's/.*access_token[^.]*\\.\\([^.]*\\)\\..*/\\1/'")).await;
+    let claims = azure::text::base64url_decode(claims.trim()).expect("base64");
+    let claims: Value = serde_json::from_slice(&claims).expect("JSON");
+    assert_eq!(claims["oid"], made["identity"]["principalId"]);
+    let bearer = claims["xms_mirid"].as_str().unwrap_or_default();
+    assert!(bearer.ends_with("/virtualMachineScaleSets/web-m"), "{claims}");
+
+    assert_eq!(arm("PATCH", "", json!({ "sku": { "capacity": 1 } })).await.0, 200);
+    world.until("one machine", async || processes_of("web-m000001").is_empty()).await;
+    assert_eq!(says("0", "hostname").await, "web-m000000\n", "the older one runs on");
+    assert_eq!(arm("POST", "/deallocate", json!({})).await.0, 202);
+    settled().await;
+    assert!(processes_of("web-m000000").is_empty());
+    assert_eq!(arm("POST", "/start", json!({ "instanceIds": ["0"] })).await.0, 202);
+    settled().await;
+    assert_eq!(says("0", "hostname").await, "web-m000000\n");
+    assert_eq!(arm("DELETE", "", Value::Null).await.0, 202);
+    world.until("no machine", async || processes_of("web-m000000").is_empty()).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_to_go_with_a_machine_goes_when_its_end_comes_later() {
+    let world = World::new(Way::Simulated).await;
+    let told = json!({ "terminateNotificationProfile": { "enable": true } });
+    for (vm, mut properties) in [
+        ("told", json!({ "scheduledEventsProfile": told })),
+        ("evicted", json!({ "priority": "Spot", "evictionPolicy": "Delete" })),
+    ] {
+        let name = format!("{vm}-disk");
+        properties["storageProfile"] = json!({ "osDisk": { "name": &name, "deleteOption": "Delete" } });
+        let body = json!({ "location": "westeurope", "properties": properties });
+        let (status, made) = world.vm("PUT", vm, "", body).await;
+        assert_eq!(status, 201, "{made:#}");
+        world.done(vm, "").await;
+        let disk = format!("/providers/Microsoft.Compute/disks/{name}?api-version=2024-03-02");
+        assert_eq!(world.arm("GET", &disk, Value::Null).await.0, 200);
+        let (status, _) = match vm {
+            "told" => world.vm("DELETE", vm, "", Value::Null).await,
+            _ => world.vm("POST", vm, "/simulateEviction", Value::Null).await,
+        };
+        assert!([202, 204].contains(&status), "{status}");
+        let vm_id = made["properties"]["vmId"].as_str().expect("a vmId").parse().expect("a guid");
+        world.lets_begin(&Door::metadata(CloudId::DEFAULT, id(vm), vm_id)).await;
+        world.until("the end", async || world.vm("GET", vm, "", Value::Null).await.0 == 404).await;
+        assert_eq!(world.arm("GET", &disk, Value::Null).await.0, 404, "the disk of `{vm}` went along");
+    }
     world.end().await;
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::codes;
 use crate::{
-    resources::{self, Resource},
+    resources::{self, INSTANCES, Resource},
     service::{Cx, Reply},
     store::Txn,
 };
@@ -22,7 +22,7 @@ pub(super) async fn list(cx: &Cx) -> Result<Reply> {
 
 fn shown(vm: &Resource) -> Value {
     json!({
-        "name": vm.name(),
+        "name": vm.machine_name(),
         "resourceGroup": vm.id.resource_group(),
         "location": vm.location,
         "identity": vm.identity.is_some(),
@@ -32,7 +32,9 @@ fn shown(vm: &Resource) -> Value {
 }
 
 fn all(txn: &Txn) -> Result<Vec<Resource>> {
-    resources::of_type(txn, VIRTUAL_MACHINES, &ResourceId::root(), None, LISTED)
+    let mut all = resources::of_type(txn, VIRTUAL_MACHINES, &ResourceId::root(), None, LISTED)?;
+    all.extend(resources::of_type(txn, INSTANCES, &ResourceId::root(), None, LISTED)?);
+    Ok(all)
 }
 
 /// The machine of a name, or of a whole resource id. A name that several machines have is none of theirs.
@@ -40,18 +42,20 @@ pub(super) fn named(txn: &Txn, name: &str) -> Result<Resource> {
     let mut all = all(txn)?;
     let is_meant = |vm: &Resource| match name.starts_with('/') {
         true => vm.id.as_str().eq_ignore_ascii_case(name),
-        false => vm.name().eq_ignore_ascii_case(name),
+        false => vm.machine_name().eq_ignore_ascii_case(name),
     };
     let listed =
-        |vms: &[Resource], say: fn(&Resource) -> &str| vms.iter().map(say).collect::<Vec<_>>().join(", ");
+        |vms: &[Resource], say: fn(&Resource) -> String| vms.iter().map(say).collect::<Vec<_>>().join(", ");
     let meant: Vec<usize> = (0..all.len()).filter(|&at| is_meant(&all[at])).collect();
     match meant[..] {
         [one] => Ok(all.swap_remove(one)),
         [] if all.is_empty() => Err(codes::NO_VMS.bare()),
-        [] => Err(codes::NO_SUCH_VM.with([name.to_owned(), listed(&all, Resource::name)])),
+        [] => {
+            Err(codes::NO_SUCH_VM.with([name.to_owned(), listed(&all, |vm| vm.machine_name().into_owned())]))
+        }
         _ => {
             let ids: Vec<Resource> = all.into_iter().filter(is_meant).collect();
-            Err(codes::MANY_SUCH_VMS.with([name.to_owned(), listed(&ids, |vm| vm.id.as_str())]))
+            Err(codes::MANY_SUCH_VMS.with([name.to_owned(), listed(&ids, |vm| vm.id.to_string())]))
         }
     }
 }

@@ -84,8 +84,8 @@ fn shown(event: &ScheduledEvent, vm: &Resource, version: &str, now: Timestamp) -
         return None;
     }
     let name = match version < PLAIN_NAMES {
-        true => format!("_{}", vm.name()),
-        false => vm.name().to_owned(),
+        true => format!("_{}", vm.machine_name()),
+        false => vm.machine_name().into_owned(),
     };
     let (status, not_before) = match status {
         EventStatus::Scheduled => ("Scheduled", event.not_before.rfc1123()),

@@ -1,6 +1,6 @@
 //! Who asks: the virtual machine behind the door, as it is stored now, with its living identities.
 //!
-//! What was made of the rows is kept, and good as long as the rows are the same bytes: every request reads them, and
+//! An instance of a scale set has its set's identities, as far as it was given them. What was made of the rows is kept, and good as long as the rows are the same bytes: every request reads them, and
 //! decodes them only after a change.
 
 use std::sync::Arc;
@@ -30,12 +30,19 @@ pub(crate) struct Machine {
 /// A machine, and the rows that it was made of.
 pub(super) struct Known {
     row: Bytes,
+    /// Of the scale set whose instance it is.
+    set: Option<Bytes>,
     principals: Vec<(ObjectId, Option<Bytes>)>,
     machine: Arc<Machine>,
 }
 
 impl Known {
     fn is_current(&self, txn: &Txn, row: &Bytes) -> Result<bool> {
+        if let Some(set) = self.machine.set()
+            && resources::stored(txn, &set)? != self.set
+        {
+            return Ok(false);
+        }
         for (id, stored) in &self.principals {
             if service_principals::stored(txn, *id)? != *stored {
                 return Ok(false);
@@ -72,12 +79,18 @@ pub(super) fn of_resource(cx: &Cx, txn: &Txn, id: &ResourceId) -> Result<Option<
         return Ok(Some(Arc::clone(&known.machine)));
     }
     let vm = resources::read(&row)?;
-    let identities = identities(txn, &vm)?;
-    let named = vm.identity.iter().flat_map(principals);
+    let set = vm.id.parent().filter(|_| vm.is_instance());
+    let set = set.map(|set| resources::stored(txn, &set)).transpose()?.flatten();
+    let block = match &set {
+        Some(set) => resources::identity::given(&vm, &resources::read(set)?),
+        None => vm.identity.clone(),
+    };
+    let identities = identities(txn, block.as_ref())?;
+    let named = block.iter().flat_map(principals);
     let principals =
         named.map(|id| Ok((id, service_principals::stored(txn, id)?))).collect::<Result<Vec<_>>>()?;
     let machine = Arc::new(Machine { vm, identities });
-    cx.env.metadata.keep(key, Known { row, principals, machine: Arc::clone(&machine) });
+    cx.env.metadata.keep(key, Known { row, set, principals, machine: Arc::clone(&machine) });
     Ok(Some(machine))
 }
 
@@ -103,8 +116,8 @@ fn principals(block: &Identity) -> impl Iterator<Item = ObjectId> {
 
 /// Those of the resource's `identity` block whose principals are still in the directory, the
 /// system-assigned one first.
-fn identities(txn: &Txn, vm: &Resource) -> Result<Vec<AttachedIdentity>> {
-    let Some(block) = &vm.identity else { return Ok(Vec::new()) };
+fn identities(txn: &Txn, block: Option<&Identity>) -> Result<Vec<AttachedIdentity>> {
+    let Some(block) = block else { return Ok(Vec::new()) };
     let system = block.system.iter().map(|it| AttachedIdentity {
         object_id: it.principal_id,
         client_id: it.client_id,
@@ -129,9 +142,14 @@ impl Machine {
         self.vm.kind_name.eq_ignore_ascii_case("Microsoft.ManagedIdentity/userAssignedIdentities")
     }
 
-    /// Whom a token of this identity is about.
+    /// The scale set whose instance it is.
+    fn set(&self) -> Option<ResourceId> {
+        self.vm.id.parent().filter(|_| self.vm.is_instance())
+    }
+
+    /// Whom a token of this identity is about: an instance's is its set's.
     pub(super) fn subject(&self, identity: &AttachedIdentity) -> Subject {
-        let vm = self.vm.id.clone();
+        let vm = self.set().unwrap_or_else(|| self.vm.id.clone());
         let bearer = match &identity.resource {
             None => Bearer::SystemAssigned { resource: vm },
             Some(id) => {

@@ -12,6 +12,8 @@ use azure::{
     time::Timestamp,
 };
 
+use serde_json::Value;
+
 use super::{Resource, moving::Move, rows};
 use crate::{
     cloud::Draw,
@@ -116,6 +118,28 @@ pub fn moved(txn: &mut Txn, moved: &Move<'_>) -> Result<()> {
     }
     Ok(())
 }
+
+/// Which of its set's identities an instance may use: those that there were when it last took over its set's model, and
+/// that there are still.
+pub fn given(instance: &Resource, set: &Resource) -> Option<Identity> {
+    let mut block = set.identity.clone()?;
+    let listed = instance.property(GIVEN).and_then(Value::as_array);
+    let held: Vec<ObjectId> =
+        listed.into_iter().flatten().filter_map(|it| it.as_str()?.parse().ok()).collect();
+    block.system = block.system.filter(|it| held.contains(&it.principal_id));
+    block.user.retain(|_, principal| principal.is_some_and(|(id, _)| held.contains(&id)));
+    Some(block)
+}
+
+/// What an instance is given of its set's identities: their principals.
+pub fn to_give(set: &Resource) -> Value {
+    let block = set.identity.clone().unwrap_or_default();
+    let users = block.user.values().flatten().map(|(id, _)| *id);
+    block.system.iter().map(|it| it.principal_id).chain(users).map(|it| Value::from(it.to_string())).collect()
+}
+
+/// Where an instance keeps it.
+pub const GIVEN: &str = "givenIdentities";
 
 /// Which resources use a user-assigned identity, by id.
 pub fn users(txn: &Txn, identity: &ResourceId) -> Result<Vec<ResourceId>> {

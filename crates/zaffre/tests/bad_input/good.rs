@@ -89,6 +89,11 @@ fn resources(world: &World) -> Vec<Ask> {
             .json(&json!({ "commandId": "RunShellScript", "script": ["id"], "parameters": [{ "name": "a", "value": "b" }] })).titled("POST runCommand"),
         world.arm("PUT", &world.vm("/runCommands/made?api-version=2024-07-01"))
             .json(&json!({ "location": "westeurope", "properties": { "source": { "script": "id" } } })).titled("PUT a run command"),
+        world.arm("PUT", &compute("virtualMachineScaleSets/made?api-version=2024-07-01"))
+            .json(&json!({ "location": "westeurope", "sku": { "name": "Standard_B1s", "capacity": 1 }, "properties": { "upgradePolicy": { "mode": "Manual" }, "virtualMachineProfile": { "osProfile": { "adminUsername": "azureuser" } } } }))
+            .titled("PUT a scale set"),
+        world.arm("POST", &compute("virtualMachineScaleSets/made/start?api-version=2024-07-01"))
+            .json(&json!({ "instanceIds": ["0"] })).titled("POST start of a scale set"),
     ]
 }
 

@@ -21,7 +21,7 @@ pub(in crate::imds) fn of(vm: &Resource) -> Value {
         "isHostCompatibilityLayerVm": "false",
         "licenseType": at("licenseType"),
         "location": vm.location.as_deref().unwrap_or_default(),
-        "name": vm.name(),
+        "name": vm.machine_name(),
         "offer": image("offer"),
         "osProfile": {
             "adminUsername": at("osProfile/adminUsername"),
@@ -54,7 +54,7 @@ pub(in crate::imds) fn of(vm: &Resource) -> Value {
         "tagsList": tags_list(vm),
         "userData": at("userData"),
         "version": or(image("exactVersion"), vm.text("storageProfile/imageReference/version").unwrap_or_default()),
-        "virtualMachineScaleSet": { "id": at("virtualMachineScaleSet/id") },
+        "virtualMachineScaleSet": { "id": scale_set(vm) },
         "vmId": at("vmId"),
         "vmScaleSetName": scale_set_name(vm),
         "vmSize": at("hardwareProfile/vmSize"),
@@ -90,7 +90,17 @@ fn public_keys(vm: &Resource) -> Vec<Value> {
         .collect()
 }
 
+fn scale_set(vm: &Resource) -> Value {
+    match vm.id.parent().filter(|_| vm.is_instance()) {
+        Some(set) => json!(set),
+        None => text(vm.property("virtualMachineScaleSet/id")),
+    }
+}
+
 fn scale_set_name(vm: &Resource) -> &str {
+    if vm.is_instance() {
+        return vm.id.names().first().copied().unwrap_or_default();
+    }
     let id = vm.text("virtualMachineScaleSet/id").unwrap_or_default();
     id.rsplit('/').next().unwrap_or_default()
 }

@@ -187,7 +187,7 @@ fn settle_one(
     }
     if entry.get("name").is_none() && disk_of(entry)?.is_none() {
         let what = format!("disk{}_{}", lun + 2, change.draw.guid().simple());
-        entry["name"] = json!(disks::name_for(change.next.name(), &what));
+        entry["name"] = json!(disks::name_for(&change.next.machine_name(), &what));
     }
     let wanted = Wanted { what: "dataDisk", system: None, least_gb, made_of };
     settle_entry(change, entry, before, wanted)?;

@@ -23,6 +23,7 @@ azure::error_rows! {
 
     SET_HAS_MACHINES = 409 "OperationNotAllowed" "Availability Set {0} cannot be deleted. Before deleting an Availability Set please ensure that it does not contain any VM.", "quoted by users";
     SET_UNMANAGED = 409 "OperationNotAllowed" "Addition of a VM with managed disks to non-managed Availability Set or addition of a VM with blob based disks to managed Availability Set is not supported. Please create an Availability Set with 'managed' property set in order to add a VM with managed disks to it.", "quoted by users";
+    NO_SUCH_INSTANCE = 400 "InvalidParameter" "The provided instanceId {0} is not an active Virtual Machine Scale Set VM instanceId.", "quoted by users";
     SOURCE_NOT_GENERALIZED = 409 "OperationNotAllowed" "The source virtual machine {0} must be generalized before an image can be created from it.", "code and wording unverified";
 
     EXTENSIONS_OF_STOPPED_VM = 409 "OperationNotAllowed" "Cannot modify extensions in the VM when the VM is not running.", "quoted by users";

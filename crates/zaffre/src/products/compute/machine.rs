@@ -88,9 +88,14 @@ impl Machine {
 
     /// Whether it is as it should be, or cannot be.
     pub(super) fn is_settled(&self) -> bool {
+        self.operations.is_empty() && self.is_as_meant()
+    }
+
+    /// The same, whoever still waits to hear of it.
+    pub(super) fn is_as_meant(&self) -> bool {
         let is_meant =
             |seen: &Seen| seen.boots == self.boots && (seen.power == self.power || seen.problem.is_some());
-        self.operations.is_empty() && self.seen.as_ref().is_some_and(is_meant)
+        self.seen.as_ref().is_some_and(is_meant)
     }
 
     /// The machine as it is when nothing follows what is written: at once as it should be.
@@ -110,6 +115,11 @@ pub(super) fn get(txn: &Txn, vm: &ResourceId) -> Result<Option<Machine>> {
 /// All of them, in the order of their ids.
 pub(super) fn all(txn: &Txn) -> Result<Vec<(ResourceId, Machine)>> {
     Ok(MACHINES.scan(txn, &(), None, usize::MAX)?)
+}
+
+/// Those of a scale set.
+pub(super) fn within(txn: &Txn, set: &ResourceId) -> Result<Vec<(ResourceId, Machine)>> {
+    MACHINES.rows(txn, Span::within(&(), set)).map(|row| Ok(row?)).collect()
 }
 
 /// Told of every change, whichever process wrote it.

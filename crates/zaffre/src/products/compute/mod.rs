@@ -3,6 +3,7 @@
 //! - `vm.rs`: what a PUT, PATCH or DELETE of a virtual machine means. `view.rs`: how it is shown.
 //! - `power.rs`: start, powerOff, restart, deallocate. `extension.rs`: the old identity extension.
 //! - `disks.rs`, `availability_sets.rs`, `managed_images.rs`: a type each. `attached.rs`: the disks of a machine.
+//! - `scale_sets.rs`: one model and many machines; `instances.rs`: these machines.
 //! - `run_command.rs`: scripts in machines, as an action; `run_commands.rs`: as resources.
 //! - `images.rs`, `sizes.rs`, `disk_kinds.rs`: what the platform has; `lookups.rs`: how clients ask for it.
 //! - `machine.rs`: desired state, and what was seen. `reconcile.rs`: the one task that makes guests follow.
@@ -19,6 +20,7 @@ mod disks;
 mod events;
 mod extension;
 mod images;
+mod instances;
 mod lookups;
 mod machine;
 mod managed_images;
@@ -26,6 +28,7 @@ mod power;
 pub mod reconcile;
 mod run_command;
 mod run_commands;
+mod scale_sets;
 mod sizes;
 mod view;
 mod vm;
@@ -149,6 +152,35 @@ pub static PROVIDER: Provider = Provider {
             answers: Answers::CreatedThenAsync,
             put: managed_images::put,
             ..Kind::tracked("images", &VERSIONS)
+        },
+        Kind {
+            identity: Some(Shape::of_compute),
+            answers: Answers::CreatedThenAsync,
+            put: scale_sets::put,
+            settle: vm::settle,
+            moves: Moves::NotYet,
+            view: scale_sets::view,
+            actions: scale_sets::VERBS,
+            links: &[Link {
+                path: "virtualMachineProfile/networkProfile/networkInterfaceConfigurations/*/properties/ipConfigurations/*/properties/subnet/id",
+                action: "Microsoft.Network/virtualNetworks/subnets/join/action",
+            }],
+            ..Kind::tracked("virtualMachineScaleSets", &VERSIONS)
+        },
+        Kind {
+            location: Located::Inherited,
+            answers: Answers::CreatedThenAsync,
+            put: instances::put,
+            delete: instances::delete,
+            view: instances::view,
+            beside: instances::names,
+            actions: power::VERBS_OF_INSTANCES,
+            ..Kind::child("virtualMachineScaleSets/virtualMachines", &VERSIONS)
+        },
+        Kind {
+            put: instances::put,
+            delete: instances::delete_interface,
+            ..Kind::child("virtualMachineScaleSets/virtualMachines/networkInterfaces", &VERSIONS)
         },
     ],
     functions: lookups::FUNCTIONS,

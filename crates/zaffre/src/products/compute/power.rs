@@ -38,12 +38,8 @@ pub(super) static VERBS: &[Verb] = &[
         events::note(call, EventType::Redeploy)?;
         on(call, "redeploy", restart)
     }),
-    Verb::post("powerOff", "powerOff/action", |call| {
-        change(call, Follow::Both, |it| it.power = Power::Stopped)
-    }),
-    Verb::post("deallocate", "deallocate/action", |call| {
-        change(call, Follow::Both, |it| it.power = Power::Deallocated)
-    }),
+    Verb::post("powerOff", "powerOff/action", |call| change(call, Follow::Both, stop)),
+    Verb::post("deallocate", "deallocate/action", |call| change(call, Follow::Both, deallocate)),
     Verb::get("instanceView", "instanceView/read", view::instance),
     Verb::get("vmSizes", "vmSizes/read", sizes::list),
     Verb::post("generalize", "generalize/action", generalize),
@@ -60,7 +56,33 @@ pub(super) static VERBS: &[Verb] = &[
     later!("reapply"),
 ];
 
-fn start(machine: &mut Machine) {
+/// Those of a scale set's machine: the same, at the same names.
+pub(super) static VERBS_OF_INSTANCES: &[Verb] = &[
+    Verb::post("start", "start/action", |call| on(call, "start", start)),
+    Verb::post("restart", "restart/action", |call| {
+        events::note(call, EventType::Reboot)?;
+        on(call, "restart", restart)
+    }),
+    Verb::post("redeploy", "redeploy/action", |call| {
+        events::note(call, EventType::Redeploy)?;
+        on(call, "redeploy", restart)
+    }),
+    Verb::post("powerOff", "powerOff/action", |call| change(call, Follow::Both, stop)),
+    Verb::post("deallocate", "deallocate/action", |call| change(call, Follow::Both, deallocate)),
+    Verb::get("instanceView", "instanceView/read", view::instance),
+    Verb::wait("runCommand", "runCommand/action", run_command::invoke),
+    Verb::post("simulateEviction", "simulateEviction/action", events::simulate_eviction),
+];
+
+pub(super) fn stop(machine: &mut Machine) {
+    machine.power = Power::Stopped;
+}
+
+pub(super) fn deallocate(machine: &mut Machine) {
+    machine.power = Power::Deallocated;
+}
+
+pub(super) fn start(machine: &mut Machine) {
     let is_broken = machine.seen.as_ref().is_some_and(|it| it.problem.is_some());
     if machine.power != Power::Running || is_broken {
         machine.boots += 1;
@@ -69,7 +91,7 @@ fn start(machine: &mut Machine) {
 }
 
 /// A machine that is off stays off, as in Azure, where this is an error only for one that is deallocated (unverified).
-fn restart(machine: &mut Machine) {
+pub(super) fn restart(machine: &mut Machine) {
     if machine.power == Power::Running {
         machine.boots += 1;
     }

@@ -50,11 +50,17 @@ pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
     keep_read_only(properties, current);
     keep_made_up(properties, current);
     unchanged(properties, current)?;
+    complete(change, &name)
+}
+
+/// Fills in what Azure does, and writes down the machine that there should be.
+pub(super) fn complete(change: &mut Change<'_>, name: &str) -> Result<()> {
+    let current = change.current.map(|it| &it.properties);
     let image = image_of(change)?;
     let properties = &mut change.next.properties;
     let system = system_of(properties, image.as_ref());
-    fill_disk(properties, &name, image.as_ref(), system, change.draw);
-    fill_profile(properties, &name, system)?;
+    fill_disk(properties, name, image.as_ref(), system, change.draw);
+    fill_profile(properties, name, system)?;
     attached::settle(change, system, image.as_ref())?;
     availability_sets::join(change)?;
     let properties = &mut change.next.properties;
@@ -80,7 +86,7 @@ fn entries(properties: &Map<String, Value>) -> impl Iterator<Item = &Value> {
     profile.and_then(|it| it["networkInterfaces"].as_array()).into_iter().flatten()
 }
 
-fn forget_secrets(properties: &mut Map<String, Value>) {
+pub(super) fn forget_secrets(properties: &mut Map<String, Value>) {
     for (profile, names) in SECRETS {
         if let Some(profile) = properties.get_mut(*profile).and_then(Value::as_object_mut) {
             profile.retain(|name, _| !names.iter().any(|secret| name.eq_ignore_ascii_case(secret)));

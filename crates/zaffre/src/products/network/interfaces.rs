@@ -54,7 +54,7 @@ pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
 }
 
 /// In the range that Azure's own begin with (resources.md §3).
-fn mac_address(chance: [u8; 16]) -> String {
+pub(super) fn mac_address(chance: [u8; 16]) -> String {
     format!("00-0D-3A-{:02X}-{:02X}-{:02X}", chance[0], chance[1], chance[2])
 }
 

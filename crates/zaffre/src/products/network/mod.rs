@@ -2,6 +2,7 @@
 //! their rules, public addresses, interfaces (resources.md §3).
 //!
 //! - `vnets.rs`, `subnets.rs`, `groups.rs`, `rules.rs`, `public.rs`, `interfaces.rs`: a type each.
+//! - `instances.rs`: places in subnets for the instances of scale sets.
 //! - `nested.rs`: lists inside a parent's properties whose items are resources of their own.
 //! - `addresses.rs`: which addresses are taken, by whom.
 //! - `codes.rs`: Network's own errors.
@@ -11,6 +12,7 @@
 mod addresses;
 mod codes;
 mod groups;
+pub(crate) mod instances;
 mod interfaces;
 mod nested;
 mod public;

@@ -5,13 +5,13 @@ use azure::{error::Result, ids::Guid, time::Timestamp};
 use super::{
     super::{
         codes,
-        machine::{self, Power, Seen},
+        machine::{self, Machine, Power, Seen},
     },
     want::Want,
 };
 use crate::{
     resources::{
-        self, State,
+        self, Resource, State,
         operations::{self, Status},
     },
     store::Txn,
@@ -38,9 +38,34 @@ impl Report<'_> {
         let extensions = self.want.extensions.iter().filter_map(|it| it.operation);
         let all: Vec<Guid> = self.want.operations.iter().copied().chain(extensions).collect();
         for operation in all {
-            operations::finish(txn, operation, self.status(), now)?;
+            if self.outcome.is_err() || !self.is_awaited_elsewhere(txn, operation)? {
+                operations::finish(txn, operation, self.status(), now)?;
+            }
         }
+        self.settle_instance(txn)?;
         if is_mended { self.mend(txn) } else { Ok(()) }
+    }
+
+    /// What is done to a whole scale set is done when its last machine is as it should be.
+    fn is_awaited_elsewhere(&self, txn: &Txn, operation: Guid) -> Result<bool> {
+        let vm = &self.want.vm;
+        let Some(set) = vm.parent().filter(|_| vm.names().len() > 1) else { return Ok(false) };
+        let is_whole = resources::get(txn, &set)?.is_some_and(|it| it.operation == Some(operation));
+        let all = machine::within(txn, &set)?;
+        let waits = |it: &Machine| it.operations.contains(&operation) || (is_whole && !it.is_as_meant());
+        Ok(all.iter().any(|(id, machine)| id != vm && waits(machine)))
+    }
+
+    /// No operation of its own says that a scale set's machine has come up.
+    fn settle_instance(&self, txn: &mut Txn) -> Result<()> {
+        let Some(mut vm) = resources::get(txn, &self.want.vm)?.filter(Resource::is_instance) else {
+            return Ok(());
+        };
+        if vm.state != State::Creating || vm.operation.is_some() {
+            return Ok(());
+        }
+        vm.state = if self.outcome.is_ok() { State::Succeeded } else { State::Failed };
+        resources::put(txn, &vm)
     }
 
     fn seen(&self, now: Timestamp) -> Seen {

@@ -63,13 +63,18 @@ fn of(txn: &Txn, vm: &Resource, machine: Machine) -> Result<Want> {
     // An end that was announced is no work of ours: what ends it is the event.
     let is_under_way = !vm.state.is_terminal() && vm.state != State::Deleting;
     let under_way = vm.operation.filter(|_| is_under_way);
+    let of_set = match vm.id.parent().filter(|_| vm.is_instance()) {
+        Some(set) => resources::get(txn, &set)?.filter(|it| !it.state.is_terminal()),
+        None => None,
+    };
+    let of_set = of_set.and_then(|it| it.operation);
     Ok(Want {
         vm: vm.id.clone(),
         hostname: text("osProfile/computerName", "vm"),
         admin: text("osProfile/adminUsername", "azureuser"),
         addresses: addresses(txn, vm)?,
         extensions: view::extensions(txn, &vm.id)?.iter().filter_map(extension_of).collect(),
-        operations: machine.operations.iter().copied().chain(under_way).collect(),
+        operations: machine.operations.iter().copied().chain(under_way).chain(of_set).collect(),
         machine,
     })
 }
