@@ -191,7 +191,7 @@ fn resource(txn: &Txn, whom: &str) -> Result<Resource> {
 async fn of_workload(cx: &Cx, whom: &str) -> Result<Set> {
     let run = &running(cx)?.run;
     let (client, subject) = cx.read(|txn| workload(cx, txn, whom)).await?;
-    let token = federated_token(cx, &subject).await?;
+    let token = federated_token(cx, &subject);
     let file =
         written(run, client, &token).map_err(|error| codes::NO_TOKEN_FILE.with([error.to_string()]))?;
     Ok(vec![
@@ -222,7 +222,7 @@ fn workload(cx: &Cx, txn: &Txn, whom: &str) -> Result<(ClientId, String)> {
     }
 }
 
-async fn federated_token(cx: &Cx, subject: &str) -> Result<String> {
+fn federated_token(cx: &Cx, subject: &str) -> String {
     let (tenant, now) = (cx.cloud.charter.tenant, cx.now.seconds());
     // Nobody's: the token is about an account of a cluster, which no directory knows.
     let stranger = keys::sha256(subject.as_bytes());
@@ -237,7 +237,7 @@ async fn federated_token(cx: &Cx, subject: &str) -> Result<String> {
         "sub": subject,
         "tid": tenant,
     });
-    mint::sign_id_token(cx, token).await
+    mint::sign_id_token(cx, token)
 }
 
 /// Beside the certificates, where nobody else reads.

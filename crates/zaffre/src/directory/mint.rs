@@ -1,9 +1,9 @@
 //! The one mint of tokens.
 //!
 //! Every access token of every protocol is made here: the claims are `azure::jwt`'s, the key is the
-//! ring's newest, the clock and the chance are the cloud's. Signing takes about half a millisecond of
-//! a core, so it runs on the blocking pool; IMDS, which gives the same token for a day, keeps what was
-//! signed.
+//! ring's newest, the clock and the chance are the cloud's. Signing takes a quarter of a millisecond of
+//! a core and is done where it is asked for (docs/decisions/signing.md); IMDS, which gives the same token for a
+//! day, keeps what was signed.
 
 use std::{
     sync::{Arc, Mutex},
@@ -11,7 +11,6 @@ use std::{
 };
 
 use azure::{
-    error::Result,
     ids::{ClientId, ObjectId, ResourceId},
     jwt::{
         self, Header,
@@ -25,7 +24,7 @@ use super::bounded::Bounded;
 use crate::{
     cloud::{Cloud, CloudId},
     keys,
-    service::{Cx, Fault},
+    service::Cx,
 };
 
 /// What applications and users get. Azure draws between 60 and 90 minutes (entra.md §2); the least of
@@ -77,36 +76,26 @@ impl Minted {
 }
 
 /// Signs a token about the subject for the audience.
-pub async fn mint(
-    cx: &Cx,
-    subject: Subject,
-    audience: impl Into<Audience>,
-    lifetime: Duration,
-) -> Result<Minted> {
-    let key = cx.env.keys.signer();
+pub fn mint(cx: &Cx, subject: Subject, audience: impl Into<Audience>, lifetime: Duration) -> Minted {
     let token = access_token(cx, subject, audience.into(), lifetime);
     let (not_before, expires) = (token.not_before(), token.expires());
-    let signed = tokio::task::spawn_blocking(move || {
-        let header = match token.version {
-            TokenVersion::V1 => Header::v1(&key.kid),
-            TokenVersion::V2 => Header::v2(&key.kid),
-        };
-        let input = jwt::signing_input(&header, &token.claims());
-        jwt::finish(&input, &key.sign(input.as_bytes()))
-    });
-    let token = signed.await.map_err(|failed| Fault::Internal.because(failed))?;
-    Ok(Minted { token: token.into(), not_before, expires })
+    let header: fn(&str) -> Header = match token.version {
+        TokenVersion::V1 => Header::v1,
+        TokenVersion::V2 => Header::v2,
+    };
+    Minted { token: signed(cx, header, &token.claims()).into(), not_before, expires }
 }
 
 /// Signs an id token, whose claims its one user writes: it is the client's own, and no service believes it.
-pub async fn sign_id_token(cx: &Cx, mut claims: serde_json::Value) -> Result<String> {
-    let key = cx.env.keys.signer();
+pub fn sign_id_token(cx: &Cx, mut claims: serde_json::Value) -> String {
     claims["aio"] = mark(&cx.cloud).into();
-    let signed = tokio::task::spawn_blocking(move || {
-        let input = jwt::signing_input(&Header::v2(&key.kid), &claims);
-        jwt::finish(&input, &key.sign(input.as_bytes()))
-    });
-    signed.await.map_err(|failed| Fault::Internal.because(failed))
+    signed(cx, Header::v2, &claims)
+}
+
+fn signed(cx: &Cx, header: fn(&str) -> Header, claims: &serde_json::Value) -> String {
+    let key = cx.env.keys.signer();
+    let input = jwt::signing_input(&header(&key.kid), claims);
+    jwt::finish(&input, &key.sign(input.as_bytes()))
 }
 
 fn access_token(cx: &Cx, subject: Subject, audience: Audience, lifetime: Duration) -> AccessToken {
@@ -188,20 +177,20 @@ const RENEWED_BEFORE_END: i64 = 300;
 
 /// The token that was signed for this purpose before, while it lives; else, or where a fresh one is
 /// asked for, a new one. Whether the subject still exists is for the caller to have asked.
-pub async fn mint_or_keep(
+pub fn mint_or_keep(
     cx: &Cx,
     purpose: Purpose,
     (subject, audience): (Subject, Audience),
     lifetime: Duration,
     fresh: bool,
-) -> Result<Minted> {
+) -> Minted {
     let kept = if fresh { None } else { cx.env.tokens.minted.get(&purpose) };
     // A clock that was moved back makes a token one of the future.
     let is_good = |it: &Minted| it.not_before <= cx.now && it.expires_in(cx.now) > RENEWED_BEFORE_END;
     if let Some(kept) = kept.filter(is_good) {
-        return Ok(kept);
+        return kept;
     }
-    let minted = mint(cx, subject, audience, lifetime).await?;
+    let minted = mint(cx, subject, audience, lifetime);
     cx.env.tokens.minted.put(purpose, minted.clone());
-    Ok(minted)
+    minted
 }

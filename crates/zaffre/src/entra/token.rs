@@ -116,7 +116,7 @@ async fn client_credentials(cx: &Cx, request: &TokenRequest, form: &Form) -> Res
     let capabilities = scopes::capabilities(form)?;
     let (subject, audience) = cx.read(|txn| admit(cx, txn, (client, &proof), asked)).await?;
     let audience = Audience { capabilities, ..audience };
-    let minted = mint::mint(cx, subject, audience, mint::APPLICATION_LIFETIME).await?;
+    let minted = mint::mint(cx, subject, audience, mint::APPLICATION_LIFETIME);
     Ok(Reply::json(200, &granted(cx, request.version, asked, &minted)))
 }
 

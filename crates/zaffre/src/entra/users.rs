@@ -232,7 +232,7 @@ pub(super) async fn issue(cx: &Cx, version: Version, sign_in: SignIn) -> Result<
         bearer: Bearer::User(Box::new(admitted.claims)),
     };
     let audience = Audience { capabilities: sign_in.capabilities.clone(), ..admitted.audience };
-    let minted = mint::mint(cx, subject, audience, mint::APPLICATION_LIFETIME).await?;
+    let minted = mint::mint(cx, subject, audience, mint::APPLICATION_LIFETIME);
     let mut body = token::granted(cx, version, &asked.resource, &minted);
     body["scope"] = json!(admitted.answered);
     if asked.with_refresh_token {
@@ -242,7 +242,7 @@ pub(super) async fn issue(cx: &Cx, version: Version, sign_in: SignIn) -> Result<
         body["foci"] = json!("1");
     }
     if asked.with_id_token {
-        body["id_token"] = json!(id_token(cx, &sign_in, &user).await?);
+        body["id_token"] = json!(id_token(cx, &sign_in, &user));
     }
     let ids = json!({ "uid": user.object_id, "utid": cx.cloud.charter.tenant });
     body["client_info"] = json!(text::base64url(ids.to_string()));
@@ -320,7 +320,7 @@ async fn refresh_token(cx: &Cx, user: &User, sign_in: &SignIn) -> Result<String>
     cx.write(|txn| sessions::give_refresh(txn, &mut draw.clone(), &refresh)).await
 }
 
-async fn id_token(cx: &Cx, sign_in: &SignIn, user: &User) -> Result<String> {
+fn id_token(cx: &Cx, sign_in: &SignIn, user: &User) -> String {
     let tenant = cx.cloud.charter.tenant;
     let now = cx.now.seconds();
     let mut claims = json!({
@@ -341,5 +341,5 @@ async fn id_token(cx: &Cx, sign_in: &SignIn, user: &User) -> Result<String> {
     if let Some(nonce) = &sign_in.nonce {
         claims["nonce"] = json!(nonce);
     }
-    mint::sign_id_token(cx, claims).await
+    mint::sign_id_token(cx, claims)
 }

@@ -152,7 +152,7 @@ pub(super) async fn answer(cx: &Cx, machine: &Machine, request: &TokenRequest, b
         false => cx.read(|txn| audience(txn, identity, &asked.resource)).await?,
     };
     let audience = audience.ok_or_else(|| unknown_resource(cx, &asked.resource))?;
-    let minted = token(cx, (machine, identity), asked, audience).await?;
+    let minted = token(cx, (machine, identity), asked, audience);
     Ok(match is_old {
         true => old_answer(cx, asked, &minted),
         false => granted(cx, asked, identity, &minted),
@@ -165,15 +165,15 @@ fn audience(txn: &Txn, identity: &AttachedIdentity, resource: &str) -> Result<Op
     found.map(|it| it.audience(txn, identity.object_id)).transpose()
 }
 
-async fn token(
+fn token(
     cx: &Cx,
     (machine, identity): (&Machine, &AttachedIdentity),
     asked: &Parameters,
     audience: Audience,
-) -> Result<Minted> {
+) -> Minted {
     let purpose = Purpose::new(cx, &machine.vm.id, identity.object_id, &asked.resource);
     let subject = (machine.subject(identity), audience);
-    mint::mint_or_keep(cx, purpose, subject, mint::MANAGED_IDENTITY_LIFETIME, asked.bypass_cache).await
+    mint::mint_or_keep(cx, purpose, subject, mint::MANAGED_IDENTITY_LIFETIME, asked.bypass_cache)
 }
 
 /// Entra ID's refusal, as IMDS passes it on.

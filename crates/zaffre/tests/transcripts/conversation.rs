@@ -255,7 +255,7 @@ impl Conversation {
         };
         let subject = Subject { object_id, client, bearer };
         let lifetime = directory::mint::APPLICATION_LIFETIME;
-        directory::mint::mint(&cx, subject, audience, lifetime).await.expect("signs").token.to_string()
+        directory::mint::mint(&cx, subject, audience, lifetime).token.to_string()
     }
 }
 

@@ -465,7 +465,7 @@ async fn a_federated_credential_takes_this_issuer_subject_and_audience() {
             client: ADMIN_APPLICATION.parse().expect("a guid"),
             bearer: azure::jwt::claims::Bearer::App(azure::jwt::claims::Credential::Secret),
         };
-        mint::mint(&cx, subject, audience, mint::APPLICATION_LIFETIME).await.expect("signs").token.to_string()
+        mint::mint(&cx, subject, audience, mint::APPLICATION_LIFETIME).token.to_string()
     };
     let id = app.client_id.to_string();
     let ask = async |token: &str| {

@@ -125,7 +125,7 @@ async fn of_resource(
     let purpose = Purpose::new(cx, &machine.vm.id, identity.object_id, &asked.resource);
     let subject = (machine.subject(identity), audience);
     let lifetime = mint::MANAGED_IDENTITY_LIFETIME;
-    let minted = mint::mint_or_keep(cx, purpose, subject, lifetime, false).await?;
+    let minted = mint::mint_or_keep(cx, purpose, subject, lifetime, false);
     Ok((identity.client_id, minted))
 }
 
@@ -172,5 +172,5 @@ async fn of_person(cx: &Cx, kind: &Protocol, id: ObjectId, asked: &Asked) -> Res
         ..Claims::default()
     };
     let subject = Subject { object_id: id, client, bearer: Bearer::User(Box::new(claims)) };
-    Ok((client, mint::mint(cx, subject, audience, mint::APPLICATION_LIFETIME).await?))
+    Ok((client, mint::mint(cx, subject, audience, mint::APPLICATION_LIFETIME)))
 }
