@@ -33,6 +33,8 @@ pub(crate) enum Target {
     AtMost(f64),
     /// Ours alone.
     Below(f64),
+    /// Ours alone: more is better.
+    Over(f64),
 }
 
 pub(crate) struct Figure {
@@ -67,6 +69,7 @@ impl Figure {
             Target::AtLeast(least) => self.ratio() >= least,
             Target::AtMost(most) => self.ratio() <= most,
             Target::Below(most) => self.ours() < most,
+            Target::Over(least) => self.ours() >= least,
         }
     }
 
@@ -75,6 +78,7 @@ impl Figure {
             Target::AtLeast(least) => format!(">={least}"),
             Target::AtMost(most) => format!("<={most}"),
             Target::Below(most) => format!("<{most}{}", self.unit),
+            Target::Over(least) => format!(">={least}"),
         };
         let verdict = if self.is_ok() { "ok" } else { "short" };
         let cpu = |rounds: &[Round]| median(rounds, |round| round.cpu_us);

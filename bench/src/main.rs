@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "figures are what it prints")]
 
+mod arm;
 #[expect(dead_code, reason = "the tests' file, of which this uses a part")]
 #[path = "../../crates/zaffre/src/store/tests/postgres/cluster.rs"]
 mod cluster;
@@ -30,6 +31,7 @@ struct Bench {
 }
 
 const BENCHES: &[Bench] = &[
+    Bench { name: "arm", run: arm::run },
     Bench { name: "identity", run: identity::run },
     Bench { name: "store", run: store::run },
     Bench { name: "store-postgres", run: store_postgres::run },

@@ -14,6 +14,9 @@ use crate::resources::Resource;
 /// Rows of one page, where the client asks for no fewer.
 pub(super) const PAGE: usize = 1000;
 
+/// Rows that are read at a time: a page, and the one behind it that says there is another.
+pub(super) const STRETCH: usize = PAGE + 1;
+
 /// Which part of a list is asked for.
 pub(super) struct Page {
     pub limit: usize,

@@ -141,7 +141,7 @@ pub(super) fn groups(
     asked: &Asked,
 ) -> Result<Value> {
     let walk = Walk {
-        rows: &|after| resources::of_type(txn, &of.name, at, after, filter::PAGE),
+        rows: &|after| resources::of_type(txn, &of.name, at, after, filter::STRETCH),
         is_listed: &|_| true,
         type_of: &|_| Ok(of.clone()),
         show: &|resource| {
@@ -162,7 +162,7 @@ pub(super) fn everything(
 ) -> Result<Value> {
     group_exists(txn, at)?;
     let walk = Walk {
-        rows: &|after| resources::within(txn, at, after, filter::PAGE),
+        rows: &|after| resources::within(txn, at, after, filter::STRETCH),
         is_listed: &|resource| resource.location.is_some() && resource.id.namespace().is_some(),
         type_of: &|resource| types.of(&resource.id),
         show: &|resource| {
@@ -206,7 +206,7 @@ impl Walk<'_> {
         let mut after = page.after_id()?;
         loop {
             let rows = (self.rows)(after.as_ref())?;
-            let is_end = rows.len() < filter::PAGE;
+            let is_end = rows.len() < filter::STRETCH;
             after = rows.last().map(|it| it.id.clone());
             for resource in rows {
                 let is_wanted = filter.as_ref().is_none_or(|it| filter::is_wanted(it, &resource));
