@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use crate::{
     access::{Decisions, Holdings, RoleLimits},
+    arm::limits::Rates,
     cloud::Cloud,
     control::Running,
     directory::Tokens,
@@ -36,6 +37,8 @@ pub struct Env {
     pub tokens: Tokens,
     /// What machines asked lately, and what they are.
     pub metadata: Memory,
+    /// How often callers have asked Resource Manager.
+    pub rates: Rates,
     /// Who certifies the keys of this machine's servers and documents.
     pub authority: OnceLock<Arc<Authority>>,
     /// Where the cloud listens, once it does.
@@ -125,6 +128,7 @@ impl Env {
             holdings: Holdings::default(),
             tokens: Tokens::default(),
             metadata: Memory::default(),
+            rates: Rates::default(),
             authority: OnceLock::new(),
             running: OnceLock::new(),
             issuers: OnceLock::new(),

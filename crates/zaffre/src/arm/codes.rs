@@ -40,6 +40,7 @@ azure::error_rows! {
     RESOURCE_ELSEWHERE = 409 "InvalidResourceLocation" "The resource '{0}' already exists in location '{1}' in resource group '{2}'. A resource with the same name cannot be created in location '{3}'. Please select a new resource name.", "arm.md §4";
     BUSY = 409 "AnotherOperationInProgress" "Another operation on this or dependent resource is in progress. To retrieve status of the operation use uri: {0}.", "arm.md §4; wording unverified";
 
+    THROTTLED = 429 "SubscriptionRequestsThrottled" "Number of requests for subscription '{0}' and operation '{1}' exceeded the backend storage limit. Please try again after '{2}' seconds.", "arm.md §4";
     INVALID_CONTENT = 400 "InvalidRequestContent" "The request content was invalid and could not be deserialized: '{0}'.", "arm.md §4";
     LOCATION_REQUIRED = 400 "LocationRequired" "The location property is required for this definition.", "arm.md §4";
     INVALID_GROUP_NAME = 400 "InvalidResourceGroup" "The provided resource group name '{0}' has these invalid characters: '{1}'. The name can only be a letter, digit, '-', '.', '(', ')' or '_'.", "arm.md §11, code unverified";

@@ -1,7 +1,6 @@
 //! What every answer of Resource Manager carries (arm.md §5).
 
-use http::Method;
-
+use super::limits::Kind;
 use crate::service::{Cx, Parts, Reply};
 
 static ALWAYS: [(&str, &str); 6] = [
@@ -25,15 +24,19 @@ pub(super) fn dress(cx: &Cx, parts: &Parts, reply: &mut Reply) {
     reply.set("x-ms-correlation-request-id", cx.correlation_id.to_string());
     let compact: String = cx.now.iso_seconds().chars().filter(|c| !matches!(c, '-' | ':')).collect();
     reply.set("x-ms-routing-request-id", format!("{ROUTED_BY}:{compact}:{}", cx.request_id));
-    let (kind, left) = match parts.method {
-        Method::GET | Method::HEAD => ("reads", "11999"),
-        Method::DELETE => ("deletes", "14999"),
-        _ => ("writes", "1199"),
-    };
-    reply.set(format!("x-ms-ratelimit-remaining-subscription-{kind}").as_str(), left);
+    let kind = Kind::of(&parts.method);
+    let (name, left) = remaining(kind, kind.unlimited());
+    if !reply.headers.contains_key(&name) {
+        reply.set(name.as_str(), left);
+    }
     let echoes =
         parts.header("x-ms-return-client-request-id").is_some_and(|it| it.eq_ignore_ascii_case("true"));
     if let Some(id) = parts.header("x-ms-client-request-id").filter(|_| echoes) {
         reply.set("x-ms-client-request-id", id);
     }
+}
+
+/// The header that says how many requests of a kind are left.
+pub(super) fn remaining(kind: Kind, left: u64) -> (String, String) {
+    (format!("x-ms-ratelimit-remaining-subscription-{}", kind.as_str()), left.to_string())
 }

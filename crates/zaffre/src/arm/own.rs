@@ -7,7 +7,7 @@ use azure::{
 use http::Method;
 
 use super::{
-    activity, codes,
+    activity, codes, export,
     kind::{Answer, Call},
     metadata, moves, path,
     path::What,
@@ -46,7 +46,7 @@ pub(super) enum Who {
     May(&'static str),
     /// The same, and more when the body has been read.
     MayAndMore(&'static str),
-    /// Whoever may register the `{namespace}`.
+    /// Whoever may register the `{namespace}`, or unregister it.
     MayRegister,
     /// Whoever began the `{operation}`, or may read what it is about.
     Follower,
@@ -54,10 +54,6 @@ pub(super) enum Who {
 
 const fn get(path: &'static str, who: Who, run: Reads) -> Row {
     Row { method: Method::GET, path, who, run: Run::Read(run) }
-}
-
-const fn post(path: &'static str, who: Who, run: Reads) -> Row {
-    Row { method: Method::POST, path, who, run: Run::Read(run) }
 }
 
 const fn write(method: Method, path: &'static str, who: Who, run: Writes) -> Row {
@@ -154,10 +150,11 @@ pub(super) static ROWS: &[Row] = &[
         Who::May("Microsoft.Resources/subscriptions/tagNames/tagValues/delete"),
         tag_names::delete_value,
     ),
-    post(
+    write(
+        Method::POST,
         "/subscriptions/{subscription}/resourceGroups/{group}/exportTemplate",
         Who::May("Microsoft.Resources/subscriptions/resourceGroups/write"),
-        later,
+        export::template,
     ),
     write(
         Method::POST,
@@ -202,17 +199,14 @@ pub(super) fn operation_of(path: &path::Parameters) -> Option<Guid> {
     path.iter().find(|(name, _)| *name == "operation")?.1.parse().ok()
 }
 
-/// `Microsoft.Compute/register/action`, of the path's namespace.
-pub(super) fn register_action(path: &path::Parameters) -> String {
+/// `Microsoft.Compute/register/action`, of the path's namespace and its last word.
+pub(super) fn register_action(path: &path::Parameters, at: &str) -> String {
     let namespace = path.iter().find(|(name, _)| *name == "namespace").map_or("", |(_, it)| it.as_str());
-    format!("{namespace}/register/action")
+    let is_end = at.trim_end_matches('/').to_ascii_lowercase().ends_with("/unregister");
+    format!("{namespace}/{}/action", if is_end { "unregister" } else { "register" })
 }
 
 /// The subscription or the group of the path; the root where it names neither.
 pub(super) fn scope_of(id: &ResourceId) -> ResourceId {
     id.group_scope().or_else(|| id.subscription_root()).unwrap_or_else(ResourceId::root)
-}
-
-fn later(_: &Types, call: &Call<'_, &Txn>) -> Result<Answer> {
-    Err(codes::not_implemented(call.id.name()))
 }

@@ -21,7 +21,7 @@ use super::{
     deployments::{self, stacks},
     document, durations, headers,
     kind::{Answer, Call, Errand, Look, Patch, Run, View},
-    list, locked,
+    limits, list, locked,
     own::{self, Who},
     path::{self, What},
     polls,
@@ -158,7 +158,11 @@ impl Service for Arm {
     fn authenticate(&self, cx: &Cx, op: &Op, _found: &Found, parts: &Parts) -> Result<Caller> {
         match &op.what {
             What::Own { row, .. } if row.who == Who::Anyone => Ok(Caller::Anonymous),
-            _ => tokens::authenticate(cx, parts),
+            _ => {
+                let caller = tokens::authenticate(cx, parts)?;
+                limits::take(cx, &caller, &op.method)?;
+                Ok(caller)
+            }
         }
     }
 
@@ -217,11 +221,18 @@ impl Service for Arm {
     async fn handle(&self, cx: &Cx, permit: Permit, op: Op, _found: Found, body: Body) -> Result<Reply> {
         durations::settle(cx).await?;
         let note = Note::of(cx, permit.caller(), &op);
+        let left = limits::left(cx, permit.caller(), &op.method);
         let outcome = self.handled(cx, permit, &op, &note, body).await;
         if let Err(error) = &outcome {
             note.failed(cx, error).await;
         }
-        outcome
+        outcome.map(|reply| match left {
+            Some(left) => {
+                let (name, left) = headers::remaining(limits::Kind::of(&op.method), left);
+                reply.with(name.as_str(), left)
+            }
+            None => reply,
+        })
     }
 
     fn dress(&self, cx: &Cx, parts: &Parts, reply: &mut Reply) {
@@ -232,6 +243,9 @@ impl Service for Arm {
         let mut reply = Reply::json(error.row.status, &json!({ "error": rendered(error) }));
         if let Some(challenge) = error.extra(CHALLENGE) {
             reply.set("WWW-Authenticate", challenge);
+        }
+        if let Some(seconds) = error.extra(limits::RETRY_AFTER) {
+            reply.set("Retry-After", seconds);
         }
         reply
     }
@@ -305,8 +319,6 @@ fn own_requirement(
     found: &Found,
     caller: &Caller,
 ) -> Requirement {
-    let parameter =
-        |name: &str| path.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value.as_str());
     let scope = || ResourceId::parse(at).map_or_else(|_| ResourceId::root(), |it| own::scope_of(&it));
     let to = |action: String, on: &ResourceId| Requirement::to(Action::from(action), on, Plane::Control);
     match (who, &found.operation) {
@@ -314,7 +326,7 @@ fn own_requirement(
         (Who::SignedIn, _) | (Who::Follower, None) => Requirement::SignedIn,
         (Who::May(action), _) => to(action.to_owned(), &scope()),
         (Who::MayAndMore(action), _) => to(action.to_owned(), &scope()).and_later(),
-        (Who::MayRegister, _) => to(format!("{}/register/action", parameter("namespace")), &scope()),
+        (Who::MayRegister, _) => to(own::register_action(path, at), &scope()),
         (Who::Follower, Some(operation)) => {
             let began = caller.principal().is_some_and(|it| operation.started_by == Some(it.object_id));
             let read =

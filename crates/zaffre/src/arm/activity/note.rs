@@ -127,7 +127,7 @@ fn deed(op: &Op) -> Option<Deed> {
         What::Own { row, path } => {
             let action = match row.who {
                 Who::May(action) | Who::MayAndMore(action) => action.to_owned(),
-                Who::MayRegister => own::register_action(path),
+                Who::MayRegister => own::register_action(path, &op.asked.path),
                 Who::Anyone | Who::SignedIn | Who::Follower => return None,
             };
             let at = ResourceId::parse(&op.asked.path).unwrap_or_else(|_| ResourceId::root());
