@@ -45,18 +45,15 @@ async fn attempt<S: Service>(
     }
     let op = service.parse(cx, parts)?;
     record.operation(service.describe(&op));
-    let mut caller = Caller::Anonymous;
-    let admitted = cx.read(|txn| {
-        let asked = service.find(cx, txn, &op)?;
-        caller = service.authenticate(cx, &op, &asked, parts)?;
-        admit(service, cx, txn, &op, (asked, &caller), record)
-    });
-    let (found, permit) = match admitted.await {
-        Ok(admitted) => admitted,
-        Err(error) => {
+    let mut refused = None;
+    let admitted = cx.read(|txn| admit(service, cx, txn, &op, parts, (record, &mut refused))).await;
+    let (found, permit) = match (admitted, refused) {
+        (Ok(admitted), _) => admitted,
+        (Err(error), Some(caller)) => {
             service.turned_away(cx, &op, &caller, &error).await;
             return Err(error);
         }
+        (Err(error), None) => return Err(error),
     };
     let asked = permit.watch();
     let reply = service.handle(cx, permit, op, found, body).await?;
@@ -71,20 +68,25 @@ fn expects_to_be_asked(parts: &Parts) -> bool {
     parts.header("expect").is_some_and(|it| it.eq_ignore_ascii_case("100-continue"))
 }
 
-/// Authorizes, on the snapshot on which was found and authenticated.
+/// Find, authenticate and authorize, on one snapshot. Who was refused is left behind.
 fn admit<S: Service>(
     service: &S,
     cx: &Cx,
     txn: &Txn,
     op: &S::Op,
-    (found, caller): (S::Found, &Caller),
-    record: &mut Record,
+    parts: &Parts,
+    (record, refused): (&mut Record, &mut Option<Caller>),
 ) -> Result<(S::Found, Permit)> {
-    record.caller(caller);
-    let requirement = service.requires(cx, op, &found, caller);
-    match access::authorize(cx, txn, caller.clone(), requirement)? {
+    let found = service.find(cx, txn, op)?;
+    let caller = service.authenticate(cx, op, &found, parts)?;
+    record.caller(&caller);
+    let requirement = service.requires(cx, op, &found, &caller);
+    match access::authorize(cx, txn, caller, requirement)? {
         Ok(permit) => Ok((found, permit)),
-        Err(refusal) => Err(service.refuse(cx, op, &found, &refusal)),
+        Err(refusal) => {
+            *refused = Some(refusal.caller.clone());
+            Err(service.refuse(cx, op, &found, &refusal))
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use azure::{
 };
 use serde_json::{Map, Value};
 
-use super::{identity, links, names, rows, scheduled_events};
+use super::{Resource, identity, links, names, rows, scheduled_events};
 use crate::{directory::service_principals, store::Txn};
 
 /// From one place to another, with everything inside.
@@ -70,23 +70,27 @@ pub fn rows(txn: &mut Txn, moved: &Move<'_>, (etag, now): (Guid, Timestamp)) -> 
         rows::put(txn, &resource)?;
     }
     for user in users.iter().filter(|it| !moved.from.holds(it)) {
-        // A user may be an inner part of a row: its row is the resource that it lies in.
-        let holders = (0..4).scan(Some(user.clone()), |at, _| {
-            let here = at.clone()?;
-            *at = here.parent();
-            Some(here)
-        });
-        for holder in holders {
-            if let Some(mut row) = rows::get(txn, &holder)?.filter(|it| it.id.names().len() > 0) {
-                moved.rewrite_all(&mut row.properties);
-                rows::put(txn, &row)?;
-            }
+        if let Some(mut row) = row_around(txn, user)? {
+            moved.rewrite_all(&mut row.properties);
+            rows::put(txn, &row)?;
         }
     }
     links::moved(txn, moved)?;
     identity::moved(txn, moved)?;
     names::moved(txn, moved)?;
     scheduled_events::moved(txn, moved)
+}
+
+/// The row that says that it uses something: its own, or that of the resource whose inner part it is.
+fn row_around(txn: &Txn, user: &ResourceId) -> Result<Option<Resource>> {
+    let mut at = Some(user.clone());
+    while let Some(here) = at.filter(|it| it.namespace().is_some()) {
+        if let Some(row) = rows::get(txn, &here)? {
+            return Ok(Some(row));
+        }
+        at = here.parent();
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ pub trait Service: Send + Sync + 'static {
         body: Body,
     ) -> impl Future<Output = Result<Reply>> + Send;
 
-    /// Told of a request that was refused before it was handled, with whoever asked, as far as that was known.
+    /// Told of a request for which its caller had no leave.
     fn turned_away(
         &self,
         _cx: &Cx,
