@@ -79,9 +79,10 @@ def _(world):
 @claim("the group lists what was made in it")
 def _(world):
     listed = world.get(f"{world.group}/resources", RESOURCES)["value"]
+    disk = world.get(world.vm, COMPUTE)["properties"]["storageProfile"]["osDisk"]["managedDisk"]["id"]
     equal(
         sorted(it["id"].lower() for it in listed),
-        sorted(it.lower() for it in (world.vm, world.identity, world.storage, world.cosmos)),
+        sorted(it.lower() for it in (world.vm, disk, world.identity, world.storage, world.cosmos)),
     )
 
 
