@@ -45,6 +45,7 @@ fn what_was_acknowledged_survives_being_killed_at_any_moment() {
     assert!(acknowledged > rounds, "the kills came too early to mean anything");
 }
 
+#[expect(clippy::print_stdout, reason = "a campaign says how far it is")]
 fn kill_again_and_again(seed: u64, rounds: u64) -> Tally {
     let mut chance = Chance::new(seed);
     let dir = tempfile::tempdir().expect("a directory");
