@@ -2,6 +2,8 @@
 
 use std::{path::Path, time::Duration};
 
+use zaffre::store::StoreError;
+
 use super::{
     Chance, asked,
     child::{Start, Told},
@@ -85,9 +87,22 @@ fn run_and_kill(dir: &Path, chance: &mut Chance) -> Told {
     running.kill()
 }
 
+/// A process that the other lane starts has this one's files, the lock among them, until it becomes its program.
+fn open(dir: &Path) -> Place {
+    for _ in 0..100_000 {
+        match Place::open(dir) {
+            Err(StoreError::Locked { pid, .. }) if pid == Some(std::process::id()) => {
+                std::thread::yield_now()
+            }
+            opened => return opened.expect("opens"),
+        }
+    }
+    panic!("the store that this process closed stays locked")
+}
+
 /// Opens what was left behind and judges it; goes on from there.
 async fn reopen(dir: &Path, last: &mut [u64], compacts: bool) -> super::workload::Verdict {
-    let place = Place::open(dir).expect("opens");
+    let place = open(dir);
     let mut verdict = judge(&place, last).await.expect("reads");
     place.content.sweep_unreferenced(&place.store).await.expect("sweeps");
     for (writer, last) in (0..).zip(last.iter_mut()) {
