@@ -16,6 +16,7 @@ CHAPTERS = [
     "applications",
     "people",
     "resource_manager",
+    "management",
     "machine",
     "hosts",
     "tokens",
