@@ -7,7 +7,7 @@
 
 const { World } = require("./world");
 
-const CHAPTERS = ["signing_in", "msal", "machine", "graph", "hosts", "blobs"];
+const CHAPTERS = ["signing_in", "msal", "machine", "graph", "hosts", "blobs", "management"];
 
 async function main(names) {
   const world = await World.begin();
