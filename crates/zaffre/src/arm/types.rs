@@ -53,6 +53,19 @@ static LATER: &[&str] = &[
     "Microsoft.Insights/eventtypes",
 ];
 
+/// What a provider tells and nobody makes, by the last segment. Where ours does not tell it yet, an empty list would be
+/// taken for the truth.
+static TOLD: &[&str] = &[
+    "locations",
+    "skus",
+    "usages",
+    "metrics",
+    "metricDefinitions",
+    "deletedAccounts",
+    "defaultSecurityRules",
+    "checkIPAddressAvailability",
+];
+
 /// What stands before `/providers/`, as Azure spells it.
 static LITERALS: [&str; 4] = ["subscriptions", "resourceGroups", "tenants", "locations"];
 
@@ -90,7 +103,20 @@ impl Types {
         if let Some(later) = LATER.iter().find(is_later) {
             return Err(codes::not_implemented(*later));
         }
-        Ok(self.known(name).unwrap_or_else(|| Type { kind: &DOCUMENT, name: name.to_owned() }))
+        match self.known(name) {
+            Some(known) => Ok(known),
+            None if self.is_told(name) => Err(codes::not_implemented(name)),
+            None => Ok(Type { kind: &DOCUMENT, name: name.to_owned() }),
+        }
+    }
+
+    /// Whether a name stands for what one of our providers would tell, at a location or by a list of its own.
+    fn is_told(&self, name: &str) -> bool {
+        let mut segments = name.split('/');
+        let is_ours = segments.next().is_some_and(|namespace| self.provider(namespace).is_some());
+        let is_at_location = segments.next().is_some_and(|first| first.eq_ignore_ascii_case("locations"));
+        let last = name.rsplit('/').next().unwrap_or_default();
+        is_ours && (is_at_location || TOLD.iter().any(|it| it.eq_ignore_ascii_case(last)))
     }
 
     /// The same id with literals, namespaces and types as Azure spells them, and names as they came: a
@@ -227,6 +253,25 @@ mod tests {
                 assert!(refused.message().contains(*later), "{name}: {}", refused.message());
             }
             assert!(types.find(&format!("{later}2")).is_ok(), "another type");
+        }
+    }
+
+    #[test]
+    fn what_a_provider_of_ours_would_tell_is_no_document_of_anybodys() {
+        static BOTH: [&Provider; 2] = [&ONE, &OTHER];
+        let types = Types::new(&BOTH);
+        for told in [
+            "Microsoft.ManagedIdentity/locations",
+            "Microsoft.ManagedIdentity/Locations/userAssignedIdentities",
+            "microsoft.managedidentity/things/USAGES",
+        ] {
+            let refused = types.find(told).err().unwrap_or_else(|| panic!("{told} is taken"));
+            assert_eq!((refused.row.code, refused.message().contains(told)), ("NotImplemented", true));
+        }
+        for document in
+            ["Contoso.Things/locations", "Contoso.Things/usages", "Microsoft.ManagedIdentity/things"]
+        {
+            assert!(types.find(document).is_ok(), "{document}");
         }
     }
 
