@@ -15,6 +15,7 @@
 //! refused by name.
 
 mod links;
+mod of_group;
 mod prepare;
 mod removing;
 mod run;

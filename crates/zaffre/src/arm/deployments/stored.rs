@@ -9,9 +9,12 @@ use azure::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::links::Link;
+use super::{
+    links::Link,
+    of_group::{self, OfGroup},
+};
 use crate::{
-    resources::{self, Tags},
+    resources::Tags,
     store::{Span, Table, Txn},
 };
 
@@ -116,23 +119,20 @@ impl State {
     }
 }
 
+impl OfGroup for Deployment {
+    fn group_created(&self) -> Option<Timestamp> {
+        self.group_created
+    }
+}
+
 /// A deployment, if it is one of the group that is there now.
 pub(super) fn get(txn: &Txn, id: &ResourceId) -> Result<Option<Deployment>> {
-    let Some(found) = DEPLOYMENTS.get(txn, id)? else { return Ok(None) };
-    let group = resources::group(txn, id)?.map(|it| it.created);
-    Ok(Some(found).filter(|it| it.group_created == group))
+    of_group::get(txn, &DEPLOYMENTS, id)
 }
 
 /// Those of a scope, and of nothing inside it.
 pub(super) fn at(txn: &Txn, scope: &ResourceId) -> Result<Vec<Deployment>> {
-    let mut found = Vec::new();
-    for row in DEPLOYMENTS.rows(txn, Span::within(&(), scope)) {
-        let (id, _) = row?;
-        if id.extended() == *scope {
-            found.extend(get(txn, &id)?);
-        }
-    }
-    Ok(found)
+    of_group::at(txn, &DEPLOYMENTS, scope)
 }
 
 /// Those that have not ended, whoever's step they are left out: what a restart goes on with.

@@ -27,52 +27,48 @@ macro_rules! later {
     };
 }
 
-/// By which headers each is followed: az-cli.md §8.
+/// What a machine does, a scale set's own as well as any other. By which headers each is followed: az-cli.md §8.
+const START: Verb = Verb::post("start", "start/action", |call| on(call, "start", start));
+const RESTART: Verb = Verb::post("restart", "restart/action", |call| {
+    events::note(call, EventType::Reboot)?;
+    on(call, "restart", restart)
+});
+const REDEPLOY: Verb = Verb::post("redeploy", "redeploy/action", |call| {
+    events::note(call, EventType::Redeploy)?;
+    on(call, "redeploy", restart)
+});
+const POWER_OFF: Verb = Verb::post("powerOff", "powerOff/action", |call| change(call, Follow::Both, stop));
+const DEALLOCATE: Verb =
+    Verb::post("deallocate", "deallocate/action", |call| change(call, Follow::Both, deallocate));
+const INSTANCE_VIEW: Verb = Verb::get("instanceView", "instanceView/read", view::instance);
+const RUN_COMMAND: Verb = Verb::wait("runCommand", "runCommand/action", run_command::invoke);
+const SIMULATE_EVICTION: Verb =
+    Verb::post("simulateEviction", "simulateEviction/action", events::simulate_eviction);
+
 pub(super) static VERBS: &[Verb] = &[
-    Verb::post("start", "start/action", |call| on(call, "start", start)),
-    Verb::post("restart", "restart/action", |call| {
-        events::note(call, EventType::Reboot)?;
-        on(call, "restart", restart)
-    }),
-    Verb::post("redeploy", "redeploy/action", |call| {
-        events::note(call, EventType::Redeploy)?;
-        on(call, "redeploy", restart)
-    }),
-    Verb::post("powerOff", "powerOff/action", |call| change(call, Follow::Both, stop)),
-    Verb::post("deallocate", "deallocate/action", |call| change(call, Follow::Both, deallocate)),
-    Verb::get("instanceView", "instanceView/read", view::instance),
+    START,
+    RESTART,
+    REDEPLOY,
+    POWER_OFF,
+    DEALLOCATE,
+    INSTANCE_VIEW,
     Verb::get("vmSizes", "vmSizes/read", sizes::list),
     Verb::post("generalize", "generalize/action", generalize),
     Verb::post("attachDetachDataDisks", "attachDetachDataDisks/action", attached::attach_detach),
-    Verb::wait("runCommand", "runCommand/action", run_command::invoke),
+    RUN_COMMAND,
     later!("reimage"),
     later!("capture"),
     later!("retrieveBootDiagnosticsData"),
     later!("performMaintenance"),
-    Verb::post("simulateEviction", "simulateEviction/action", events::simulate_eviction),
+    SIMULATE_EVICTION,
     later!("convertToManagedDisks"),
     later!("assessPatches"),
     later!("installPatches"),
     later!("reapply"),
 ];
 
-/// Those of a scale set's machine: the same, at the same names.
-pub(super) static VERBS_OF_INSTANCES: &[Verb] = &[
-    Verb::post("start", "start/action", |call| on(call, "start", start)),
-    Verb::post("restart", "restart/action", |call| {
-        events::note(call, EventType::Reboot)?;
-        on(call, "restart", restart)
-    }),
-    Verb::post("redeploy", "redeploy/action", |call| {
-        events::note(call, EventType::Redeploy)?;
-        on(call, "redeploy", restart)
-    }),
-    Verb::post("powerOff", "powerOff/action", |call| change(call, Follow::Both, stop)),
-    Verb::post("deallocate", "deallocate/action", |call| change(call, Follow::Both, deallocate)),
-    Verb::get("instanceView", "instanceView/read", view::instance),
-    Verb::wait("runCommand", "runCommand/action", run_command::invoke),
-    Verb::post("simulateEviction", "simulateEviction/action", events::simulate_eviction),
-];
+pub(super) static VERBS_OF_INSTANCES: &[Verb] =
+    &[START, RESTART, REDEPLOY, POWER_OFF, DEALLOCATE, INSTANCE_VIEW, RUN_COMMAND, SIMULATE_EVICTION];
 
 pub(super) fn stop(machine: &mut Machine) {
     machine.power = Power::Stopped;

@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    arm::codes,
-    resources::{self, Tags},
+    arm::{
+        codes,
+        deployments::of_group::{self, OfGroup},
+    },
+    resources::Tags,
     store::{Span, Table, Txn},
 };
 
@@ -134,23 +137,20 @@ impl Actions {
     }
 }
 
+impl OfGroup for Stack {
+    fn group_created(&self) -> Option<Timestamp> {
+        self.group_created
+    }
+}
+
 /// A stack, if it is one of the group that is there now.
 pub(super) fn get(txn: &Txn, id: &ResourceId) -> Result<Option<Stack>> {
-    let Some(found) = STACKS.get(txn, id)? else { return Ok(None) };
-    let group = resources::group(txn, id)?.map(|it| it.created);
-    Ok(Some(found).filter(|it| it.group_created == group))
+    of_group::get(txn, &STACKS, id)
 }
 
 /// Those of a scope, and of nothing inside it.
 pub(super) fn at(txn: &Txn, scope: &ResourceId) -> Result<Vec<Stack>> {
-    let mut found = Vec::new();
-    for row in STACKS.rows(txn, Span::within(&(), scope)) {
-        let (id, _) = row?;
-        if id.extended() == *scope {
-            found.extend(get(txn, &id)?);
-        }
-    }
-    Ok(found)
+    of_group::at(txn, &STACKS, scope)
 }
 
 pub(super) fn unfinished(txn: &Txn) -> Result<Vec<ResourceId>> {
