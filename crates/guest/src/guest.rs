@@ -7,21 +7,22 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rustix::net::Shutdown;
 use tokio::io::{AsyncWriteExt, Interest};
-use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::exec::Exec;
 use crate::keeper::Keeper;
 use crate::refused::{GuestError, Named, Refused};
 use crate::settings::explain;
-use crate::spec::{Command, ExitStatus, Spec};
+use crate::spec::{Command, ExitStatus, Spec, User};
 use crate::sys;
 use crate::wire::{self, FromInit, Inbox, ToInit};
 
@@ -77,9 +78,28 @@ impl Guest {
     /// Opens a listener in the guest's network. Closing it is all it takes to stop listening.
     pub async fn listen(&self, address: SocketAddr) -> Result<TcpListener, GuestError> {
         let id = self.link.next_id();
-        let mut sockets = self.link.ask(id, &ToInit::Listen { id, address }).await?;
-        let socket = sockets.pop().ok_or_else(|| Refused::new("listen", "no socket came with the answer"))?;
-        Ok(TcpListener::from(socket))
+        Ok(TcpListener::from(self.link.ask_for_one(id, &ToInit::Listen { id, address }).await?))
+    }
+
+    /// Opens a listener at a path in the guest, in a directory of that user's alone which is made for it. Who closes it removes both.
+    pub async fn listen_at(&self, path: &Path, user: User) -> Result<UnixListener, GuestError> {
+        let id = self.link.next_id();
+        let question = ToInit::ListenAt { id, path: path.to_path_buf(), user };
+        let socket = self.link.ask_for_one(id, &question).await?;
+        Ok(UnixListener::from_std(socket.into()).at("watch the listener")?)
+    }
+
+    /// Connects to an address as a process inside would.
+    pub async fn connect(&self, address: SocketAddr) -> Result<TcpStream, GuestError> {
+        let id = self.link.next_id();
+        let socket = self.link.ask_for_one(id, &ToInit::Connect { id, address }).await?;
+        let stream = TcpStream::from_std(socket.into()).at("watch the connection")?;
+        let connected = async {
+            stream.writable().await?;
+            stream.take_error()?.map_or(Ok(()), Err)
+        };
+        connected.await.named(|| format!("connect to {address}"))?;
+        Ok(stream)
     }
 
     /// The guest's first process as the host numbers it.
@@ -207,6 +227,12 @@ impl Link {
         Ok(answer.await.map_err(|_| GuestError::Dead)??)
     }
 
+    async fn ask_for_one(&self, id: u64, question: &ToInit) -> Result<OwnedFd, GuestError> {
+        let mut sockets = self.ask(id, question).await?;
+        let missing = || Refused::new("take over a socket", "none came with the answer");
+        Ok(sockets.pop().ok_or_else(missing)?)
+    }
+
     /// Tells the init, by the end of its control socket, to leave.
     fn hang_up(&self) {
         self.hang_up.send_replace(true);
@@ -228,7 +254,7 @@ impl Link {
             FromInit::Refused(refused) => {
                 let _ = state.ready.take().map(|it| it.send(Err(explain(refused))));
             }
-            FromInit::Listening { id } => {
+            FromInit::Opened { id } => {
                 let _ = state.answers.remove(&id).map(|it| it.send(Ok(descriptors)));
             }
             FromInit::Started { id } => {

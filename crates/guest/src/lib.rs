@@ -19,8 +19,8 @@
 //! Two kinds of machine differ in one thing. Started by root, a guest has 65,536 ids of its own, none of which owns anything on
 //! the host. Started by an ordinary user, it has that user's one id, and [`User`] says what follows.
 //!
-//! Absent on purpose: images and package installation, traffic between guests or to the outside, an SSH server, limits by cgroup. The
-//! exec of [`Command`] is what an SSH server would call, and addresses are data, so that these can come without another design.
+//! Absent on purpose: images and package installation, traffic between guests or to the outside, limits by cgroup, and an SSH server: what
+//! one needs of a guest is here ([`Guest::exec`], [`Guest::connect`], [`Guest::listen_at`], [`SFTP`]), its protocol is another crate's.
 //!
 //! `unsafe` is in the module `sys` alone.
 
@@ -31,6 +31,7 @@ mod keeper;
 mod probe;
 mod refused;
 mod settings;
+mod sftp;
 mod spec;
 mod sys;
 mod wire;
@@ -39,6 +40,7 @@ pub use exec::{Exec, Finished, Output, Stdin};
 pub use guest::{Guest, GuestSockets};
 pub use probe::probe;
 pub use refused::{GuestError, Refused};
+pub use sftp::NAME as SFTP;
 pub use spec::{
     ADMIN_ID, CA_BUNDLE, Command, ExitStatus, ExtraFile, Limits, METADATA_ADDRESS, OWN_PROGRAM,
     RESOLVER_ADDRESS, SERVICE_ADDRESS, Share, Size, Spec, User,

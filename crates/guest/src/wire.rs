@@ -12,6 +12,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
@@ -20,7 +21,7 @@ use rustix::net::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::refused::Refused;
-use crate::spec::{Command, ExitStatus, Spec};
+use crate::spec::{Command, ExitStatus, Spec, User};
 
 /// What a guest's owner asks of its init. Numbers name a question, and the command it started.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,6 +31,16 @@ pub(crate) enum ToInit {
     Listen {
         id: u64,
         address: SocketAddr,
+    },
+    Connect {
+        id: u64,
+        address: SocketAddr,
+    },
+    /// At a path, in a directory made for it.
+    ListenAt {
+        id: u64,
+        path: PathBuf,
+        user: User,
     },
     Exec {
         id: u64,
@@ -49,8 +60,8 @@ pub(crate) enum FromInit {
     Ready { pid: u32 },
     /// The guest could not be made.
     Refused(Refused),
-    /// With the listener.
-    Listening { id: u64 },
+    /// With the listener or the connection.
+    Opened { id: u64 },
     /// With the terminal, or with stdin, stdout and stderr.
     Started { id: u64 },
     /// The question `id` could not be met.
@@ -178,7 +189,7 @@ mod tests {
         let (mut second_out, second_in) = UnixStream::pair().unwrap();
         send(&here, &FromInit::Ready { pid: 7 }, &[]).unwrap();
         send(&here, &FromInit::Started { id: 1 }, &[first_in.as_fd()]).unwrap();
-        send(&here, &FromInit::Listening { id: 2 }, &[second_in.as_fd()]).unwrap();
+        send(&here, &FromInit::Opened { id: 2 }, &[second_in.as_fd()]).unwrap();
         drop((here, first_in, second_in));
 
         let mut inbox = Inbox::default();

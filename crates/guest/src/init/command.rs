@@ -19,7 +19,8 @@ use rustix::termios::Winsize;
 use super::confine;
 use super::keeper::Ids;
 use crate::refused::{Named, Refused};
-use crate::spec::{ADMIN_ID, CA_BUNDLE, Command, Limits, Size, User};
+use crate::sftp;
+use crate::spec::{ADMIN_ID, CA_BUNDLE, Command, Limits, OWN_PROGRAM, Size, User};
 use crate::sys;
 use crate::wire::Inbox;
 
@@ -131,7 +132,10 @@ fn become_command(setting: &Setting, command: &Command, stdio: Ours) -> Result<N
     std::env::set_current_dir(&cwd).named(|| format!("enter `{}`", cwd.display()))?;
     confine::seal(&setting.filter)?;
     let [stdin, stdout, stderr] = stdio.files;
-    let error = std::process::Command::new(&command.argv[0])
+    // The guest has no path to this program; the link that the kernel keeps leads to it all the same.
+    let program = if command.argv[0] == sftp::NAME { OWN_PROGRAM } else { &command.argv[0] };
+    let error = std::process::Command::new(program)
+        .arg0(&command.argv[0])
         .args(&command.argv[1..])
         .env_clear()
         .envs(env)

@@ -20,10 +20,12 @@ mod etc;
 mod keeper;
 mod lend;
 mod net;
+mod reach;
 mod root;
 mod seccomp;
 mod serve;
 
+use crate::sftp;
 pub(crate) use command::resize;
 
 /// The name (`argv[0]`) under which this program is an init.
@@ -31,12 +33,14 @@ pub(crate) const NAME: &str = "zaffre-guest-init";
 /// Set for an init, so that a program which forgot [`main_if_asked`] starts no guests in turn.
 pub(crate) const MARK: &str = "ZAFFRE_GUEST_INIT";
 
-/// Becomes a guest's init and never returns, when the process was started as one; else returns at once.
+/// Becomes a guest's init, or a program of ours within one, and never returns, when the process was started as such; else returns at once.
 ///
 /// Must be the first thing in `main` of every program that starts guests with itself as their init.
 pub fn main_if_asked() {
-    if std::env::args_os().next().is_some_and(|it| it == NAME) {
-        leave(keeper::run());
+    match std::env::args_os().next() {
+        Some(name) if name == NAME => leave(keeper::run()),
+        Some(name) if name == sftp::NAME => leave(sftp::run()),
+        _ => {}
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -13,14 +13,11 @@ use rustix::process::{DumpableBehavior, Gid, Pid, Signal, Uid, WaitOptions, Wait
 use super::command::{self, Setting};
 use super::keeper::Ids;
 use super::lend::{self, Lent};
-use super::{net, root, seccomp};
+use super::{net, reach, root, seccomp};
 use crate::refused::{Named, Refused};
 use crate::spec::{ExitStatus, Spec};
 use crate::sys;
 use crate::wire::{self, FromInit, Inbox, ToInit};
-
-/// Connections that may wait to be accepted: a burst of a benchmark's, not the 128 of the standard library.
-const BACKLOG: i32 = 4096;
 
 /// Lives the guest's life; the process's exit code.
 pub(super) fn run(
@@ -68,7 +65,7 @@ fn build(spec: &Spec, ids: Ids, lent: Option<Vec<Lent>>) -> Result<Vec<OwnedFd>,
     net::set_up(&spec.addresses)?;
     // Nobody inside may look into the init, which holds more rights than they do.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at("close the init to others")?;
-    let tcp = spec.tcp.iter().map(|it| listen(*it));
+    let tcp = spec.tcp.iter().map(|it| reach::listen(*it));
     let udp = spec.udp.iter().map(|it| bind(*it));
     tcp.chain(udp).collect()
 }
@@ -80,17 +77,6 @@ fn take_root(ids: Ids) -> Result<(), Refused> {
     let (uid, gid) = (Uid::ROOT, Gid::ROOT);
     rustix::thread::set_thread_res_gid(gid, gid, gid).at("become the guest's root group")?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).at("become the guest's root")
-}
-
-/// A listener that does not block, in the guest's network.
-fn listen(address: SocketAddr) -> Result<OwnedFd, Refused> {
-    let open = || {
-        let listener = TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        rustix::net::listen(&listener, BACKLOG)?;
-        Ok::<_, io::Error>(listener.into())
-    };
-    open().named(|| format!("listen on {address}"))
 }
 
 fn bind(address: SocketAddr) -> Result<OwnedFd, Refused> {
@@ -137,10 +123,11 @@ impl Init {
     fn answer(&mut self, question: ToInit) -> io::Result<()> {
         match question {
             ToInit::Start(_) => Err(io::Error::from(io::ErrorKind::InvalidData)),
-            ToInit::Listen { id, address } => match listen(address) {
-                Ok(listener) => self.send(&FromInit::Listening { id }, &[listener]),
-                Err(refused) => self.send(&FromInit::Failed { id, refused }, &[]),
-            },
+            ToInit::Listen { id, address } => self.hand_over(id, reach::listen(address)),
+            ToInit::Connect { id, address } => self.hand_over(id, reach::connect(address)),
+            ToInit::ListenAt { id, path, user } => {
+                self.hand_over(id, reach::listen_at(&path, user, self.setting.ids))
+            }
             ToInit::Exec { id, command } => {
                 match command::start(&self.setting, self.control.as_fd(), &command) {
                     Ok(started) => {
@@ -154,6 +141,13 @@ impl Init {
                 self.signal(id, signal);
                 Ok(())
             }
+        }
+    }
+
+    fn hand_over(&self, id: u64, socket: Result<OwnedFd, Refused>) -> io::Result<()> {
+        match socket {
+            Ok(socket) => self.send(&FromInit::Opened { id }, &[socket]),
+            Err(refused) => self.send(&FromInit::Failed { id, refused }, &[]),
         }
     }
 

@@ -10,6 +10,7 @@ mod leaks;
 mod life;
 mod network;
 mod ordinary_user;
+mod reach;
 mod walls;
 
 use guest::{Command, ExitStatus, Guest, GuestSockets, Spec, User};
