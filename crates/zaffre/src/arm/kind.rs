@@ -37,7 +37,7 @@ use azure::{
 use serde_json::{Map, Value};
 
 use crate::{
-    access::{Permit, Why},
+    access::{Caller, Permit, Why},
     cloud::Draw,
     resources::{self, Resource, moving::Move},
     service::Cx,
@@ -83,7 +83,7 @@ pub struct Kind {
     pub view: fn(&View<'_>) -> Result<Map<String, Value>>,
     /// How this kind words a refused name; none: `InvalidResourceName`.
     pub bad_name: Option<fn(&str, &BadName) -> Error>,
-    /// Whether a 201 names the resource in `Location`, without a host.
+    /// Whether a 201 names the resource in `Location`.
     pub locates: bool,
     /// What else the document has beside `properties`: a virtual machine's `resources`.
     pub beside: fn(&View<'_>) -> Result<Map<String, Value>>,
@@ -102,6 +102,8 @@ pub struct Kind {
     pub anyone_may_put: bool,
     /// Whether a PUT may come without a body: its path says all.
     pub bare_put: bool,
+    /// Whether whoever has a name may read those of the tenant itself. Its list then shows what the caller may see.
+    pub open_in_tenant: bool,
     pub moves: Moves,
 }
 
@@ -466,6 +468,8 @@ pub struct Own {
 pub struct Look<'a> {
     pub cx: &'a Cx,
     pub txn: &'a Txn,
+    /// Who asks; nobody where Resource Manager looks for itself.
+    pub caller: &'a Caller,
     /// The resource; for a list, the scope or the parent below which is listed.
     pub id: &'a ResourceId,
     pub version: &'a ApiVersion,
@@ -494,6 +498,7 @@ impl Edit<'_> {
         Look {
             cx: self.cx,
             txn: self.txn,
+            caller: self.permit.caller(),
             id: self.id,
             version: self.version,
             query: self.query,
@@ -555,6 +560,7 @@ impl Kind {
             confirms: false,
             anyone_may_put: false,
             bare_put: false,
+            open_in_tenant: false,
             moves: Moves::Freely,
         }
     }

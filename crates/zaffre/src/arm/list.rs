@@ -30,7 +30,7 @@ use crate::{
 pub(super) fn of_type(
     types: &Types,
     cx: &Cx,
-    txn: &Txn,
+    (txn, caller): (&Txn, &Caller),
     at: &ResourceId,
     of: &Type,
     asked: &Asked,
@@ -43,8 +43,15 @@ pub(super) fn of_type(
         }
     }
     if let Some(own) = of.kind.own {
-        let look =
-            Look { cx, txn, id: at, version: &asked.version, query: &asked.query, origin: &asked.origin };
+        let look = Look {
+            cx,
+            txn,
+            caller,
+            id: at,
+            version: &asked.version,
+            query: &asked.query,
+            origin: &asked.origin,
+        };
         return whole((own.list)(&look)?, asked);
     }
     let page = Page::of(&asked.query)?;

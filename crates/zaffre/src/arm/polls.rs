@@ -91,7 +91,15 @@ fn resource(types: &Types, call: &Call<'_, &Txn>, operation: &Operation) -> Resu
     let version = of.serve(call.query("api-version").unwrap_or_default())?;
     let (cx, txn, id, origin) = (call.cx, call.txn, &operation.resource, call.origin);
     if let Some(own) = of.kind.own {
-        let shown = (own.get)(&Look { cx, txn, id, version: &version, query: &[], origin })?;
+        let shown = (own.get)(&Look {
+            cx,
+            txn,
+            caller: call.permit.caller(),
+            id,
+            version: &version,
+            query: &[],
+            origin,
+        })?;
         return Ok(shown.map_or_else(|| Answer::empty(204), Answer::ok));
     }
     let Some(resource) = resources::get(txn, id)? else { return Ok(Answer::empty(204)) };

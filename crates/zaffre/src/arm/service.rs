@@ -177,7 +177,11 @@ impl Service for Arm {
                 let access = Access { attributes: Attributes::none().partial(), ..access };
                 Requirement::Access { all: vec![access], later: true }
             }
+            What::One { id, of } if is_open(of, &id.extended()) && !is_write(&op.method) => {
+                Requirement::SignedIn
+            }
             What::One { id, of } => to(of.action(verb_of(&op.method)), id).and_maybe_later(op, of),
+            What::Many { at, of } if is_open(of, at) => Requirement::SignedIn,
             What::Many { at, of } => to(of.action("read"), at),
             What::Verb { id, of, verb, .. } => to(of.action(verb.action), id),
             What::Function { function, .. } if function.action.is_empty() => Requirement::SignedIn,
@@ -256,7 +260,7 @@ impl Service for Arm {
             What::Many { of, .. } => of.action("list"),
             What::Verb { of, verb, .. } => of.action(verb.action),
             What::Function { function, .. } => function.path.to_owned(),
-            What::Own { row, .. } => row.path.to_owned(),
+            What::Own { row, .. } => row.path.trim_start_matches('/').to_owned(),
         }
     }
 }
@@ -344,6 +348,11 @@ impl Requirement {
     }
 }
 
+/// What everybody with a name may read.
+fn is_open(of: &Type, scope: &ResourceId) -> bool {
+    of.kind.open_in_tenant && scope.is_root()
+}
+
 fn is_write(method: &Method) -> bool {
     [Method::PUT, Method::PATCH, Method::DELETE].contains(method)
 }
@@ -364,7 +373,7 @@ impl Arm {
             What::Many { at, of } => {
                 // The built-in roles alone are a megabyte.
                 let list = |txn: &Txn| {
-                    let list = list::of_type(&self.types, cx, txn, at, of, &op.asked)?;
+                    let list = list::of_type(&self.types, cx, (txn, permit.caller()), at, of, &op.asked)?;
                     Ok(Reply::json(200, &list))
                 };
                 Ok(answer::provided(cx.read_long(list).await?, of))
@@ -400,7 +409,7 @@ impl Arm {
         let asked = &op.asked;
         let is_patch = op.method == Method::PATCH;
         if matches!(op.method, Method::GET | Method::HEAD) {
-            return cx.read(|txn| get(cx, txn, (id, of), op)).await;
+            return cx.read(|txn| get(cx, (txn, permit.caller()), (id, of), op)).await;
         }
         if is_patch && of.kind.patch == Patch::Refused {
             return Err(codes::METHOD_NOT_ALLOWED.with(["PATCH", id.as_str()]));
@@ -563,7 +572,8 @@ fn target(
         write::group_is_there(txn, id)?;
     }
     if let Some(own) = of.kind.own {
-        let look = Look { cx, txn, id, version: &asked.version, query: &asked.query, origin: &asked.origin };
+        let (version, query, origin) = (&asked.version, &asked.query, asked.origin.as_str());
+        let look = Look { cx, txn, caller: &Caller::Anonymous, id, version, query, origin };
         let found = (own.get)(&look)?;
         return if found.is_some() { Ok(None) } else { Err(absent(&of, id)) };
     }
@@ -575,14 +585,14 @@ fn absent(of: &Type, id: &ResourceId) -> Error {
 }
 
 /// GET shows it, HEAD says with 204 that it is there (arm.md §6).
-fn get(cx: &Cx, txn: &Txn, (id, of): (&ResourceId, &Type), op: &Op) -> Result<Reply> {
+fn get(cx: &Cx, (txn, caller): (&Txn, &Caller), (id, of): (&ResourceId, &Type), op: &Op) -> Result<Reply> {
     let asked = &op.asked;
     if !of.is_group() && id.resource_group().is_some() && resources::group(txn, id)?.is_none() {
         return Err(codes::GROUP_NOT_FOUND.with([id.resource_group().unwrap_or_default()]));
     }
     let (version, query, origin) = (&asked.version, &asked.query, asked.origin.as_str());
     let (shown, etag) = match of.kind.own {
-        Some(own) => ((own.get)(&Look { cx, txn, id, version, query, origin })?, None),
+        Some(own) => ((own.get)(&Look { cx, txn, caller, id, version, query, origin })?, None),
         None => match resources::get(txn, id)? {
             Some(resource) => {
                 let view = View { cx, txn, resource: &resource, version, query, origin };

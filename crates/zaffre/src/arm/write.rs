@@ -26,7 +26,7 @@ use super::{
     types::{Type, Types},
 };
 use crate::{
-    access::Permit,
+    access::{Caller, Permit},
     cloud::Draw,
     resources::{
         self, Resource, State,
@@ -227,7 +227,16 @@ pub(super) fn parent_is_there(
     };
     let of = types.of(&parent)?;
     let exists = match of.kind.own {
-        Some(own) => (own.get)(&Look { cx, txn, id: &parent, version, query: &[], origin })?.is_some(),
+        Some(own) => (own.get)(&Look {
+            cx,
+            txn,
+            caller: &Caller::Anonymous,
+            id: &parent,
+            version,
+            query: &[],
+            origin,
+        })?
+        .is_some(),
         None => resources::rows::exists(txn, &parent)?,
     };
     let child = || types.of(id).map(|it| it.name);
@@ -437,7 +446,15 @@ fn put_own(
     let own = write.of.kind.own.expect("the caller looked");
     let id = write.id;
     locked::check(txn, Doing::Writing, (id, write.of))?;
-    let look = Look { cx, txn, id, version: write.version, query: write.query, origin: write.origin };
+    let look = Look {
+        cx,
+        txn,
+        caller: permit.caller(),
+        id,
+        version: write.version,
+        query: write.query,
+        origin: write.origin,
+    };
     let exists = (own.get)(&look)?.is_some();
     admit(types, cx, txn, write, exists)?;
     if write.is_patch && !exists {

@@ -3,12 +3,12 @@
 use std::sync::{Arc, LazyLock};
 
 use azure::{
-    action::Pattern,
+    action::{Action, Pattern},
     api_version::ApiVersion,
     error::{Error, Result, Row},
     ids::{Guid, ResourceId},
     odata::{Filter, Value as Operand},
-    rbac::{self, Plane},
+    rbac::{self, Access, Plane},
     roles::{self, Permission, RoleDefinition, RoleKind},
 };
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{definition_id, filter_of};
 use crate::{
     access::{
+        self, Caller,
         assignments::{self, RoleHistory},
         management_groups,
     },
@@ -77,6 +78,10 @@ pub(super) fn plain(name: &str) -> String {
 fn get(look: &Look<'_>) -> Result<Option<Value>> {
     let Ok(guid) = look.id.name().parse() else { return Ok(None) };
     let role = assignments::role(look.txn, guid)?;
+    let role = match role {
+        Some(role) if look.id.extended().is_root() && !is_seen(look, &role)? => None,
+        role => role,
+    };
     role.map(|role| shown(look, &look.id.extended(), &role)).transpose()
 }
 
@@ -88,9 +93,32 @@ fn list(look: &Look<'_>) -> Result<Vec<Value>> {
     let custom = assignments::custom_roles(look.txn)?.into_iter().map(Arc::new);
     let at =
         |scope: &ResourceId| hierarchy.holds(scope, look.id) || (below && hierarchy.holds(look.id, scope));
-    let custom = custom.filter(|role| look.id.is_root() || role.assignable_scopes.iter().any(at));
+    let mut near = Vec::new();
+    for role in custom {
+        let is_near = match look.id.is_root() {
+            true => is_seen(look, &role)?,
+            false => role.assignable_scopes.iter().any(at),
+        };
+        near.extend(is_near.then_some(role));
+    }
     let wanted = |role: &Arc<RoleDefinition>| filter.as_ref().is_none_or(|it| is_wanted(it, role));
-    roles::all().chain(custom).filter(wanted).map(|role| shown(look, look.id, &role)).collect()
+    roles::all().chain(near).filter(wanted).map(|role| shown(look, look.id, &role)).collect()
+}
+
+/// In the tenant everybody with a name sees the built-in roles, and custom ones that may be given where it may read
+/// roles.
+fn is_seen(look: &Look<'_>, role: &RoleDefinition) -> Result<bool> {
+    if role.kind == RoleKind::BuiltIn || matches!(look.caller, Caller::Anonymous) {
+        return Ok(true);
+    }
+    let read = Action::of("Microsoft.Authorization/roleDefinitions/read");
+    for scope in &role.assignable_scopes {
+        let access = Access::to(read.clone(), scope.clone(), Plane::Control);
+        if access::may(look.cx, look.txn, look.caller, access)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn is_wanted(filter: &Filter, role: &RoleDefinition) -> bool {

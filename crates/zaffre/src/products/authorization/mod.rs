@@ -53,7 +53,10 @@ static ASSIGNMENT_VERSIONS: [ApiVersion; 7] = [
 static DENIAL_VERSIONS: [ApiVersion; 3] = [v("2018-07-01-preview"), v("2018-07-01"), v("2022-04-01")];
 
 static KINDS: [Kind; 4] = [
-    Kind::extension("roleDefinitions", &DEFINITION_VERSIONS, &definitions::OWN),
+    Kind {
+        open_in_tenant: true,
+        ..Kind::extension("roleDefinitions", &DEFINITION_VERSIONS, &definitions::OWN)
+    },
     Kind {
         location: Located::Nowhere,
         confirms: true,

@@ -233,3 +233,35 @@ async fn who_may_give_roles_last_may_be_deleted_and_the_assignment_stays() {
     let kept = world.cx.read(stays).await.expect("reads").expect("is there");
     assert_eq!((kept.principal, kept.principal_kind), (object(founding::ADMIN_USER), PrincipalKind::User));
 }
+
+#[tokio::test]
+async fn in_the_tenant_everybody_reads_built_in_roles_and_custom_ones_where_they_read_roles() {
+    let world = World::new(RoleLimits::default()).await;
+    let (_, owner) = another_owner(&world).await;
+    let group = "/providers/Microsoft.Management/managementGroups/g";
+    assert_eq!(world.ask("PUT", group, json!({})).await.0, 200);
+    let roles = "/providers/Microsoft.Authorization/roleDefinitions";
+    for (number, scope) in [(1, subscription()), (2, group.to_owned())] {
+        let role = json!({ "roleName": format!("r{number}"), "assignableScopes": [scope], "permissions": [{ "actions": ["*/read"] }] });
+        let path = format!("{scope}{roles}/{}", Guid([number; 16]));
+        assert_eq!(world.ask("PUT", &path, json!({ "properties": role })).await.0, 201);
+    }
+    let reader = roles::by_name("Reader").expect("a built-in role").id;
+    for (who, name, status) in [
+        (&owner, reader, 200),
+        (&owner, Guid([1; 16]), 200),
+        (&owner, Guid([2; 16]), 404),
+        (&world.token, Guid([2; 16]), 200),
+    ] {
+        let path = format!("{roles}/{name}");
+        assert_eq!(world.ask_as(who, ("GET", &path), Value::Null).await.0, status, "{name}");
+    }
+    let (status, listed) = world.ask_as(&owner, ("GET", roles), Value::Null).await;
+    let custom = |it: &&Value| it["properties"]["type"] == "CustomRole";
+    let listed: Vec<&Value> = listed["value"].as_array().expect("a list").iter().filter(custom).collect();
+    assert_eq!((status, listed.len()), (200, 1));
+    assert_eq!(listed[0]["properties"]["roleName"], "r1");
+    let path = format!("{roles}/{}", Guid([3; 16]));
+    let refused = world.ask_as(&owner, ("PUT", &path), json!({})).await;
+    assert_eq!(code(&refused), (403, "AuthorizationFailed"), "to write in the tenant takes a role there");
+}
