@@ -252,11 +252,12 @@ pub(super) async fn put(
     // Too late is no failure: the answer then says how to follow the rest.
     let _ = tokio::time::timeout(PATIENCE, running).await;
     let deployment = cx.read(|txn| found(txn, id)).await?;
-    let reply = Reply::json(if is_new { 201 } else { 200 }, &shown::deployment(&deployment));
+    let status = if is_new { 201 } else { 200 };
     Ok(match deployment.state.is_terminal() && deployment.state != State::Failed {
-        true => reply,
+        true => Reply::json(status, &shown::deployment(&deployment)),
         // A failure is told by the status: an answer that carried it would look like a refused request.
         false => {
+            let reply = Reply::json(status, &shown::begun(&deployment));
             let link = shown::status_link(&asked.origin, id, &deployment, &asked.requested);
             reply.with("Azure-AsyncOperation", &link).with("Retry-After", durations::SOON)
         }

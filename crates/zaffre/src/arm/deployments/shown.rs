@@ -44,6 +44,12 @@ pub(super) fn deployment(of: &Deployment) -> Value {
     Value::Object(document)
 }
 
+/// The same as it was before anything of it was done.
+pub(super) fn begun(of: &Deployment) -> Value {
+    let state = if of.state == State::Failed { State::Accepted } else { of.state };
+    deployment(&Deployment { state, changed: of.started, error: None, outputs: None, ..of.clone() })
+}
+
 /// Outputs with their names as the platform prints them.
 fn outputs(of: &Value) -> Value {
     let named = of.as_object().into_iter().flatten();

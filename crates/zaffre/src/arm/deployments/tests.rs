@@ -207,8 +207,9 @@ async fn each_step_asks_for_what_only_its_body_shows() {
         "properties": { "uses": [{ "id": format!("{GROUP}/providers/Fake.Things/stores/s") }] },
     });
     let put = somebody.say("PUT", &path("main"), body(json!([account]))).await;
-    assert_eq!((put.status, &put.body["properties"]["provisioningState"]), (201, &json!("Failed")));
-    let error = &put.body["properties"]["error"];
+    assert_eq!((put.status, &put.body["properties"]["provisioningState"]), (201, &json!("Accepted")));
+    let ended = talk.say("GET", &path("main"), Value::Null).await;
+    let error = &ended.body["properties"]["error"];
     assert_eq!(
         (&error["code"], &error["details"][0]["code"]),
         (&json!("DeploymentFailed"), &json!("LinkedAuthorizationFailed"))
@@ -226,8 +227,9 @@ async fn a_failure_keeps_back_only_what_waits_for_it() {
     let talk = Talk::in_a_group().await;
     let nowhere = json!({ "type": "Fake.Things/machines", "apiVersion": "2018-06-01", "name": "bad" });
     let all = json!([nowhere, machine("after", &["bad"], false), machine("beside", &[], false)]);
-    let put = talk.say("PUT", &path("main"), body(all)).await;
-    assert_eq!(put.body["properties"]["error"]["details"][0]["code"], "LocationRequired");
+    assert_eq!(talk.say("PUT", &path("main"), body(all)).await.status, 201);
+    let ended = talk.say("GET", &path("main"), Value::Null).await;
+    assert_eq!(ended.body["properties"]["error"]["details"][0]["code"], "LocationRequired");
     let cx = talk.cx();
     assert!(exists(&cx, "beside").await);
     assert!(!exists(&cx, "after").await);

@@ -226,10 +226,15 @@ pub(in crate::arm) async fn put(
     // Too late is no failure: the answer then says how to follow the rest.
     let _ = tokio::time::timeout(PATIENCE, running).await;
     let stack = cx.read(|txn| stored::get(txn, id)).await?.ok_or_else(|| absent(id))?;
-    let reply = Reply::json(if is_new { 201 } else { 200 }, &shown::stack(&stack));
+    let reply = |stack: &Stack| Reply::json(if is_new { 201 } else { 200 }, &shown::stack(stack));
     Ok(match stack.state {
-        State::Succeeded => reply,
-        State::Deploying | State::Deleting | State::Failed => followed(reply, asked, &stack),
+        State::Succeeded => reply(&stack),
+        State::Deploying | State::Deleting => followed(reply(&stack), asked, &stack),
+        // A failure is told by the status, as a deployment's is.
+        State::Failed => {
+            let begun = Stack { state: State::Deploying, error: None, failed: Vec::new(), ..stack.clone() };
+            followed(reply(&begun), asked, &stack)
+        }
     })
 }
 
