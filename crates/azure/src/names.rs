@@ -186,7 +186,7 @@ const UNVERIFIED: &str = "arm.md §11, unverified";
 pub static ANY_RESOURCE: NameRule = row("*", 1, 260, Class::Except(r"<>%&:\?/"));
 
 /// Every kind with a rule of its own.
-pub static RULES: [NameRule; 26] = [
+pub static RULES: [NameRule; 27] = [
     row("Microsoft.Resources/resourceGroups", 1, 90, Class::Unicode("-_().")).last(NOT_DOT),
     row("Microsoft.Resources/deployments", 1, 64, Class::Alphanumeric("-_().")).source(UNVERIFIED),
     row("Microsoft.Authorization/locks", 1, 90, Class::Alphanumeric("._-()"))
@@ -201,6 +201,7 @@ pub static RULES: [NameRule; 26] = [
         .first(Class::Except("_"))
         .last(NOT_DOT_OR_HYPHEN),
     row("Microsoft.Compute/disks", 1, 80, Class::Alphanumeric("_.-")),
+    row("Microsoft.Compute/snapshots", 1, 80, Class::Alphanumeric("_.-")),
     row("Microsoft.Compute/images", 1, 80, Class::Alphanumeric("_.-")),
     row("Microsoft.Compute/availabilitySets", 1, 80, Class::Alphanumeric("_.-")).source(UNVERIFIED),
     row("Microsoft.ManagedIdentity/userAssignedIdentities", 3, 128, Class::Alphanumeric("-_")).first(WORD),

@@ -50,12 +50,16 @@ mod tags;
 mod template_specs;
 mod tokens;
 mod types;
+pub mod usages;
 mod write;
 
-use azure::ids::ResourceId;
+use azure::{error::Result, ids::ResourceId};
 use serde_json::{Map, Value};
 
-use self::{kind::Provider, types::Types};
+use self::{
+    kind::{Kind, Provider, View},
+    types::{Type, Types},
+};
 
 pub(crate) use self::remove::along;
 pub use self::service::{Asked, Op};
@@ -70,6 +74,14 @@ impl Arm {
     pub const fn new(providers: &'static [&'static Provider]) -> Self {
         Arm { types: Types::new(providers) }
     }
+}
+
+/// A resource of a provider's own as it is shown, for lists that are the provider's.
+pub(crate) fn shown(provider: &'static Provider, view: &View<'_>) -> Result<Value> {
+    let name = &view.resource.kind_name;
+    let is_its = |kind: &&Kind| name.eq_ignore_ascii_case(&format!("{}/{}", provider.namespace, kind.name));
+    let kind = provider.kinds.iter().find(is_its).expect("a provider lists its own");
+    document::whole(&Type { kind, name: name.clone() }, view)
 }
 
 /// The ids at a link's path: `properties/networkProfile/networkInterfaces/*/id`.

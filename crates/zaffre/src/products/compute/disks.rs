@@ -17,7 +17,7 @@ use super::{
     attached, codes, disk_kinds,
     images::System,
     machine::{self, Power},
-    managed_images,
+    managed_images, snapshots,
 };
 use crate::{
     arm::{
@@ -76,7 +76,7 @@ fn settle_sku(disk: &mut Resource) -> Result<()> {
 }
 
 /// What a disk began as does not change; gives its size.
-fn as_it_was(next: &mut Resource, current: &Resource) -> Result<u64> {
+pub(super) fn as_it_was(next: &mut Resource, current: &Resource) -> Result<u64> {
     for name in KEPT {
         match (next.properties.get(*name), current.properties.get(*name)) {
             (None, Some(present)) => drop(next.properties.insert((*name).to_owned(), present.clone())),
@@ -91,21 +91,31 @@ fn as_it_was(next: &mut Resource, current: &Resource) -> Result<u64> {
 
 /// How a new disk begins; gives the least size that what it is made of allows.
 fn begin(change: &mut Change<'_>) -> Result<u64> {
-    let missing = |name: &str| codes::MISSING_PARAMETER.with([name]).at(name);
-    let data = change.next.property("creationData").cloned();
-    let mut data = data.ok_or_else(|| missing("disk.creationData"))?;
-    let option = data["createOption"].as_str().ok_or_else(|| missing("disk.creationData.createOption"))?;
-    let option = OPTIONS.iter().find(|it| it.eq_ignore_ascii_case(option)).copied();
-    let bad = || codes::INVALID_PARAMETER.with(["disk.creationData.createOption"]);
-    let option = option.ok_or_else(bad)?;
-    data["createOption"] = json!(option);
-    change.next.set("creationData", data.clone());
+    let option = option(change, "disk", OPTIONS)?;
+    let data = change.next.property("creationData").cloned().unwrap_or_default();
     match option {
         "Empty" => Ok(0),
         "FromImage" => from_image(change, &data),
         "Copy" => copy(change, &data),
         other => Err(arm::not_implemented(format!("Microsoft.Compute/disks of createOption '{other}'"))),
     }
+}
+
+/// Which of the words `creationData.createOption` is, which from now on is spelled so.
+pub(super) fn option(change: &mut Change<'_>, what: &str, options: &[&'static str]) -> Result<&'static str> {
+    let missing = |name: &str| {
+        let name = format!("{what}.{name}");
+        codes::MISSING_PARAMETER.with([name.as_str()]).at(name.as_str())
+    };
+    let data = change.next.property("creationData").cloned();
+    let mut data = data.ok_or_else(|| missing("creationData"))?;
+    let given = data["createOption"].as_str().ok_or_else(|| missing("creationData.createOption"))?;
+    let option = options.iter().find(|it| it.eq_ignore_ascii_case(given)).copied();
+    let bad = || codes::INVALID_PARAMETER.with([format!("{what}.creationData.createOption")]);
+    let option = option.ok_or_else(bad)?;
+    data["createOption"] = json!(option);
+    change.next.set("creationData", data);
+    Ok(option)
 }
 
 fn from_image(change: &mut Change<'_>, data: &Value) -> Result<u64> {
@@ -132,14 +142,23 @@ fn copy(change: &mut Change<'_>, data: &Value) -> Result<u64> {
     Ok(size(&source))
 }
 
-/// The disk that something is to be copied from: there, near, and readable by whoever asks.
+/// The disk or snapshot that something is to be copied from: there, near, and readable by whoever asks.
 pub(super) fn source(change: &Change<'_>, id: &str) -> Result<Resource> {
+    let source = source_anywhere(change, id)?;
+    let region = change.next.location.as_deref().unwrap_or_default();
+    let is_near = source.location.as_deref() == Some(region);
+    is_near.then_some(source).ok_or_else(|| codes::SOURCE_NOT_FOUND.with([id, region]))
+}
+
+/// The same, wherever it is.
+pub(super) fn source_anywhere(change: &Change<'_>, id: &str) -> Result<Resource> {
     let region = change.next.location.as_deref().unwrap_or_default();
     let absent = || codes::SOURCE_NOT_FOUND.with([id, region]);
     let id = ResourceId::parse(id).map_err(|_| absent())?;
-    change.demand("Microsoft.Compute/disks/read", &id)?;
-    let found = resources::get(change.txn, &id)?.filter(|it| it.kind_name.eq_ignore_ascii_case(TYPE));
-    found.filter(|it| it.location.as_deref() == Some(region)).ok_or_else(absent)
+    let kind = id.resource_type().unwrap_or_default();
+    let kind = [TYPE, snapshots::TYPE].into_iter().find(|it| it.eq_ignore_ascii_case(&kind));
+    change.demand(format!("{}/read", kind.ok_or_else(absent)?), &id)?;
+    resources::get(change.txn, &id)?.ok_or_else(absent)
 }
 
 /// The size that is asked for, which is at least so large; where none is asked for, that.
@@ -191,13 +210,18 @@ fn power_of(txn: &Txn, vm: &ResourceId) -> Result<Option<Power>> {
 fn fill(disk: &mut Resource, size_gb: u64, unique: Guid) {
     let name = disk.sku.as_ref().and_then(|it| it["name"].as_str()).unwrap_or_default();
     let given = disk_kinds::sku(name).map(|it| it.performance(size_gb));
-    disk.set("diskSizeGB", size_gb);
-    disk.set("diskSizeBytes", size_gb << 30);
+    fill_plain(disk, size_gb, unique);
     if let Some(given) = given {
         disk.set("diskIOPSReadWrite", given.operations_per_second);
         disk.set("diskMBpsReadWrite", given.megabytes_per_second);
         disk.set("tier", given.tier.map_or(Value::Null, Value::from));
     }
+}
+
+/// What a snapshot says of itself too.
+pub(super) fn fill_plain(disk: &mut Resource, size_gb: u64, unique: Guid) {
+    disk.set("diskSizeGB", size_gb);
+    disk.set("diskSizeBytes", size_gb << 30);
     for (name, value) in [
         ("encryption", json!({ "type": "EncryptionAtRestWithPlatformKey" })),
         ("networkAccessPolicy", json!("AllowAll")),

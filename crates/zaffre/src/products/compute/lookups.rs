@@ -1,10 +1,15 @@
 //! What clients look up in a region before they make a machine: functions of the provider, a row each.
 
-use azure::error::Result;
+use azure::{error::Result, locations};
+use serde_json::json;
 
-use super::{VERSIONS, images, run_command, sizes};
+use super::{PROVIDER, VERSIONS, images, run_command, sizes};
 use crate::{
-    arm::kind::{Answer, At, Call, Function, On, Run},
+    arm::{
+        self,
+        kind::{Answer, At, Call, Function, On, Run, View},
+    },
+    resources,
     store::Txn,
 };
 
@@ -18,6 +23,7 @@ const fn look_up(
 
 pub(super) static FUNCTIONS: &[Function] = &[
     look_up("skus", "Microsoft.Compute/skus/read", sizes::skus),
+    look_up("locations/{location}/virtualMachines", "Microsoft.Compute/virtualMachines/read", machines),
     look_up("locations/{location}/vmSizes", "Microsoft.Compute/locations/vmSizes/read", sizes::list),
     look_up("locations/{location}/usages", "Microsoft.Compute/locations/usages/read", sizes::usages),
     look_up(
@@ -66,3 +72,15 @@ pub(super) static FUNCTIONS: &[Function] = &[
         images::extension_versions,
     ),
 ];
+
+/// The machines of a region, in every group.
+fn machines(call: &Call<'_, &Txn>) -> Result<Answer> {
+    let location = locations::normalize(call.parameter("location"));
+    let all = resources::of_type(call.txn, "Microsoft.Compute/virtualMachines", call.id, None, usize::MAX)?;
+    let near = all.iter().filter(|it| it.location.as_deref() == Some(&*location));
+    let shown = near.map(|resource| {
+        let (cx, txn, version, origin) = (call.cx, call.txn, call.version, call.origin);
+        arm::shown(&PROVIDER, &View { cx, txn, resource, version, query: call.query, origin })
+    });
+    Ok(Answer::ok(json!({ "value": shown.collect::<Result<Vec<_>>>()? })))
+}

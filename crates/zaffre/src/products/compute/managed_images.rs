@@ -170,11 +170,11 @@ fn of_disks(change: &Change<'_>) -> Result<Value> {
 
 /// A disk of an image is a managed disk; it takes that one's size.
 fn fill(change: &Change<'_>, disk: &mut Value) -> Result<()> {
-    if ["blobUri", "snapshot"].iter().any(|it| disk.get(*it).is_some()) {
-        return Err(arm::not_implemented("Microsoft.Compute/images of blobs and snapshots"));
+    if disk.get("blobUri").is_some() {
+        return Err(arm::not_implemented("Microsoft.Compute/images of blobs"));
     }
     let name = "managedDisk.id";
-    let id = disk["managedDisk"]["id"].as_str();
+    let id = disk["managedDisk"]["id"].as_str().or_else(|| disk["snapshot"]["id"].as_str());
     let id = id.ok_or_else(|| codes::MISSING_PARAMETER.with([name]).at(name))?;
     let source = disks::source(change, id)?;
     disk["diskSizeGB"] = json!(disks::size(&source));

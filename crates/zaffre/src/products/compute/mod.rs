@@ -2,7 +2,7 @@
 //!
 //! - `vm.rs`: what a PUT, PATCH or DELETE of a virtual machine means. `view.rs`: how it is shown.
 //! - `power.rs`: start, powerOff, restart, deallocate. `extension.rs`: the old identity extension.
-//! - `disks.rs`, `availability_sets.rs`, `managed_images.rs`: a type each. `attached.rs`: the disks of a machine.
+//! - `disks.rs`, `snapshots.rs`, `availability_sets.rs`, `managed_images.rs`: a type each. `attached.rs`: the disks of a machine.
 //! - `scale_sets.rs`: one model and many machines; `instances.rs`: these machines.
 //! - `run_command.rs`: scripts in machines, as an action; `run_commands.rs`: as resources.
 //! - `images.rs`, `sizes.rs`, `disk_kinds.rs`: what the platform has; `lookups.rs`: how clients ask for it.
@@ -30,6 +30,7 @@ mod run_command;
 mod run_commands;
 mod scale_sets;
 mod sizes;
+mod snapshots;
 mod view;
 mod vm;
 
@@ -107,7 +108,7 @@ pub static PROVIDER: Provider = Provider {
             settle: vm::settle,
             moves: Moves::With(vm::moved),
             view: view::properties,
-            beside: view::resources,
+            beside: view::beside,
             actions: power::VERBS,
             links: &[Link {
                 path: "networkProfile/networkInterfaces/*/id",
@@ -140,6 +141,13 @@ pub static PROVIDER: Provider = Provider {
             ..Kind::tracked("disks", &DISK_VERSIONS)
         },
         Kind {
+            answers: Answers::OkThenAsync,
+            put: snapshots::put,
+            view: snapshots::view,
+            actions: snapshots::VERBS,
+            ..Kind::tracked("snapshots", &DISK_VERSIONS)
+        },
+        Kind {
             answers: Answers::Ok,
             put: availability_sets::put,
             delete: availability_sets::delete,
@@ -160,6 +168,7 @@ pub static PROVIDER: Provider = Provider {
             settle: vm::settle,
             moves: Moves::NotYet,
             view: scale_sets::view,
+            beside: view::etag,
             actions: scale_sets::VERBS,
             links: &[Link {
                 path: "virtualMachineProfile/networkProfile/networkInterfaceConfigurations/*/properties/ipConfigurations/*/properties/subnet/id",

@@ -6,10 +6,12 @@
 use azure::{error::Result, locations};
 use serde_json::{Map, Value, json};
 
-use super::disks;
+use super::{disks, snapshots};
 use crate::{
-    arm::kind::{Answer, Call},
-    resources,
+    arm::{
+        kind::{Answer, Call},
+        usages::{self, Usage},
+    },
     store::Txn,
 };
 
@@ -104,27 +106,19 @@ fn sku(Size(name, cores, memory, temporary, disks): &Size, location: &str) -> Va
     })
 }
 
-/// What is counted: its name, its title, its limit, and the type of which a region's resources are counted.
-static USAGES: &[(&str, &str, u32, &str)] = &[
-    ("availabilitySets", "Availability Sets", 2500, "Microsoft.Compute/availabilitySets"),
-    ("virtualMachines", "Virtual Machines", 25_000, "Microsoft.Compute/virtualMachines"),
-    (
+static USAGES: &[Usage] = &[
+    Usage("availabilitySets", "Availability Sets", 2500, "Microsoft.Compute/availabilitySets"),
+    Usage("virtualMachines", "Virtual Machines", 25_000, "Microsoft.Compute/virtualMachines"),
+    Usage(
         "virtualMachineScaleSets",
         "Virtual Machine Scale Sets",
         2500,
         "Microsoft.Compute/virtualMachineScaleSets",
     ),
-    ("disks", "Managed Disks", 50_000, disks::TYPE),
+    Usage("disks", "Managed Disks", 50_000, disks::TYPE),
+    Usage("snapshots", "Snapshots", 75_000, snapshots::TYPE),
 ];
 
 pub(super) fn usages(call: &Call<'_, &Txn>) -> Result<Answer> {
-    let location = locations::normalize(call.parameter("location"));
-    let mut listed = Vec::new();
-    for (name, title, limit, kind) in USAGES {
-        let all = resources::of_type(call.txn, kind, call.id, None, usize::MAX)?;
-        let near = all.iter().filter(|it| it.location.as_deref() == Some(&*location)).count();
-        let name = json!({ "value": name, "localizedValue": title });
-        listed.push(json!({ "limit": limit, "unit": "Count", "currentValue": near, "name": name }));
-    }
-    Ok(Answer::ok(json!({ "value": listed })))
+    Ok(Answer::ok(json!({ "value": usages::counted(call, USAGES)? })))
 }

@@ -21,6 +21,8 @@ const AGENT_VERSION: &str = "2.9.1.1";
 /// In which of its availability set's domains a machine is.
 const DOMAINS: [&str; 2] = ["platformFaultDomain", "platformUpdateDomain"];
 
+/// The first version whose machines and scale sets have an `etag` (azure-mgmt-compute 31.0.0, its changes).
+const ETAG: azure::api_version::ApiVersion = azure::api_version::ApiVersion::of("2024-03-01");
 /// The first version that prints `timeCreated` (general knowledge, unverified).
 const TIME_CREATED: azure::api_version::ApiVersion = azure::api_version::ApiVersion::of("2021-11-01");
 
@@ -48,11 +50,20 @@ pub(super) fn expands(view: &View<'_>, what: &str) -> bool {
     named.flat_map(|(_, value)| value.split(',')).any(|it| it.trim().eq_ignore_ascii_case(what))
 }
 
-/// `resources`: the machine's extensions, whole, where there are any.
-pub(super) fn resources(view: &View<'_>) -> Result<Map<String, Value>> {
+/// The machine's `etag`, and `resources`: its extensions, whole, where there are any.
+pub(super) fn beside(view: &View<'_>) -> Result<Map<String, Value>> {
+    let mut beside = etag(view)?;
     let all = extensions(view.txn, &view.resource.id)?;
-    let listed: Vec<Value> = all.iter().map(extension).collect();
-    Ok(if listed.is_empty() { Map::new() } else { Map::from_iter([("resources".to_owned(), json!(listed))]) })
+    if !all.is_empty() {
+        beside.insert("resources".to_owned(), all.iter().map(extension).collect());
+    }
+    Ok(beside)
+}
+
+/// The header's, in the document too, so that a client may send it back.
+pub(super) fn etag(view: &View<'_>) -> Result<Map<String, Value>> {
+    let etag = || ("etag".to_owned(), json!(format!("\"{}\"", view.resource.etag)));
+    Ok((*view.version >= ETAG).then(etag).into_iter().collect())
 }
 
 pub(super) fn extensions(txn: &Txn, vm: &ResourceId) -> Result<Vec<Resource>> {

@@ -243,11 +243,13 @@ pub(super) fn computer_name(vm: &str, system: System) -> String {
     let name: String = plain.skip_while(|it| *it == '-').take(system.computer_name_max()).collect();
     let name = name.trim_end_matches('-');
     let is_number = name.chars().all(|it| it.is_ascii_digit());
-    match (name, system) {
-        ("", _) => "vm".to_owned(),
-        // Which Windows refuses.
-        (name, System::Windows) if is_number => format!("vm{}", &name[name.len().saturating_sub(13)..]),
-        (name, System::Linux | System::Windows) => name.to_owned(),
+    match name {
+        "" => "vm".to_owned(),
+        // Which no system may be called.
+        name if is_number => {
+            format!("vm{}", &name[name.len().saturating_sub(system.computer_name_max() - 2)..])
+        }
+        name => name.to_owned(),
     }
 }
 
@@ -258,7 +260,7 @@ fn check_computer_name(name: &str, system: System) -> Result<()> {
         && name.len() <= system.computer_name_max()
         && name.chars().all(is_plain)
         && !name.starts_with(['-', '.'])
-        && (system == System::Linux || !name.chars().all(|it| it.is_ascii_digit()));
+        && !name.chars().all(|it| it.is_ascii_digit());
     let refuse = || {
         let max = system.computer_name_max().to_string();
         codes::COMPUTER_NAME.with([system.as_str(), &max]).at("computerName")
@@ -382,7 +384,7 @@ mod tests {
             ("myVM", System::Linux, "myVM"),
             ("my_vm.1", System::Linux, "my-vm-1"),
             ("机器", System::Linux, "vm"),
-            ("机器1", System::Linux, "1"),
+            ("机器1", System::Linux, "vm1"),
             ("ünïcode", System::Linux, "n-code"),
             ("a-very-long-name-of-a-machine", System::Windows, "a-very-long-nam"),
             ("exactly-14----x", System::Windows, "exactly-14----x"),

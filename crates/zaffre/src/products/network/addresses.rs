@@ -53,22 +53,28 @@ pub(super) fn give_back(txn: &mut Txn, subnet: &ResourceId, address: IpAddr) -> 
 
 /// The lowest address of the range that nobody has.
 pub(super) fn free(txn: &Txn, subnet: &ResourceId, range: &Cidr) -> Result<Option<IpAddr>> {
+    Ok(free_ones(txn, subnet, range, 1)?.first().copied())
+}
+
+/// The lowest addresses of the range that nobody has, at most so many.
+pub(super) fn free_ones(txn: &Txn, subnet: &ResourceId, range: &Cidr, most: usize) -> Result<Vec<IpAddr>> {
     let mut taken = PRIVATE
         .scan(txn, &(subnet.clone(),), None, usize::MAX)?
         .into_iter()
         .map(|((_, it), _)| it)
         .peekable();
+    let mut found = Vec::new();
     for offset in RESERVED..range.last_offset() {
-        let Some(address) = range.at(offset) else { break };
+        let Some(address) = range.at(offset).filter(|_| found.len() < most) else { break };
         let wanted = key(subnet, address).1;
         while taken.peek().is_some_and(|it| *it < wanted) {
             taken.next();
         }
         if taken.peek() != Some(&wanted) {
-            return Ok(Some(address));
+            found.push(address);
         }
     }
-    Ok(None)
+    Ok(found)
 }
 
 /// Takes the lowest public address that nobody has; none where there is none left.

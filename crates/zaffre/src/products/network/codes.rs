@@ -4,6 +4,8 @@ azure::error_rows! {
     pub(super) static TABLE;
     BAD_REFERENCE = 400 "LinkedInvalidPropertyId" "Property id '{0}' is invalid. Expect fully qualified resource Id that start with '/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'.", "general knowledge, unverified";
     REFERENCE_NOT_FOUND = 400 "InvalidResourceReference" "Resource {0} referenced by resource {1} was not found. Please make sure that the referenced resource exists, and that both resources are in the same region.", "quoted by users";
+    MISSING_QUERY = 400 "InvalidRequestFormat" "Cannot parse the request: the query parameter {0} is missing or malformed.", "code quoted by users, wording unverified";
+    ADDRESS_IN_NO_SUBNET = 400 "PrivateIPAddressNotInAnySubnet" "Private static IP address {0} does not belong to the range of any of the subnets of the virtual network {1}.", "general knowledge, unverified wording";
     BAD_FORMAT = 400 "InvalidRequestFormat" "Cannot parse the request: {0}.", "code quoted by users, wording unverified";
     BAD_PREFIX = 400 "InvalidAddressPrefixFormat" "Address prefix {0} of resource {1} is not formatted correctly. It should follow CIDR notation, for example 10.0.0.0/24.", "quoted by users";
     BAD_NOTATION = 400 "InvalidCIDRNotation" "The address prefix {0} in resource {1} has an invalid CIDR notation. For the given prefix length, the address prefix should be {2}.", "quoted by users";

@@ -29,7 +29,7 @@ pub(super) fn delete(removal: &mut Removal<'_>) -> Result<Gone> {
 pub(super) fn view(view: &View<'_>) -> Result<Map<String, Value>> {
     let group = view.resource;
     let mut properties = group.properties.clone();
-    let listed = rules::NESTED.rows(view.txn, &group.id)?;
+    let listed = rules::NESTED.listed(view.txn, group, &mut properties)?;
     let listed = listed.iter().map(|rule| nested::shown(rule, rule.properties.clone()));
     properties.insert("securityRules".to_owned(), listed.collect());
     properties.insert("defaultSecurityRules".to_owned(), DEFAULTS.iter().map(|it| it.shown(group)).collect());

@@ -4,7 +4,7 @@
 //! - `vnets.rs`, `subnets.rs`, `groups.rs`, `rules.rs`, `public.rs`, `interfaces.rs`: a type each.
 //! - `instances.rs`: places in subnets for the instances of scale sets.
 //! - `nested.rs`: lists inside a parent's properties whose items are resources of their own.
-//! - `addresses.rs`: which addresses are taken, by whom.
+//! - `addresses.rs`: which addresses are taken, by whom. `lookups.rs`: how clients ask what is free.
 //! - `codes.rs`: Network's own errors.
 //!
 //! These are documents with rules. What a guest makes of its interface is the reconciler's.
@@ -14,6 +14,7 @@ mod codes;
 mod groups;
 pub(crate) mod instances;
 mod interfaces;
+mod lookups;
 mod nested;
 mod public;
 mod rules;
@@ -28,7 +29,7 @@ use azure::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    arm::kind::{Change, Kind, Link, Located, Moves, Provider, View},
+    arm::kind::{Change, Kind, Link, Located, Moves, Provider, Verb, View},
     resources::{self, Resource},
     store::Txn,
 };
@@ -65,6 +66,11 @@ pub static PROVIDER: Provider = Provider {
             moves: Moves::With(addresses::moved),
             view: vnets::view,
             beside: etag,
+            actions: &[Verb::get(
+                "CheckIPAddressAvailability",
+                "checkIpAddressAvailability/read",
+                lookups::ip_address,
+            )],
             links: &[Link { path: "subnets/*/properties/networkSecurityGroup/id", action: JOIN_GROUP }],
             ..Kind::tracked("virtualNetworks", &VERSIONS)
         },
@@ -117,7 +123,7 @@ pub static PROVIDER: Provider = Provider {
             ..Kind::tracked("networkInterfaces", &VERSIONS)
         },
     ],
-    functions: &[],
+    functions: lookups::FUNCTIONS,
     data: Vec::new,
 };
 

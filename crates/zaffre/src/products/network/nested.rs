@@ -1,5 +1,6 @@
 //! Lists inside a parent's properties whose items are resources of their own: a network's `subnets`, a security
-//! group's `securityRules`. A PUT of the parent writes them, and shows them; they are kept as rows.
+//! group's `securityRules`. A PUT of the parent writes them, and shows them; they are kept as rows, and their order with
+//! the parent.
 
 use azure::{
     error::Result,
@@ -38,6 +39,8 @@ impl Nested {
     /// Takes the list out of the parent's properties and makes the rows what it says. A list that is not given
     /// leaves them as they are.
     pub(super) fn write(&self, change: &mut Change<'_>) -> Result<()> {
+        let before = change.current.and_then(|it| it.properties.get(&self.order())).cloned();
+        change.next.set(&self.order(), before.unwrap_or_default());
         let list = match change.next.properties.shift_remove(self.member) {
             None | Some(Value::Null) => return Ok(()),
             Some(Value::Array(list)) => list,
@@ -52,7 +55,29 @@ impl Nested {
         for (id, item) in kept.iter().zip(&list) {
             self.write_one(change, &parent, id, item)?;
         }
+        let names: Vec<&str> = kept.iter().map(ResourceId::name).collect();
+        change.next.set(&self.order(), json!(names));
         Ok(())
+    }
+
+    /// Where the parent's row keeps the names in the order in which they were given.
+    fn order(&self) -> String {
+        format!("{}/order", self.member)
+    }
+
+    /// The rows as the parent lists them: as they were given, then as they came since. The order itself is not shown.
+    pub(super) fn listed(
+        &self,
+        txn: &Txn,
+        parent: &Resource,
+        shown: &mut Map<String, Value>,
+    ) -> Result<Vec<Resource>> {
+        let order = shown.shift_remove(&self.order()).unwrap_or_default();
+        let order: Vec<&str> = order.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let place = |it: &Resource| order.iter().position(|name| name.eq_ignore_ascii_case(it.name()));
+        let mut rows = self.rows(txn, &parent.id)?;
+        rows.sort_by_cached_key(|it| (place(it).unwrap_or(usize::MAX), it.created));
+        Ok(rows)
     }
 
     fn write_one(

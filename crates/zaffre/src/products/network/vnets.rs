@@ -44,7 +44,7 @@ fn still_inside(change: &Change<'_>) -> Result<()> {
 pub(super) fn view(view: &View<'_>) -> Result<Map<String, Value>> {
     let mut properties = view.resource.properties.clone();
     let mut listed = Vec::new();
-    for subnet in subnets::NESTED.rows(view.txn, &view.resource.id)? {
+    for subnet in subnets::NESTED.listed(view.txn, view.resource, &mut properties)? {
         listed.push(nested::shown(&subnet, subnets::properties(view.txn, &subnet)?));
     }
     properties.insert("subnets".to_owned(), Value::Array(listed));

@@ -1,9 +1,16 @@
 //! Microsoft.Storage, as Resource Manager knows it: one table.
 
-use azure::api_version::ApiVersion;
+use azure::{api_version::ApiVersion, error::Result};
+use serde_json::json;
 
 use super::{account, blob, containers, key_actions};
-use crate::arm::kind::{Answers, At, Function, Kind, Located, Moves, On, Provider, Run, Verb};
+use crate::{
+    arm::{
+        kind::{Answer, Answers, At, Call, Function, Kind, Located, Moves, On, Provider, Run, Verb},
+        usages::{self, Usage},
+    },
+    store::Txn,
+};
 
 /// As the recorded list of registered versions has them, up to the SDK of today (resources.md §4).
 static VERSIONS: [ApiVersion; 23] = [
@@ -66,13 +73,30 @@ pub static PROVIDER: Provider = Provider {
             ..Kind::child("storageAccounts/blobServices/containers", &VERSIONS)
         },
     ],
-    functions: &[Function {
-        path: "checkNameAvailability",
-        at: At::Subscription,
-        method: On::Post,
-        action: "Microsoft.Storage/checknameavailability/read",
-        versions: &VERSIONS,
-        run: Run::Txn(account::check_name),
-    }],
+    functions: &[
+        Function {
+            path: "checkNameAvailability",
+            at: At::Subscription,
+            method: On::Post,
+            action: "Microsoft.Storage/checknameavailability/read",
+            versions: &VERSIONS,
+            run: Run::Txn(account::check_name),
+        },
+        Function {
+            path: "locations/{location}/usages",
+            at: At::Subscription,
+            method: On::Get,
+            action: "Microsoft.Storage/locations/usages/read",
+            versions: &VERSIONS,
+            run: Run::Read(usages),
+        },
+    ],
     data: blob::demands,
 };
+
+/// 250 accounts a region (documented: Scalability and performance targets).
+fn usages(call: &Call<'_, &Txn>) -> Result<Answer> {
+    static ACCOUNTS: &[Usage] =
+        &[Usage("StorageAccounts", "Storage Accounts", 250, "Microsoft.Storage/storageAccounts")];
+    Ok(Answer::ok(json!({ "value": usages::counted(call, ACCOUNTS)? })))
+}

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod key_verbs;
+mod regions;
 mod role_assignments;
 mod role_definitions;
 mod shown;
@@ -100,14 +101,32 @@ const fn below(name: &'static str, versions: &'static [ApiVersion], own: &'stati
 pub static PROVIDER: Provider = Provider {
     namespace: "Microsoft.DocumentDB",
     kinds: &KINDS,
-    functions: &[Function {
-        path: "databaseAccountNames/{name}",
-        at: At::Tenant,
-        method: On::Head,
-        action: "",
-        versions: &VERSIONS,
-        run: Run::Read(accounts::is_taken),
-    }],
+    functions: &[
+        Function {
+            path: "databaseAccountNames/{name}",
+            at: At::Tenant,
+            method: On::Head,
+            action: "",
+            versions: &VERSIONS,
+            run: Run::Read(accounts::is_taken),
+        },
+        Function {
+            path: "locations",
+            at: At::Subscription,
+            method: On::Get,
+            action: "Microsoft.DocumentDB/locations/read",
+            versions: &VERSIONS,
+            run: Run::Read(regions::list),
+        },
+        Function {
+            path: "locations/{location}",
+            at: At::Subscription,
+            method: On::Get,
+            action: "Microsoft.DocumentDB/locations/read",
+            versions: &VERSIONS,
+            run: Run::Read(regions::one),
+        },
+    ],
     data: super::data::demands,
 };
 
