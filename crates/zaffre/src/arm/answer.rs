@@ -38,11 +38,13 @@ pub(super) fn written(id: &ResourceId, of: &Type, done: Done, asked: &Asked) -> 
             followed(Reply::json(202, &json!({ "status": "Enqueued" })), (&links, asked), Follow::Both)
         }
     };
-    let reply =
-        match done.document.get("id").and_then(|it| it.as_str()).filter(|_| of.kind.locates && done.is_new) {
-            Some(id) => reply.with("Location", id),
-            None => reply,
-        };
+    let shown = done.document.get("id").and_then(|it| it.as_str()).filter(|_| of.kind.locates && done.is_new);
+    let reply = match shown {
+        // The platform names it without a host and a version (resources.md §1). azure-mgmt-resource's
+        // `begin_create_or_update_by_id` follows that as it stands, and a request without a version is refused.
+        Some(id) => reply.with("Location", format!("{}{id}?api-version={}", asked.origin, asked.requested)),
+        None => reply,
+    };
     provided(tagged(reply, done.etag), of)
 }
 
