@@ -35,6 +35,7 @@ def main():
                 **outer_variables(),
                 **running.client_variables(),
                 **running.own_variables(),
+                "ZAFFRE_LOG": str(running.log),
                 "PYTHONPATH": str(HERE),
                 **variables,
             }

@@ -5,12 +5,16 @@
     $ az group create ...      a command of the shell; `> ` on the next line continues it
     western                    what it prints, line by line
     {id}                       some word: its name stands for it from here on, in commands as $id
-    ...                        any lines
+    ...                        any lines; within a line, any characters
     ! (AuthorizationFailed)    what its errors hold
     ? 3                        how it ends, where that is not 0
+    ~ arm-token                what the page of a tutorial has wrong here: `zaffre tour --corrections` says it in words
 
 Each story has a configuration folder and a home of its own, and its own names of things, so that they run in any
 order and beside one another; in each, the first step that differs ends it. The last line counts steps.
+
+Tutorials (`tutorial_*.txt`, published pages from signing in to cleaning up) come first and by themselves, so that the
+cloud's log of that while tells how much of it was the cloud's time. Together they may take it CLOUD_MS_MAX.
 """
 
 import concurrent.futures
@@ -27,18 +31,50 @@ import time
 STORIES = pathlib.Path(__file__).resolve().parent / "stories"
 AT_ONCE = 2
 STEP_SECONDS = 120
+CLOUD_MS_MAX = 5000
 
 
 def main(names):
     stories = [read(path) for path in sorted(STORIES.glob("*.txt")) if not names or path.stem in names]
+    tutorials = [story for story in stories if story.name.startswith("tutorial_")]
+    others = [story for story in stories if story not in tutorials]
     with tempfile.TemporaryDirectory(prefix="zaffre-az-") as work:
-        admin = sign_in(pathlib.Path(work) / "admin")
-        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-            told = list(pool.map(lambda story: tell(story, pathlib.Path(work) / story.name, admin), stories))
-    passed, failed, skipped = (sum(counts) for counts in zip(*told))
+        teller = Teller(pathlib.Path(work))
+        told, is_quick = tell_tutorials(teller, tutorials)
+        told += teller.tell_all(others)
+    passed, failed, skipped = (sum(counts) for counts in zip((0, 0, 0), *told))
+    failed += not is_quick
     tail = f", {skipped} skipped" if skipped else ""
     print(f"\naz: {passed} passed, {failed} failed{tail}", flush=True)
     return 1 if failed or not passed else 0
+
+
+class Teller:
+    def __init__(self, work):
+        self.work, self.admin = work, sign_in(work / "admin")
+
+    def tell_all(self, stories):
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(lambda story: tell(story, self.work / story.name, self.admin), stories))
+
+
+def tell_tutorials(teller, tutorials):
+    """Their counts, and whether the cloud's own share of the time was no more than it may be."""
+    if not tutorials:
+        return [], True
+    log, begun = pathlib.Path(os.environ["ZAFFRE_LOG"]), time.monotonic()
+    before = log.stat().st_size
+    told = teller.tell_all(tutorials)
+    took = time.monotonic() - begun
+    with open(log, "rb") as lines:
+        lines.seek(before)
+        times = [float(ms) for ms in re.findall(rb" (\d+\.\d)ms\b", lines.read())]
+    print(
+        f"\naz: the tutorials' requests took {sum(times):.0f} ms of the cloud's time"
+        f" ({len(tutorials)} tutorials, {len(times)} requests, {took:.0f} s by the clock)",
+        flush=True,
+    )
+    return told, bool(times) and sum(times) < CLOUD_MS_MAX
 
 
 class Step:
@@ -67,7 +103,7 @@ def read(path):
             story.steps[-1].complaints.append(rest)
         elif mark == "?":
             story.steps[-1].code = int(rest)
-        elif line and mark != "#":
+        elif line and mark not in ("#", "~"):
             story.steps[-1].printed.append(line)
     return story
 
@@ -152,7 +188,8 @@ def is_line(expected, line, known):
         names.append(name)
         return rf"(?P<{name}>[^\s\"]+)"
 
-    pattern = re.sub(r"\\\{[a-z_]+\\\}", lambda part: word(part[0]), re.escape(expected))
+    pattern = re.escape(expected).replace(re.escape("..."), ".*")
+    pattern = re.sub(r"\\\{[a-z_]+\\\}", lambda part: word(part[0]), pattern)
     found = re.fullmatch(pattern, line)
     if found:
         known.update(found.groupdict())

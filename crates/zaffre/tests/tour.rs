@@ -72,3 +72,18 @@ fn no_key_and_no_token_is_printed_whole() {
     let found = taken.all.split(|it: char| it.is_whitespace() || it == '"').find(|it| is_whole_token(it));
     assert_eq!(found, None);
 }
+
+/// The one list: what the tours say is wrong with a page is what the Azure CLI's story of the same page names.
+#[test]
+fn the_stories_of_the_pages_name_what_the_tours_correct() {
+    let stories = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../clients/az/stories");
+    for tour in TOURS {
+        let story = stories.join(format!("tutorial_{}.txt", tour.name.replace('-', "_")));
+        let text = std::fs::read_to_string(&story).unwrap_or_else(|why| panic!("{}: {why}", story.display()));
+        let mut named: Vec<&str> = text.lines().filter_map(|it| it.strip_prefix("~ ")).collect();
+        let mut corrected: Vec<&str> = tour.corrections().iter().map(|it| it.name).collect();
+        named.sort_unstable();
+        corrected.sort_unstable();
+        assert_eq!(named, corrected, "{}", tour.name);
+    }
+}

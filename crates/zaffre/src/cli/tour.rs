@@ -28,6 +28,9 @@ pub(super) struct Args {
     /// All of them
     #[arg(long, conflicts_with = "tours")]
     all: bool,
+    /// Say where the pages are wrong about Azure, and what is done instead
+    #[arg(long)]
+    corrections: bool,
     /// Leave out the steps that give somebody a role, or the one of a number, to see that they are missed
     #[arg(long, hide = true, value_name = "role-assignment[=N]", value_parser = left_out)]
     leave_out: Option<LeftOut>,
@@ -50,6 +53,11 @@ fn named(name: &str) -> Result<&'static Tour, String> {
 }
 
 pub(super) fn run(args: Args) -> Outcome {
+    if args.corrections {
+        let tours = if args.tours.is_empty() { TOURS.iter().collect() } else { args.tours };
+        say(&corrections(&tours))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let tours: Vec<&Tour> = if args.all { TOURS.iter().collect() } else { args.tours };
     if tours.is_empty() {
         say("There are these tours; `zaffre tour NAME` takes one, `zaffre tour --all` all of them:\n\n")?;
@@ -69,6 +77,18 @@ pub(super) fn run(args: Args) -> Outcome {
     let tally = runtime.block_on(take_all(&tours, left_out))?;
     say(&format!("\ntour: {} steps, {} differ\n", tally.steps, tally.differ))?;
     Ok(if tally.differ == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A tour's name on a line of its own, then a line for each correction: two blanks, its name, what it says.
+fn corrections(tours: &[&Tour]) -> String {
+    let mut out = String::new();
+    for tour in tours {
+        out.push_str(&format!("{}\n", tour.name));
+        for correction in tour.corrections() {
+            out.push_str(&format!("  {:<20} {}\n", correction.name, correction.says));
+        }
+    }
+    out
 }
 
 async fn take_all(tours: &[&Tour], left_out: LeftOut) -> Result<Tally, StartError> {

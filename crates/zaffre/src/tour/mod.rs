@@ -10,16 +10,20 @@
 //! values that its row names are. `<name>` in a row stands for what an earlier answer gave, as it does on the pages.
 //!
 //! - `step.rs`: what a step may say and do. `stage.rs`: doing it. `show.rs`: how it is printed.
-//! - `tours/`: the pages, one file each, and the pieces they share.
+//! - `corrections.rs`: where the pages are wrong. `tours/`: the pages, one file each, and the pieces they share.
 
+mod corrections;
 mod show;
 mod stage;
 mod step;
 mod tours;
 
-use std::io;
+use std::{io, ptr};
 
-pub use self::stage::{NotReady, Stage};
+pub use self::{
+    corrections::Correction,
+    stage::{NotReady, Stage},
+};
 use self::{show::Page, stage::Outcome};
 
 /// One page.
@@ -96,6 +100,17 @@ impl Tour {
     /// How many of its steps give somebody a role.
     pub fn grants(&self) -> usize {
         (self.steps)().iter().filter(|it| it.grants).count()
+    }
+
+    /// Where its page is wrong, in the page's order.
+    pub fn corrections(&self) -> Vec<&'static Correction> {
+        let mut all: Vec<&'static Correction> = Vec::new();
+        for correction in (self.steps)().into_iter().flat_map(|it| it.corrections) {
+            if !all.iter().any(|it| ptr::eq(*it, correction)) {
+                all.push(correction);
+            }
+        }
+        all
     }
 
     fn steps_without(&self, left_out: LeftOut) -> Vec<step::Step> {

@@ -42,7 +42,7 @@ impl<'o> Page<'o> {
         self.step += 1;
         writeln!(self.out, "[{} {}/{}] {}", self.name, self.step, self.steps, step.says)?;
         for correction in &step.corrections {
-            writeln!(self.out, "    the page is wrong here: {correction}")?;
+            writeln!(self.out, "    the page is wrong here: {}", correction.says)?;
         }
         if let Some(typed) = &step.typed {
             writeln!(self.out, "    $ {}", indented(&short(typed), "      "))?;

@@ -2,13 +2,15 @@
 
 use serde_json::Value;
 
+use super::corrections::Correction;
+
 /// A step of a page. In every text, `<name>` stands for a value that an earlier answer gave.
 #[derive(Clone, Default)]
 pub(super) struct Step {
     /// What it is for, in a sentence.
     pub(super) says: String,
     /// Where the page is wrong about Azure, and what is done instead.
-    pub(super) corrections: Vec<&'static str>,
+    pub(super) corrections: Vec<&'static Correction>,
     /// What the page has one type, where that is not what is sent as it stands.
     pub(super) typed: Option<String>,
     pub(super) acts: Vec<Act>,
@@ -89,7 +91,7 @@ impl Step {
         Step { says: says.into(), ..Step::default() }
     }
 
-    pub(super) fn corrected(mut self, correction: &'static str) -> Self {
+    pub(super) fn corrected(mut self, correction: &'static Correction) -> Self {
         self.corrections.push(correction);
         self
     }

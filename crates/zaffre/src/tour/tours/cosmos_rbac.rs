@@ -6,7 +6,10 @@ use super::{
     Machine, WINDOWS, as_powershell, cosmos_account, cosmos_collection, cosmos_id, delete_machine,
     is_unknown, machine, token,
 };
-use crate::tour::step::{Ask, By, Check, Run, Step};
+use crate::tour::{
+    corrections,
+    step::{Ask, By, Check, Run, Step},
+};
 
 const GROUP: &str = "myResourceGroup";
 const VM: &str = "myVM";
@@ -31,7 +34,6 @@ pub(in crate::tour) fn steps() -> Vec<Step> {
     let arm_token = gets("https%3A%2F%2Fmanagement.azure.com%2F");
     vec![
         Step::new("Create a virtual machine with an identity of its own. No Windows runs here: a Linux guest stands for it")
-            .corrected("`win2016datacenter` is today's alias `Win2016Datacenter`")
             .typed(format!("az vm create --resource-group {GROUP} --name {VM} --image win2016datacenter --generate-ssh-keys --assign-identity --admin-username azureuser --admin-password myPassword12"))
             .asks_all(machine(&of)),
         cosmos_account(GROUP, ACCOUNT),
@@ -50,7 +52,7 @@ pub(in crate::tour) fn steps() -> Vec<Step> {
                 .for_line(format!("$response = Invoke-WebRequest -Uri '{arm_token}' -Method GET -Headers @{{Metadata=\"true\"}}")),
         ),
         Step::new("Cosmos DB does not take it")
-            .corrected("that token is for Resource Manager; Cosmos DB's data takes one for https://cosmos.azure.com or for the account itself")
+            .corrected(&corrections::ARM_TOKEN)
             .runs(reads().status(401)),
         Step::new("In the machine, as on Linux: get a token for Cosmos DB").runs(
             token(VM, format!("curl '{}' -H Metadata:true", gets("https%3A%2F%2Fcosmos.azure.com")))
@@ -58,7 +60,8 @@ pub(in crate::tour) fn steps() -> Vec<Step> {
         ),
         Step::new("Before any role was given, the item is refused").runs(reads().status(403)),
         Step::new("Let the identity read the account's data: the built-in Data Reader, on all of it")
-            .corrected("its shell lines have blanks around `=`, and its principal id is no GUID")
+            .corrected(&corrections::SHELL_BLANKS)
+            .corrected(&corrections::NO_GUID)
             .typed(format!("az cosmosdb sql role assignment create --account-name {ACCOUNT} --resource-group {GROUP} --scope \"/\" --principal-id <VM PRINCIPALID> --role-definition-id 00000000-0000-0000-0000-000000000001"))
             .asks(
                 Ask::put(

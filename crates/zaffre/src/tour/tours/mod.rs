@@ -8,7 +8,10 @@ pub(super) mod windows_cosmos;
 
 use serde_json::{Value, json};
 
-use super::step::{Ask, By, Check, Run, Step};
+use super::{
+    corrections,
+    step::{Ask, By, Check, Run, Step},
+};
 
 /// Something in the subscription.
 fn arm(path: &str) -> String {
@@ -103,15 +106,12 @@ fn identity(group: &'static str, name: &'static str) -> Step {
         )
 }
 
-const NO_SUCH_COMMAND: &str =
-    "`az vm assign-identity` was removed in az 2.0.31; today it is `az vm identity assign`";
-
 /// Assigns the identity to a machine.
 fn assign(group: &'static str, vm: &'static str) -> Step {
     let block =
         json!({ "identity": { "type": "UserAssigned", "userAssignedIdentities": { "<MSI ID>": {} } } });
     Step::new("Assign the identity to the machine")
-        .corrected(NO_SUCH_COMMAND)
+        .corrected(&corrections::ASSIGN_IDENTITY)
         .typed(format!("az vm identity assign -g {group} -n {vm} --identities \"<MSI ID>\""))
         .asks(Ask::get(machine_url(group, vm)).brief())
         .asks(

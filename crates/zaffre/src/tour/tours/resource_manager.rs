@@ -6,7 +6,10 @@ use super::{
     Machine, UBUNTU, arm, assign, delete_machine, extension, grant, identity, is_unknown, machine,
     machine_url, refused, token,
 };
-use crate::tour::step::{Ask, By, Check, Run, Step};
+use crate::tour::{
+    corrections,
+    step::{Ask, By, Check, Run, Step},
+};
 
 const GROUP: &str = "DevTest";
 const VM: &str = "SimpleVM";
@@ -26,9 +29,9 @@ pub(in crate::tour) fn steps() -> Vec<Step> {
     vec![
         Step::new("Create a Linux virtual machine in a new resource group (in the portal)").asks_all(machine(&of)),
         identity(GROUP, "myMSI"),
-        assign(GROUP, VM).corrected("its option is printed with an en dash, `-–identities`, which no az takes"),
+        assign(GROUP, VM).corrected(&corrections::EN_DASH_IDENTITIES),
         Step::new("Enable MSI on the machine (in the portal): an identity of its own, and the extension that answers at localhost:50342")
-            .corrected("the extension was retired in January 2019; today's address is 169.254.169.254. Where the extension is a resource of the machine, both answer")
+            .corrected(&corrections::EXTENSION_RETIRED)
             .asks(Ask::patch(machine_url(GROUP, VM), &both).keep("VM PRINCIPALID", "/identity/principalId").showing("/identity"))
             .asks(extension(GROUP, VM)),
         Step::new("In the machine: get a token for Resource Manager. Nothing names an identity: it is the machine's own").runs(

@@ -6,7 +6,10 @@ use super::{
     Machine, UBUNTU, assign, delete_identity, delete_machine, extension, grant, id, identity, machine,
     refused, token,
 };
-use crate::tour::step::{Ask, By, Check, Run, Step};
+use crate::tour::{
+    corrections,
+    step::{Ask, By, Check, Run, Step},
+};
 
 const GROUP: &str = "rg-storage";
 const VM: &str = "storageVM";
@@ -21,18 +24,16 @@ fn blob(name: &str) -> String {
 
 pub(in crate::tour) fn steps() -> Vec<Step> {
     let mut steps = vec![
-        Step::new("Create a Linux virtual machine in a new resource group (in the portal)").asks_all(machine(&Machine {
-            group: GROUP,
-            location: "westus",
-            name: VM,
-            image: UBUNTU,
-            identity: None,
-        })),
+        Step::new("Create a Linux virtual machine in a new resource group (in the portal)").asks_all(
+            machine(&Machine { group: GROUP, location: "westus", name: VM, image: UBUNTU, identity: None }),
+        ),
         identity(GROUP, "myMSI"),
-        assign(GROUP, VM).corrected("its option is printed with an en dash, `-–identities`, which no az takes"),
-        Step::new("The page's lines ask localhost:50342, so the machine needs the extension that answers there")
-            .corrected("it does not say so; the extension was retired in January 2019, and today's address is 169.254.169.254")
-            .asks(extension(GROUP, VM)),
+        assign(GROUP, VM).corrected(&corrections::EN_DASH_IDENTITIES),
+        Step::new(
+            "The page's lines ask localhost:50342, so the machine needs the extension that answers there",
+        )
+        .corrected(&corrections::EXTENSION_RETIRED)
+        .asks(extension(GROUP, VM)),
     ];
     steps.extend(account());
     steps.extend(by_token());
@@ -93,15 +94,13 @@ fn by_token() -> Vec<Step> {
             token(VM, "curl -H Metadata:true \"http://localhost:50342/oauth2/token?resource=https%3A%2F%2Fstorage.azure.com/&client_id=<MSI CLIENT ID>\"")
                 .check(Check::Is("/refresh_token", String::new())),
         ),
-        Step::new("The page's own line, which says no version").corrected(
-            "`api-version` in the query is nothing to Storage; without `x-ms-version` of at least 2017-11-09 a bearer token is no authorization there at all",
-        )
+        Step::new("The page's own line, which says no version").corrected(&corrections::BEARER_VERSION)
         .runs(Run::in_vm(VM, line.clone()).check(Check::Says("AuthenticationFailed".to_owned()))),
         Step::new("With a version, and before any role was given, the file is refused").runs(mismatch()),
         Step::new("The role that the page gives, where the page gives it")
             .typed(format!("az role assignment create --assignee <MSI CLIENT ID> --role 'Reader' --scope \"{page_scope}\""))
-            .corrected("its quotes, ‘Reader’, would become part of the role's name")
-            .corrected("its scope is no resource: a container's ends in `/containers/{name}`")
+            .corrected(&corrections::QUOTES_READER)
+            .corrected(&corrections::CONTAINER_SCOPE)
             .asks_all(grant(&page_scope, "Reader", "MSI PRINCIPALID"))
             .granting(),
         Step::new("It is taken, and it holds nothing: no container's id begins like that")
@@ -115,7 +114,7 @@ fn by_token() -> Vec<Step> {
             .asks_all(grant(&scope, "Reader", "MSI PRINCIPALID"))
             .granting(),
         Step::new("It lets the identity see the container, and not what is in it")
-            .corrected("to read a file takes a role with data actions, which Reader has none of")
+            .corrected(&corrections::READER_NO_DATA)
             .runs(Run::in_vm(VM, "curl -H Metadata:true \"http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://management.azure.com/\"").status(200).keep("ARM TOKEN", "/access_token"))
             .runs(
                 Run::in_vm(VM, format!("curl https://management.azure.com{scope}?api-version=2021-09-01 -H \"Authorization: Bearer <ARM TOKEN>\""))
@@ -150,7 +149,7 @@ fn by_key() -> Vec<Step> {
             token(VM, "curl http://localhost:50342/oauth2/token --data \"resource=https://management.azure.com/\" -H Metadata:true"),
         ),
         Step::new("Before any role was given, the account's keys are refused")
-            .corrected("`–-request` is printed with an en dash: curl takes it for an address")
+            .corrected(&corrections::EN_DASH_REQUEST)
             .runs(refused(keys())),
         Step::new("Let the identity list the keys (in the portal, Access control)")
             .asks_all(grant(&account_id(), "Storage Account Key Operator Service Role", "MSI PRINCIPALID"))

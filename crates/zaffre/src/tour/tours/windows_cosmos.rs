@@ -6,7 +6,10 @@ use super::{
     Machine, WINDOWS, as_powershell, collection_show, cosmos_account, cosmos_collection, cosmos_id,
     delete_machine, grant, is_unknown, machine, machine_url, refused, show_line, token,
 };
-use crate::tour::step::{Ask, Check, Run, Step};
+use crate::tour::{
+    corrections,
+    step::{Ask, Check, Run, Step},
+};
 
 const GROUP: &str = "myRG";
 const VM: &str = "winVM";
@@ -44,14 +47,14 @@ pub(in crate::tour) fn steps() -> Vec<Step> {
         ),
         Step::new("Before any role was given, the keys are refused").runs(refused(keys())),
         Step::new("Let the machine have the account's keys")
-            .corrected("it gives Reader on a storage account, which lets nobody see the keys of a Cosmos DB account; its own text names the right role, DocumentDB Account Contributor, on the account")
-            .corrected("AzureRM's modules are retired; today it is `Get-AzVM` and `New-AzRoleAssignment`")
+            .corrected(&corrections::WINDOWS_READER)
+            .corrected(&corrections::AZURERM_RETIRED)
             .typed(format!("New-AzRoleAssignment -ObjectId $spID -RoleDefinitionName \"DocumentDB Account Contributor\" -Scope \"{scope}\""))
             .asks(Ask::get(machine_url(GROUP, VM)).check(Check::Is("/identity/principalId", "<VM PRINCIPALID>".to_owned())).brief())
             .asks_all(grant(&scope, "DocumentDB Account Contributor", "VM PRINCIPALID"))
             .granting(),
         Step::new("The keys are there now")
-            .corrected("its api-version, 2016-12-01, never was one of this type: it is served as the one before it")
+            .corrected(&corrections::VERSION_2016_12_01)
             .runs(keys().status(200).check(Check::Has("/primaryReadonlyMasterKey")).keep("ACCESS KEY", "/primaryMasterKey")),
         Step::new("Look at the collection with the key").typed(show_line(ACCOUNT)).asks_all(collection_show(ACCOUNT, "ACCESS KEY")),
         delete_machine(GROUP, VM),
