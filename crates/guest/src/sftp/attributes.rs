@@ -93,13 +93,14 @@ impl Target<'_> {
 
     fn own(self, user: Uid, group: Gid) -> io::Result<()> {
         let owners = (Some(user), Some(group));
-        Ok(match self {
-            Target::Open(file) => rustix::fs::fchown(file, owners.0, owners.1)?,
-            Target::At(path) => rustix::fs::chownat(CWD, path, owners.0, owners.1, AtFlags::empty())?,
+        let result = match self {
+            Target::Open(file) => rustix::fs::fchown(file, owners.0, owners.1),
+            Target::At(path) => rustix::fs::chownat(CWD, path, owners.0, owners.1, AtFlags::empty()),
             Target::Link(path) => {
-                rustix::fs::chownat(CWD, path, owners.0, owners.1, AtFlags::SYMLINK_NOFOLLOW)?
+                rustix::fs::chownat(CWD, path, owners.0, owners.1, AtFlags::SYMLINK_NOFOLLOW)
             }
-        })
+        };
+        Ok(result?)
     }
 
     fn permit(self, mode: u32) -> io::Result<()> {
@@ -115,11 +116,12 @@ impl Target<'_> {
     fn date(self, accessed: u32, changed: u32) -> io::Result<()> {
         let at = |seconds: u32| Timespec { tv_sec: seconds.into(), tv_nsec: 0 };
         let times = Timestamps { last_access: at(accessed), last_modification: at(changed) };
-        Ok(match self {
-            Target::Open(file) => rustix::fs::futimens(file, &times)?,
-            Target::At(path) => rustix::fs::utimensat(CWD, path, &times, AtFlags::empty())?,
-            Target::Link(path) => rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?,
-        })
+        let result = match self {
+            Target::Open(file) => rustix::fs::futimens(file, &times),
+            Target::At(path) => rustix::fs::utimensat(CWD, path, &times, AtFlags::empty()),
+            Target::Link(path) => rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW),
+        };
+        Ok(result?)
     }
 }
 

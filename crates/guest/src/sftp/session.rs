@@ -354,7 +354,7 @@ impl Session {
             it.f_ffree,
             it.f_favail,
             it.f_fsid,
-            u64::from(it.f_flag.bits()),
+            it.f_flag.bits(),
             it.f_namemax,
         ];
         packet(EXTENDED_REPLY, move |it| numbers.into_iter().fold(it, Packet::long))
