@@ -19,6 +19,7 @@ use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::exec::Exec;
+use crate::groups::Bounds;
 use crate::keeper::Keeper;
 use crate::refused::{GuestError, Named, Refused};
 use crate::settings::explain;
@@ -30,6 +31,7 @@ use crate::wire::{self, FromInit, Inbox, ToInit};
 pub struct Guest {
     link: Arc<Link>,
     pid: u32,
+    bounds: Bounds,
 }
 
 /// The sockets that a guest's init opened in its network, by address, in the order of its [`Spec`]. They do not block.
@@ -51,13 +53,13 @@ impl Guest {
         let tcp = spec.tcp.clone();
         let udp = spec.udp.clone();
         let (link, ready) = Link::open(keeper, control)?;
-        let mut guest = Guest { link, pid: 0 };
+        let mut guest = Guest { link, pid: 0, bounds: Bounds::WITHOUT_GROUPS };
         guest.link.send(&ToInit::Start(Box::new(spec)))?;
         let ready = tokio::time::timeout(START_PATIENCE, ready).await;
         let ready = ready.map_err(|_| Refused::new("wait for the guest's init", "it does not answer"))?;
-        let Ready { pid, sockets } = ready.map_err(|_| lost())??;
+        let Ready { pid, bounds, sockets } = ready.map_err(|_| lost())??;
         let sockets = sort(sockets, &tcp, &udp)?;
-        guest.pid = pid;
+        (guest.pid, guest.bounds) = (pid, bounds);
         Ok((guest, sockets))
     }
 
@@ -107,6 +109,11 @@ impl Guest {
         self.pid
     }
 
+    /// What keeps it to its size.
+    pub fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
     /// Ends the guest and waits until none of its processes is left. May be called again.
     pub async fn stop(&self) {
         self.link.hang_up();
@@ -147,6 +154,7 @@ fn sort(sockets: Vec<OwnedFd>, tcp: &[SocketAddr], udp: &[SocketAddr]) -> Result
 
 struct Ready {
     pid: u32,
+    bounds: Bounds,
     sockets: Vec<OwnedFd>,
 }
 
@@ -248,8 +256,9 @@ impl Link {
         let mut state = self.state();
         // A waiter that has gone is no error: what it would have got is dropped with the message.
         match message {
-            FromInit::Ready { pid } => {
-                let _ = state.ready.take().map(|it| it.send(Ok(Ready { pid, sockets: descriptors })));
+            FromInit::Ready { pid, bounds } => {
+                let ready = Ready { pid, bounds, sockets: descriptors };
+                let _ = state.ready.take().map(|it| it.send(Ok(ready)));
             }
             FromInit::Refused(refused) => {
                 let _ = state.ready.take().map(|it| it.send(Err(explain(refused))));

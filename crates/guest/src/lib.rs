@@ -19,12 +19,16 @@
 //! Two kinds of machine differ in one thing. Started by root, a guest has 65,536 ids of its own, none of which owns anything on
 //! the host. Started by an ordinary user, it has that user's one id, and [`User`] says what follows.
 //!
-//! Absent on purpose: images and package installation, traffic between guests or to the outside, limits by cgroup, and an SSH server: what
-//! one needs of a guest is here ([`Guest::exec`], [`Guest::connect`], [`Guest::listen_at`], [`SFTP`]), its protocol is another crate's.
+//! What a guest may use is bounded by control groups where they can be had, else by limits of its processes ([`Bounds`]). Its `sudo` is
+//! this program too, which asks the guest's init (`tools`).
+//!
+//! Absent on purpose: images and package installation, and an SSH server: what one needs of a guest is here ([`Guest::exec`],
+//! [`Guest::connect`], [`Guest::listen_at`], [`SFTP`]), its protocol is another crate's.
 //!
 //! `unsafe` is in the module `sys` alone.
 
 mod exec;
+mod groups;
 mod guest;
 pub mod init;
 mod keeper;
@@ -34,9 +38,11 @@ mod settings;
 mod sftp;
 mod spec;
 mod sys;
+mod tools;
 mod wire;
 
 pub use exec::{Exec, Finished, Output, Stdin};
+pub use groups::{Bounds, By, bounds};
 pub use guest::{Guest, GuestSockets};
 pub use probe::probe;
 pub use refused::{GuestError, Refused};

@@ -146,6 +146,10 @@ pub struct Limits {
     pub address_space_bytes: Option<u64>,
     /// Everything written to the guest's own files, which are kept in memory.
     pub disk_bytes: u64,
+    /// Memory of the whole guest, its files too, where control groups can be had; else what one process writes to.
+    pub memory_bytes: Option<u64>,
+    /// Processors' worth of time, where control groups can be had.
+    pub cpus: Option<u32>,
 }
 
 impl Default for Limits {
@@ -155,6 +159,8 @@ impl Default for Limits {
             open_files: Some(65_536),
             address_space_bytes: None,
             disk_bytes: 1 << 30,
+            memory_bytes: None,
+            cpus: None,
         }
     }
 }

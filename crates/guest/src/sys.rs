@@ -59,20 +59,24 @@ pub(crate) fn close_inherited(descriptor: BorrowedFd<'_>) {
     unsafe { libc::close(descriptor.as_raw_fd()) };
 }
 
-/// unshare(2) of the user namespace.
-pub(crate) fn unshare_user() -> io::Result<()> {
-    // SAFETY: rustix marks the call unsafe because of CLONE_FILES, which may invalidate descriptors; it is not asked for.
-    Ok(unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUSER) }?)
+/// unshare(2) of namespaces.
+pub(crate) fn unshare(namespaces: UnshareFlags) -> io::Result<()> {
+    let namespaces = namespaces.difference(UnshareFlags::FILES);
+    // SAFETY: rustix marks the call unsafe because of CLONE_FILES, which may invalidate descriptors; it was taken out.
+    Ok(unsafe { rustix::thread::unshare_unsafe(namespaces) }?)
 }
 
-/// A descriptor that can be read when a child has ended. SIGCHLD stays blocked from here on (an exec'd command starts with nothing blocked).
-pub(crate) fn watch_children() -> io::Result<OwnedFd> {
+/// A descriptor that can be read when one of these signals has come, a child's end (SIGCHLD) for one. They stay blocked from here on, in
+/// what this process executes too, unless [`unblock_signals`] is called before.
+pub(crate) fn watch_signals(wanted: &[libc::c_int]) -> io::Result<OwnedFd> {
     // SAFETY: `sigset_t` is plain memory that sigemptyset makes valid; the set outlives the calls that read it; signalfd returns a
     // new descriptor that nothing else owns.
     unsafe {
         let mut signals: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut signals);
-        libc::sigaddset(&mut signals, libc::SIGCHLD);
+        for signal in wanted {
+            libc::sigaddset(&mut signals, *signal);
+        }
         if libc::sigprocmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut()) != 0 {
             return Err(io::Error::last_os_error());
         }
@@ -81,6 +85,28 @@ pub(crate) fn watch_children() -> io::Result<OwnedFd> {
             descriptor => Ok(OwnedFd::from_raw_fd(descriptor)),
         }
     }
+}
+
+/// Blocks no signal any more: what is executed next starts as a command should.
+pub(crate) fn unblock_signals() -> io::Result<()> {
+    // SAFETY: as in `watch_signals`.
+    unsafe {
+        let mut signals: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut signals);
+        match libc::sigprocmask(libc::SIG_SETMASK, &signals, std::ptr::null_mut()) {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+/// Takes the next signal off a descriptor that [`watch_signals`] gave; none when there is none left.
+pub(crate) fn next_signal(signals: &OwnedFd) -> Option<libc::c_int> {
+    let mut info = [0; size_of::<libc::signalfd_siginfo>()];
+    let read = rustix::io::read(signals, &mut info).ok()?;
+    // The structure begins with the signal's number (signalfd(2)).
+    let number = info.first_chunk().filter(|_| read == info.len())?;
+    libc::c_int::try_from(u32::from_ne_bytes(*number)).ok()
 }
 
 /// Lets the runtime wait until a descriptor can be read.

@@ -20,6 +20,7 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::groups::Bounds;
 use crate::refused::Refused;
 use crate::spec::{Command, ExitStatus, Spec, User};
 
@@ -57,7 +58,7 @@ pub(crate) enum ToInit {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromInit {
     /// The guest stands: its first process as the host numbers it; with it, the TCP and then the UDP sockets in the order asked for.
-    Ready { pid: u32 },
+    Ready { pid: u32, bounds: Bounds },
     /// The guest could not be made.
     Refused(Refused),
     /// With the listener or the connection.
@@ -106,13 +107,24 @@ pub(crate) fn send(
 }
 
 /// What has arrived on a socket and was not yet taken as messages.
-#[derive(Default)]
 pub(crate) struct Inbox {
     bytes: Vec<u8>,
     descriptors: VecDeque<OwnedFd>,
+    length_max: usize,
+}
+
+impl Default for Inbox {
+    fn default() -> Inbox {
+        Inbox::within(LENGTH_MAX)
+    }
 }
 
 impl Inbox {
+    /// One whose messages are no longer than this: for senders that are not trusted with our memory.
+    pub(crate) fn within(length_max: usize) -> Inbox {
+        Inbox { bytes: Vec::new(), descriptors: VecDeque::new(), length_max }
+    }
+
     /// Reads once; false at the end of the stream.
     pub(crate) fn fill(&mut self, socket: impl AsFd) -> io::Result<bool> {
         let mut chunk = [0; 16 << 10];
@@ -133,6 +145,9 @@ impl Inbox {
                 self.descriptors.extend(descriptors);
             }
         }
+        if self.descriptors.len() > DESCRIPTORS_MAX {
+            return Err(io::Error::from(io::ErrorKind::InvalidData));
+        }
         self.bytes.extend_from_slice(&chunk[..received.bytes]);
         Ok(received.bytes > 0)
     }
@@ -143,7 +158,7 @@ impl Inbox {
         let [a, b, c, d, e, f, g, h] = *header;
         let length = u32::from_le_bytes([a, b, c, d]) as usize;
         let descriptors = u32::from_le_bytes([e, f, g, h]) as usize;
-        if length > LENGTH_MAX || descriptors > DESCRIPTORS_MAX {
+        if length > self.length_max || descriptors > DESCRIPTORS_MAX {
             return Err(io::Error::from(io::ErrorKind::InvalidData));
         }
         if self.bytes.len() < HEADER + length {
@@ -187,14 +202,14 @@ mod tests {
         let (here, there) = UnixStream::pair().unwrap();
         let (mut first_out, first_in) = UnixStream::pair().unwrap();
         let (mut second_out, second_in) = UnixStream::pair().unwrap();
-        send(&here, &FromInit::Ready { pid: 7 }, &[]).unwrap();
+        send(&here, &FromInit::Ready { pid: 7, bounds: Bounds::WITHOUT_GROUPS }, &[]).unwrap();
         send(&here, &FromInit::Started { id: 1 }, &[first_in.as_fd()]).unwrap();
         send(&here, &FromInit::Opened { id: 2 }, &[second_in.as_fd()]).unwrap();
         drop((here, first_in, second_in));
 
         let mut inbox = Inbox::default();
         let (ready, none) = inbox.next::<FromInit>(&there).unwrap().unwrap();
-        assert!(matches!(ready, FromInit::Ready { pid: 7 }) && none.is_empty());
+        assert!(matches!(ready, FromInit::Ready { pid: 7, .. }) && none.is_empty());
         for (out, text) in [(&mut first_out, "first"), (&mut second_out, "second")] {
             let (_, descriptors) = inbox.next::<FromInit>(&there).unwrap().unwrap();
             let [descriptor] = <[OwnedFd; 1]>::try_from(descriptors).unwrap();

@@ -8,7 +8,6 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -16,15 +15,18 @@ use rustix::process::{Pid, Uid};
 use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
 
+use super::accounts::{self, Account};
 use super::confine;
 use super::keeper::Ids;
+use crate::groups::Bounds;
 use crate::refused::{Named, Refused};
 use crate::sftp;
-use crate::spec::{ADMIN_ID, CA_BUNDLE, Command, Limits, OWN_PROGRAM, Size, User};
+use crate::spec::{CA_BUNDLE, Command, Limits, OWN_PROGRAM, Size};
 use crate::sys;
 use crate::wire::Inbox;
 
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The last is for tools of ours that the host has none of ([`crate::tools`]).
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/guest/bin";
 
 /// What every command of a guest has in common.
 pub(super) struct Setting {
@@ -32,6 +34,7 @@ pub(super) struct Setting {
     pub(super) admin: String,
     pub(super) env: Vec<(String, String)>,
     pub(super) limits: Limits,
+    pub(super) bounds: Bounds,
     pub(super) filter: Vec<libc::sock_filter>,
 }
 
@@ -41,27 +44,58 @@ pub(super) struct Started {
     pub(super) ends: Vec<OwnedFd>,
 }
 
-/// Starts the command; refuses with the step that failed in the child. `control` is the init's alone.
+/// Who a command runs as, and how.
+pub(super) struct As {
+    pub(super) account: Account,
+    /// What the program is told that it was called, where that is not its own name.
+    pub(super) called: Option<String>,
+    /// Where the directory may not be entered, the command begins at the root.
+    pub(super) goes_anywhere: bool,
+    pub(super) stdio: Stdio,
+}
+
+/// What a command reads and writes.
+pub(super) enum Stdio {
+    /// A terminal or pipes of its own, whose other ends are its owner's.
+    Own,
+    /// Stdin, stdout and stderr of somebody who lends them.
+    Given([OwnedFd; 3]),
+}
+
+/// Starts the command as the user it names.
 pub(super) fn start(
     setting: &Setting,
     control: BorrowedFd<'_>,
     command: &Command,
 ) -> Result<Started, Refused> {
+    let account = accounts::of(command.user, &setting.admin);
+    start_as(setting, control, command, As { account, called: None, goes_anywhere: false, stdio: Stdio::Own })
+}
+
+/// Starts the command; refuses with the step that failed in the child. `control` is the init's alone.
+pub(super) fn start_as(
+    setting: &Setting,
+    control: BorrowedFd<'_>,
+    command: &Command,
+    how: As,
+) -> Result<Started, Refused> {
     if command.argv.is_empty() {
         return Err(Refused::new("run a command", "it names no program"));
     }
-    let (stdio, ends) = match command.tty {
-        Some(size) => terminal(size)?,
-        None => pipes()?,
+    let (stdio, ends) = match (how.stdio, command.tty) {
+        (Stdio::Given(files), _) => (Ours { files, is_terminal: false, is_lent: true }, Vec::new()),
+        (Stdio::Own, Some(size)) => terminal(size)?,
+        (Stdio::Own, None) => pipes()?,
     };
     let (failure, report) = std::os::unix::net::UnixStream::pair().at("make a socket pair")?;
     let Some(pid) = sys::fork().at("fork")? else {
         // Not left to the exec: a child on its way there may already be open to the guest's root.
         sys::close_inherited(control);
-        let refused = match become_command(setting, command, stdio) {
-            Ok(never) => match never {},
-            Err(refused) => refused,
-        };
+        let refused =
+            match become_command(setting, command, (&how.account, how.called, how.goes_anywhere), stdio) {
+                Ok(never) => match never {},
+                Err(refused) => refused,
+            };
         // If it can not be said, the owner still sees a command that ended with 126.
         let _ = crate::wire::send(&report, &refused, &[]);
         super::leave(126);
@@ -77,6 +111,7 @@ pub(super) fn start(
 struct Ours {
     files: [OwnedFd; 3],
     is_terminal: bool,
+    is_lent: bool,
 }
 
 fn pipes() -> Result<(Ours, Vec<OwnedFd>), Refused> {
@@ -85,7 +120,7 @@ fn pipes() -> Result<(Ours, Vec<OwnedFd>), Refused> {
     let (stdout_end, stdout) = pipe()?;
     let (stderr_end, stderr) = pipe()?;
     let files = [stdin, stdout, stderr];
-    Ok((Ours { files, is_terminal: false }, vec![stdin_end, stdout_end, stderr_end]))
+    Ok((Ours { files, is_terminal: false, is_lent: false }, vec![stdin_end, stdout_end, stderr_end]))
 }
 
 fn terminal(size: Size) -> Result<(Ours, Vec<OwnedFd>), Refused> {
@@ -98,7 +133,7 @@ fn terminal(size: Size) -> Result<(Ours, Vec<OwnedFd>), Refused> {
     resize(&side, size).at("size the terminal")?;
     let copy = || side.try_clone().at("copy the terminal");
     let files = [copy()?, copy()?, side];
-    Ok((Ours { files, is_terminal: true }, vec![owner]))
+    Ok((Ours { files, is_terminal: true, is_lent: false }, vec![owner]))
 }
 
 /// Sets a terminal's size, from either side; its foreground program hears of it.
@@ -108,55 +143,62 @@ pub(crate) fn resize(terminal: impl AsFd, size: Size) -> io::Result<()> {
 }
 
 /// Makes the terminal or pipes the user's own: programs open them again, as /dev/stdout.
-fn give(files: &[OwnedFd; 3], user: User, ids: Ids) -> Result<(), Refused> {
-    if (user, matches!(ids, Ids::Range(_))) != (User::Admin, true) {
+fn give(stdio: &Ours, account: &Account, ids: Ids) -> Result<(), Refused> {
+    if stdio.is_lent || account.uid == 0 || matches!(ids, Ids::Own { .. }) {
         return Ok(());
     }
-    let admin = Some(Uid::from_raw(ADMIN_ID));
-    files.iter().try_for_each(|file| rustix::fs::fchown(file, admin, None).at("give the pipes to their user"))
+    let owner = Some(Uid::from_raw(account.uid));
+    stdio
+        .files
+        .iter()
+        .try_for_each(|it| rustix::fs::fchown(it, owner, None).at("give the pipes to their user"))
 }
 
 enum Never {}
 
 /// In the child: from the init's copy to the command.
-fn become_command(setting: &Setting, command: &Command, stdio: Ours) -> Result<Never, Refused> {
+fn become_command(
+    setting: &Setting,
+    command: &Command,
+    (account, called, goes_anywhere): (&Account, Option<String>, bool),
+    stdio: Ours,
+) -> Result<Never, Refused> {
     rustix::process::setsid().at("make a session")?;
     if stdio.is_terminal {
         rustix::process::ioctl_tiocsctty(&stdio.files[0]).at("take the terminal")?;
     }
-    give(&stdio.files, command.user, setting.ids)?;
-    confine::limit(&setting.limits)?;
-    confine::become_user(command.user, setting.ids)?;
-    let env = environment(setting, command);
+    give(&stdio, account, setting.ids)?;
+    confine::limit(&setting.limits, setting.bounds)?;
+    confine::become_user(account, setting.ids)?;
+    let env = environment(setting, account, command);
     let cwd = command.cwd.clone().unwrap_or_else(|| PathBuf::from(&env["HOME"]));
-    std::env::set_current_dir(&cwd).named(|| format!("enter `{}`", cwd.display()))?;
+    let entered = std::env::set_current_dir(&cwd);
+    let entered = if goes_anywhere { entered.or_else(|_| std::env::set_current_dir("/")) } else { entered };
+    entered.named(|| format!("enter `{}`", cwd.display()))?;
+    sys::unblock_signals().at("unblock signals")?;
     confine::seal(&setting.filter)?;
     let [stdin, stdout, stderr] = stdio.files;
     // The guest has no path to this program; the link that the kernel keeps leads to it all the same.
     let program = if command.argv[0] == sftp::NAME { OWN_PROGRAM } else { &command.argv[0] };
     let error = std::process::Command::new(program)
-        .arg0(&command.argv[0])
+        .arg0(called.as_ref().unwrap_or(&command.argv[0]))
         .args(&command.argv[1..])
         .env_clear()
         .envs(env)
-        .stdin(Stdio::from(stdin))
-        .stdout(Stdio::from(stdout))
-        .stderr(Stdio::from(stderr))
+        .stdin(stdin)
+        .stdout(stdout)
+        .stderr(stderr)
         .exec();
     Err(error).named(|| format!("run `{}`", command.argv[0]))
 }
 
 /// The guest's own, then its [`crate::Spec`]'s, then the command's; nothing of the host's.
-fn environment(setting: &Setting, command: &Command) -> BTreeMap<String, String> {
-    let (name, home) = match command.user {
-        User::Root => ("root", "/root".to_string()),
-        User::Admin => (setting.admin.as_str(), format!("/home/{}", setting.admin)),
-    };
+fn environment(setting: &Setting, account: &Account, command: &Command) -> BTreeMap<String, String> {
     let own = [
-        ("HOME", home.as_str()),
-        ("USER", name),
-        ("LOGNAME", name),
-        ("SHELL", "/bin/bash"),
+        ("HOME", account.home.as_str()),
+        ("USER", &account.name),
+        ("LOGNAME", &account.name),
+        ("SHELL", &account.shell),
         ("PATH", PATH),
         ("LANG", "C.UTF-8"),
         ("SSL_CERT_FILE", CA_BUNDLE),

@@ -5,11 +5,13 @@
 //! the filter of [`super::seccomp`] goes on last.
 
 use rustix::process::{Gid, Resource, Rlimit, Uid};
-use rustix::thread::{CapabilitySet, CapabilitySets};
+use rustix::thread::{CapabilitySet, CapabilitySets, UnshareFlags};
 
+use super::accounts::Account;
 use super::keeper::Ids;
+use crate::groups::{Bounds, By};
 use crate::refused::{Named, Refused};
-use crate::spec::{ADMIN_ID, Limits, User};
+use crate::spec::Limits;
 use crate::sys;
 
 /// What root keeps inside its guest.
@@ -23,37 +25,32 @@ const ROOT_KEEPS: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::NET_BIND_SERVICE);
 
 /// Becomes the user, with the capabilities that are its own.
-pub(super) fn become_user(user: User, ids: Ids) -> Result<(), Refused> {
-    let keeps = match user {
-        User::Root => ROOT_KEEPS,
-        User::Admin => CapabilitySet::empty(),
-    };
-    if (user, matches!(ids, Ids::Own { .. })) == (User::Admin, true) {
-        be_admin_in_own_namespace()?;
+pub(super) fn become_user(account: &Account, ids: Ids) -> Result<(), Refused> {
+    let is_root = account.uid == 0;
+    let keeps = if is_root { ROOT_KEEPS } else { CapabilitySet::empty() };
+    if let (false, Ids::Own { .. }) = (is_root, ids) {
+        be_another_in_own_namespace(account)?;
     }
     drop_bounds(keeps)?;
     if let Ids::Range(_) = ids {
-        take_ids(match user {
-            User::Root => 0,
-            User::Admin => ADMIN_ID,
-        })?;
+        take_ids(account)?;
     }
     let sets = CapabilitySets { effective: keeps, permitted: keeps, inheritable: CapabilitySet::empty() };
     rustix::thread::set_capabilities(None, sets).at("drop capabilities")
 }
 
-/// With one id on the host, the administrator is that id seen as 1000 from a namespace of its own. It must not be closed to
+/// With one id on the host, anybody but root is that id seen as another from a namespace of its own. It must not be closed to
 /// itself (dumpable) while it writes its maps; the exec sets that right again.
-fn be_admin_in_own_namespace() -> Result<(), Refused> {
+fn be_another_in_own_namespace(account: &Account) -> Result<(), Refused> {
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)
         .at("open the process to itself")?;
-    sys::unshare_user().at("make the administrator's user namespace")?;
+    sys::unshare(UnshareFlags::NEWUSER).at("make the user's own namespace")?;
     for (file, text) in [
         ("/proc/self/setgroups", "deny".to_string()),
-        ("/proc/self/uid_map", format!("{ADMIN_ID} 0 1")),
-        ("/proc/self/gid_map", format!("{ADMIN_ID} 0 1")),
+        ("/proc/self/uid_map", format!("{} 0 1", account.uid)),
+        ("/proc/self/gid_map", format!("{} 0 1", account.gid)),
     ] {
-        std::fs::write(file, text).named(|| format!("map the administrator ({file})"))?;
+        std::fs::write(file, text).named(|| format!("map the user ({file})"))?;
     }
     Ok(())
 }
@@ -74,19 +71,23 @@ fn drop_bounds(keeps: CapabilitySet) -> Result<(), Refused> {
     Ok(())
 }
 
-fn take_ids(id: u32) -> Result<(), Refused> {
-    let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
-    rustix::thread::set_thread_groups(&[gid]).at("set groups")?;
+fn take_ids(account: &Account) -> Result<(), Refused> {
+    let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
+    let groups: Vec<Gid> = account.groups.iter().map(|it| Gid::from_raw(*it)).collect();
+    rustix::thread::set_thread_groups(&groups).at("set groups")?;
     rustix::thread::set_thread_res_gid(gid, gid, gid).at("set the group")?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).at("set the user")
 }
 
-/// Limits only ever go down: where the host's own is lower, it stays.
-pub(super) fn limit(limits: &Limits) -> Result<(), Refused> {
+/// Limits only ever go down: where the host's own is lower, it stays. Memory that a control group bounds is not bounded again:
+/// programs that take much and write to little of it would find less than their machine has.
+pub(super) fn limit(limits: &Limits, bounds: Bounds) -> Result<(), Refused> {
+    let memory = limits.memory_bytes.filter(|_| bounds.memory == By::Process);
     for (resource, wanted) in [
         (Resource::Nproc, limits.processes),
         (Resource::Nofile, limits.open_files),
         (Resource::As, limits.address_space_bytes),
+        (Resource::Data, memory),
         (Resource::Core, Some(0)),
     ] {
         let Some(wanted) = wanted else { continue };
@@ -95,6 +96,8 @@ pub(super) fn limit(limits: &Limits) -> Result<(), Refused> {
         rustix::process::setrlimit(resource, Rlimit { current: limit, maximum: limit })
             .named(|| format!("limit {resource:?}"))?;
     }
+    // Where memory runs out, commands go before the guest's first process. What the host does not let us say is left.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
     Ok(())
 }
 

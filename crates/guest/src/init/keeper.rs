@@ -4,11 +4,16 @@
 //! private range, so that the guest's root is nobody on the host; started by an ordinary user, that user's one id.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, WaitOptions};
 use rustix::thread::{CapabilitySet, UnshareFlags};
 
+use serde::{Deserialize, Serialize};
+
 use super::lend::{self, Lent};
+use crate::groups::{Bounds, Groups, Machine};
 use crate::refused::{Named, Refused};
 use crate::spec::Spec;
 use crate::sys::{self, MountChange};
@@ -51,16 +56,24 @@ impl Ids {
 pub(super) fn run() -> i32 {
     // The keeper's parent is a thread of the server that lives as long as the server does. Should the server have died before
     // this line, the control socket is at its end and says so.
-    let is_bound = rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).is_ok();
+    //
+    // It is told, and not killed: it has something to take away after its guest.
+    let Ok(told) = sys::watch_signals(&[libc::SIGTERM, libc::SIGCHLD]) else { return 1 };
+    let is_bound = rustix::process::set_parent_process_death_signal(Some(Signal::TERM)).is_ok();
     let Some(control) = control_socket().filter(|_| is_bound) else { return 1 };
     let mut inbox = Inbox::default();
     let Ok(Some((ToInit::Start(spec), _))) = inbox.next(&control) else { return 1 };
     match start(&spec) {
-        Ok(Side::Keeper(init)) => {
+        Ok(Side::Keeper { init, groups }) => {
             drop(control);
-            wait_for(init)
+            let code = outlive(init, &told);
+            drop(groups);
+            code
         }
-        Ok(Side::Init { pid, ids, lent }) => super::serve::run(control, inbox, *spec, pid, ids, lent),
+        Ok(Side::Init(start)) => {
+            drop(told);
+            super::serve::run(control, inbox, *spec, start)
+        }
         Err(refused) => {
             // If nobody listens any more, nobody wants to know.
             let _ = wire::send(&control, &FromInit::Refused(refused), &[]);
@@ -78,8 +91,25 @@ fn control_socket() -> Option<OwnedFd> {
 }
 
 enum Side {
-    Keeper(Pid),
-    Init { pid: u32, ids: Ids, lent: Option<Vec<Lent>> },
+    Keeper { init: Pid, groups: Groups },
+    Init(Begin),
+}
+
+/// What an init begins with.
+pub(super) struct Begin {
+    /// Its number on the host.
+    pub(super) pid: u32,
+    pub(super) ids: Ids,
+    pub(super) bounds: Bounds,
+    /// What its keeper opened for it.
+    pub(super) lent: Option<Vec<Lent>>,
+}
+
+/// What the keeper says when the init may go on.
+#[derive(Serialize, Deserialize)]
+struct Go {
+    pid: u32,
+    bounds: Bounds,
 }
 
 /// Parts into keeper and init, whose ids are mapped when this returns in it.
@@ -92,7 +122,7 @@ fn start(spec: &Spec) -> Result<Side, Refused> {
         Ids::Range(_) => Some(lend::open_all(spec)?),
         Ids::Own { .. } => None,
     };
-    let (wait, go) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).at("make a pipe")?;
+    let (wait, go) = UnixStream::pair().at("make a socket pair")?;
     let namespaces = UnshareFlags::NEWUSER
         | UnshareFlags::NEWNS
         | UnshareFlags::NEWPID
@@ -101,27 +131,31 @@ fn start(spec: &Spec) -> Result<Side, Refused> {
         | UnshareFlags::NEWIPC;
     let Some(init) = sys::fork_into(namespaces).at("make the guest's namespaces")? else {
         drop(go);
-        let pid = await_go(&wait)?;
-        return Ok(Side::Init { pid, ids, lent });
+        let Go { pid, bounds } = await_go(&wait)?;
+        // From where it is now: what is above the guest's own group is not shown inside.
+        sys::unshare(UnshareFlags::NEWCGROUP).at("make the guest's namespace of control groups")?;
+        return Ok(Side::Init(Begin { pid, ids, bounds, lent }));
     };
     let mapped = map(init, ids).and_then(|()| translate(init, lent.iter().flatten()));
     if let Err(refused) = mapped {
         // Without its word the init leaves by itself.
         drop((go, wait));
-        wait_for(init);
+        let _ = rustix::process::waitpid(Some(init), WaitOptions::empty());
         return Err(refused);
     }
-    rustix::io::write(&go, &init.as_raw_nonzero().get().to_ne_bytes()).at("let the init go on")?;
-    Ok(Side::Keeper(init))
+    let pid = init.as_raw_nonzero().get().unsigned_abs();
+    let mut groups = Groups::make(&Machine::this(), &spec.limits, &std::process::id().to_string());
+    groups.add(pid);
+    wire::send(&go, &Go { pid, bounds: groups.bounds }, &[]).at("let the init go on")?;
+    Ok(Side::Keeper { init, groups })
 }
 
-/// The init's number on the host, which the keeper sends once the ids are mapped.
-fn await_go(wait: &OwnedFd) -> Result<u32, Refused> {
-    let mut pid = [0; 4];
-    match rustix::io::read(wait, &mut pid).at("wait for the keeper")? {
-        4 => Ok(u32::from_ne_bytes(pid)),
+/// What the keeper sends once the ids are mapped and the guest is in its control groups.
+fn await_go(wait: &UnixStream) -> Result<Go, Refused> {
+    match Inbox::default().next(wait).at("wait for the keeper")? {
+        Some((go, _)) => Ok(go),
         // The keeper has told the server why; this side only has to go.
-        _ => super::leave(1),
+        None => super::leave(1),
     }
 }
 
@@ -153,12 +187,19 @@ fn translate<'a>(init: Pid, lent: impl Iterator<Item = &'a Lent>) -> Result<(), 
     Ok(())
 }
 
-fn wait_for(init: Pid) -> i32 {
+/// Waits for the guest's end, and brings it about when the server is gone; the init's exit code.
+fn outlive(init: Pid, told: &OwnedFd) -> i32 {
     loop {
-        match rustix::process::waitpid(Some(init), WaitOptions::empty()) {
-            Ok(Some((_, status))) => return status.exit_status().unwrap_or(1),
-            Ok(None) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return 1,
+        if let Ok(Some((_, status))) = rustix::process::waitpid(Some(init), WaitOptions::NOHANG) {
+            return status.exit_status().unwrap_or(1);
+        }
+        // An interrupted wait is one that is over.
+        let _ = poll(&mut [PollFd::new(told, PollFlags::IN)], None);
+        while let Some(signal) = sys::next_signal(told) {
+            if signal == libc::SIGTERM {
+                // One that is dead already is what we want.
+                let _ = rustix::process::kill_process(init, Signal::KILL);
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use rustix::mount::OpenTreeFlags;
 use crate::refused::{Named, Refused};
 use crate::spec::Spec;
 use crate::sys::{self, MountChange};
+use crate::tools::{self, TOOLS};
 
 /// A mount waiting for its place in the guest.
 #[derive(Debug)]
@@ -56,12 +57,24 @@ pub(super) fn open_all(spec: &Spec) -> Result<Vec<Lent>, Refused> {
             lent.push(open(host, host.into(), attributes, false)?);
         }
     }
+    lent.extend(tools());
     for share in &spec.shares {
         let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
         let attributes = attributes | if share.read_only { libc::MOUNT_ATTR_RDONLY } else { 0 };
         lent.push(open(&share.host, share.guest.clone(), attributes, true)?);
     }
     Ok(lent)
+}
+
+/// This program, at its own place and over those of the host's that it stands for. Where it cannot be lent (its file was
+/// replaced since it started) a guest has no tools of ours, and is a guest all the same.
+fn tools() -> Vec<Lent> {
+    let own = std::fs::read_link("/proc/self/exe").unwrap_or_default();
+    let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+    let covered = TOOLS.iter().filter_map(|tool| Path::new("/usr/bin").join(tool.name).canonicalize().ok());
+    let covered = covered.filter(|it| SYSTEM.iter().any(|lent| it.starts_with(lent)));
+    let places = std::iter::once(PathBuf::from(tools::PROGRAM)).chain(covered);
+    places.filter_map(|place| open(&own, place, attributes, false).ok()).collect()
 }
 
 fn open(host: &Path, target: PathBuf, attributes: u64, keeps_owners: bool) -> Result<Lent, Refused> {

@@ -14,6 +14,7 @@
 //! A guest is built in an order that the kernel dictates: what the host lends is opened while its paths are still visible, /proc is
 //! mounted while the host's is (an unprivileged mount of /proc is only granted to those who can see one), then the root is exchanged.
 
+mod accounts;
 mod command;
 mod confine;
 mod etc;
@@ -24,6 +25,7 @@ mod reach;
 mod root;
 mod seccomp;
 mod serve;
+mod sudo;
 
 use crate::sftp;
 pub(crate) use command::resize;
@@ -37,10 +39,16 @@ pub(crate) const MARK: &str = "ZAFFRE_GUEST_INIT";
 ///
 /// Must be the first thing in `main` of every program that starts guests with itself as their init.
 pub fn main_if_asked() {
-    match std::env::args_os().next() {
+    let mut words = std::env::args_os();
+    match words.next() {
         Some(name) if name == NAME => leave(keeper::run()),
         Some(name) if name == sftp::NAME => leave(sftp::run()),
-        _ => {}
+        Some(name) => {
+            if let Some(code) = crate::tools::run_if_named(&name, &words.collect::<Vec<_>>()) {
+                leave(code);
+            }
+        }
+        None => {}
     }
 }
 

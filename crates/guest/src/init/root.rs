@@ -16,6 +16,7 @@ use super::keeper::Ids;
 use super::lend::{Lent, SYSTEM};
 use crate::refused::{Named, Refused};
 use crate::spec::{ADMIN_ID, Spec, User};
+use crate::tools::{self, TOOLS};
 
 /// Where the new root stands until it is the root. The first that exists will do: what it holds is hidden in this namespace alone.
 static SCAFFOLDS: &[&str] = &["/tmp", "/mnt", "/run", "/proc"];
@@ -32,6 +33,8 @@ static DIRECTORIES: &[(&str, u32)] = &[
     ("/opt", 0o755),
     ("/root", 0o700),
     ("/run", 0o755),
+    ("/run/guest", 0o755),
+    ("/run/guest/bin", 0o755),
     ("/run/lock", 0o1777),
     ("/srv", 0o755),
     ("/tmp", 0o1777),
@@ -70,6 +73,10 @@ pub(super) fn build(spec: &Spec, ids: Ids, lent: &[Lent]) -> Result<(), Refused>
     }
     for tree in lent {
         place(tree)?;
+    }
+    for tool in TOOLS.iter().filter(|it| it.is_always) {
+        let path = Path::new(tools::DIRECTORY).join(tool.name);
+        symlink(tools::PROGRAM, &path).named(|| format!("link {}", path.display()))?;
     }
     mount_terminals(ids)?;
     let home = Path::new("/home").join(&spec.admin);

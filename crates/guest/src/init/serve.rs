@@ -11,8 +11,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{DumpableBehavior, Gid, Pid, Signal, Uid, WaitOptions, WaitStatus};
 
 use super::command::{self, Setting};
-use super::keeper::Ids;
+use super::keeper::{Begin, Ids};
 use super::lend::{self, Lent};
+use super::sudo::Sudo;
 use super::{net, reach, root, seccomp};
 use crate::refused::{Named, Refused};
 use crate::spec::{ExitStatus, Spec};
@@ -24,34 +25,38 @@ pub(super) fn run(
     control: OwnedFd,
     inbox: Inbox,
     spec: Spec,
-    pid: u32,
-    ids: Ids,
-    lent: Option<Vec<Lent>>,
+    Begin { pid, ids, bounds, lent }: Begin,
 ) -> i32 {
-    let sockets = match build(&spec, ids, lent) {
-        Ok(sockets) => sockets,
+    let (sockets, sudo) = match build(&spec, ids, lent) {
+        Ok(built) => built,
         Err(refused) => {
             let _ = wire::send(&control, &FromInit::Refused(refused), &[]);
             return 1;
         }
     };
-    let Ok(children) = sys::watch_children() else { return 1 };
+    let Ok(children) = sys::watch_signals(&[libc::SIGCHLD]) else { return 1 };
     let handed: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
-    if wire::send(&control, &FromInit::Ready { pid }, &handed).is_err() {
+    if wire::send(&control, &FromInit::Ready { pid, bounds }, &handed).is_err() {
         return 1;
     }
     drop(sockets);
-    let setting =
-        Setting { ids, admin: spec.admin, env: spec.env, limits: spec.limits, filter: seccomp::program() };
-    let mut init = Init { control, inbox, setting, running: HashMap::new() };
+    let setting = Setting {
+        ids,
+        admin: spec.admin,
+        env: spec.env,
+        limits: spec.limits,
+        bounds,
+        filter: seccomp::program(),
+    };
+    let mut init = Init { control, inbox, setting, sudo, running: HashMap::new() };
     match init.serve(&children) {
         Ok(()) => 0,
         Err(_) => 1,
     }
 }
 
-/// Makes this process the guest's root user in the guest's own world; gives the sockets to hand over.
-fn build(spec: &Spec, ids: Ids, lent: Option<Vec<Lent>>) -> Result<Vec<OwnedFd>, Refused> {
+/// Makes this process the guest's root user in the guest's own world; gives the sockets to hand over, and the one it keeps.
+fn build(spec: &Spec, ids: Ids, lent: Option<Vec<Lent>>) -> Result<(Vec<OwnedFd>, Sudo), Refused> {
     take_root(ids)?;
     // After the ids: changing those clears it.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
@@ -67,7 +72,8 @@ fn build(spec: &Spec, ids: Ids, lent: Option<Vec<Lent>>) -> Result<Vec<OwnedFd>,
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at("close the init to others")?;
     let tcp = spec.tcp.iter().map(|it| reach::listen(*it));
     let udp = spec.udp.iter().map(|it| bind(*it));
-    tcp.chain(udp).collect()
+    let sockets = tcp.chain(udp).collect::<Result<_, _>>()?;
+    Ok((sockets, Sudo::open()?))
 }
 
 fn take_root(ids: Ids) -> Result<(), Refused> {
@@ -92,6 +98,7 @@ struct Init {
     control: OwnedFd,
     inbox: Inbox,
     setting: Setting,
+    sudo: Sudo,
     /// The commands that have not ended, by process.
     running: HashMap<Pid, u64>,
 }
@@ -103,16 +110,21 @@ impl Init {
             while let Some((question, _)) = self.inbox.take()? {
                 self.answer(question)?;
             }
-            let mut waits = [PollFd::new(&self.control, PollFlags::IN), PollFd::new(children, PollFlags::IN)];
+            let mut waits =
+                vec![PollFd::new(&self.control, PollFlags::IN), PollFd::new(children, PollFlags::IN)];
+            waits.extend(self.sudo.waits());
             match poll(&mut waits, None) {
                 Err(rustix::io::Errno::INTR) => continue,
                 result => result?,
             };
-            let [is_asked, is_bereft] = waits.each_ref().map(|it| !it.revents().is_empty());
+            let is_ready: Vec<bool> = waits.iter().map(|it| !it.revents().is_empty()).collect();
+            let (is_asked, is_bereft) = (is_ready[0], is_ready[1]);
             if is_bereft {
-                let mut signal = [0; size_of::<libc::signalfd_siginfo>()];
-                let _ = rustix::io::read(children, &mut signal);
+                sys::next_signal(children);
                 self.bury()?;
+            }
+            if is_ready[2..].contains(&true) {
+                self.sudo.turn(&self.setting, self.control.as_fd());
             }
             if is_asked && !self.inbox.fill(&self.control)? {
                 return Ok(());
@@ -167,8 +179,10 @@ impl Init {
     /// Takes every dead child: the commands, whose owners hear of it, and the orphans that fell to the first process.
     fn bury(&mut self) -> io::Result<()> {
         while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
-            if let Some(id) = self.running.remove(&pid) {
-                self.send(&FromInit::Exited { id, status: as_told(status) }, &[])?;
+            let status = as_told(status);
+            match self.running.remove(&pid) {
+                Some(id) => self.send(&FromInit::Exited { id, status }, &[])?,
+                None => drop(self.sudo.ended(pid, status)),
             }
         }
         Ok(())

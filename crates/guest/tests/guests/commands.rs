@@ -121,7 +121,7 @@ async fn a_commands_environment_is_the_guests_and_nothing_of_the_hosts() {
         "LOGNAME=azureuser".into(),
         "MINE=a b".into(),
         format!("NODE_EXTRA_CA_CERTS={bundle}"),
-        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into(),
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/guest/bin".into(),
         format!("REQUESTS_CA_BUNDLE={bundle}"),
         "SHELL=/bin/bash".into(),
         format!("SSL_CERT_FILE={bundle}"),

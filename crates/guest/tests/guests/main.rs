@@ -11,6 +11,7 @@ mod life;
 mod network;
 mod ordinary_user;
 mod reach;
+mod tools;
 mod walls;
 
 use guest::{Command, ExitStatus, Guest, GuestSockets, Spec, User};

@@ -1,6 +1,6 @@
 //! What of the host a guest has, and what it has not.
 
-use guest::{Command, ExtraFile, Limits, Share, Spec, User};
+use guest::{By, Command, ExitStatus, ExtraFile, Limits, Share, Spec, User};
 
 use crate::{as_root, code, print, shell, spec, start};
 
@@ -56,6 +56,28 @@ static FORBIDDEN: &[(&str, &str)] = &[
     ("the host's name", "hostname other"),
     ("an address", "test -x /usr/sbin/ip && /usr/sbin/ip address add 192.0.2.7/32 dev lo"),
     ("more open files", "ulimit -Hn 10000000"),
+    ("the host's control groups", "ls /sys/fs/cgroup/* || mount -t cgroup2 none /mnt"),
+    ("packets", "perl -e 'socket(my $s, 17, 3, 768) or exit 1'"),
+    ("raw packets", "perl -e 'socket(my $s, 2, 3, 1) or exit 1'"),
+    (
+        "a set-user-id program",
+        "cp /bin/bash /tmp/b && chmod 4755 /tmp/b && test \"$(/tmp/b -p -c 'grep ^NoNewPrivs /proc/self/status | cut -f 2')\" = 0",
+    ),
+    ("the init's stack of calls", "cat /proc/1/syscall || cat /proc/1/maps | grep ."),
+    ("a file by its handle", "perl -e 'exit(syscall(304, -100, 0, 0) < 0 ? 1 : 0)'"),
+    ("a keyring", "perl -e 'exit(syscall(250, 0, 0, 0) < 0 ? 1 : 0)'"),
+    ("the kernel's programs", "perl -e 'exit(syscall(321, 0, 0, 0) < 0 ? 1 : 0)'"),
+    ("a ring of calls", "perl -e 'exit(syscall(425, 1, 0) < 0 ? 1 : 0)'"),
+    ("the init's terminal", "perl -e 'exit(ioctl(STDIN, 0x5412, \"x\") ? 0 : 1)'"),
+    (
+        "the host's devices",
+        "ls /dev/sda /dev/vda /dev/kvm /dev/mem /dev/net/tun /dev/fuse 2>/dev/null | grep .",
+    ),
+    ("the kernel's settings", "echo 1 > /proc/sys/net/ipv4/ip_forward"),
+    (
+        "the host's other mounts",
+        "grep -vE ' (/|/usr|/bin|/sbin|/lib|/lib32|/lib64|/libx32|/proc|/dev/[a-z]+|/etc/[a-z.-]+|/run/guest/program|/usr/bin/[a-z-]+) ' /proc/self/mounts",
+    ),
 ];
 
 #[tokio::test]
@@ -164,6 +186,7 @@ async fn limits_hold() {
         open_files: Some(64),
         address_space_bytes: Some(1 << 30),
         disk_bytes: 8 << 20,
+        ..Limits::default()
     };
     let Some((guest, _sockets)) = start(Spec { limits, ..spec() }).await else { return };
     assert_eq!(print(&guest, shell("ulimit -n; ulimit -v")).await, "64\n1048576");
@@ -175,4 +198,23 @@ async fn limits_hold() {
         perl -e 'for (1..40) { my $child = fork; defined $child or die \"$!\"; $child or exec \"sleep\", 1000 }' 2>&1 | head -n 1";
     let many = print(&guest, shell(&format!("ulimit -u; {script}"))).await;
     assert!(many == "20\nno perl" || many.starts_with("20\nResource temporarily unavailable"), "{many}");
+}
+
+/// What it says of itself is what happens.
+#[tokio::test]
+async fn a_machine_has_its_sizes_memory() {
+    let limits = Limits { memory_bytes: Some(96 << 20), cpus: Some(1), ..Limits::default() };
+    let Some((guest, _sockets)) = start(Spec { limits, ..spec() }).await else { return };
+    let script =
+        "command -v perl >/dev/null || exit 9; exec perl -e 'my $x = \"x\" x (200 << 20); print length $x'";
+    let ended = guest.exec(shell(script)).await.unwrap().finish().await.unwrap();
+    let is_bounded = match (guest.bounds().memory, ended.status) {
+        (By::Group(_), ExitStatus::Signal(9)) | (_, ExitStatus::Code(9)) => true,
+        // It is told, and dies of it itself.
+        (By::Process, ExitStatus::Code(code)) => code != 0,
+        _ => false,
+    };
+    assert!(is_bounded, "{ended:?}, by {:?}", guest.bounds());
+    assert_eq!(print(&guest, shell("cat /proc/self/cgroup | cut -d: -f3 | sort -u")).await, "/");
+    assert_eq!(print(&guest, shell("echo alive")).await, "alive");
 }

@@ -1,7 +1,7 @@
 //! The sizes of machines, and how many of each thing there are: what clients look up about a region.
 //!
 //! A few sizes of each family stand for all; names are Azure's, figures from its public lists (unverified). A machine of
-//! another size is made all the same, since no guest is any larger or smaller by it.
+//! another size is made all the same; its guest is kept to no size.
 
 use azure::{error::Result, locations};
 use serde_json::{Map, Value, json};
@@ -47,6 +47,11 @@ const DATA_DISKS_MAX: u32 = 64;
 /// How many data disks a machine of this size may have.
 pub(super) fn data_disks_max(size: &str) -> u32 {
     SIZES.iter().find(|it| it.0.eq_ignore_ascii_case(size)).map_or(DATA_DISKS_MAX, |it| it.4)
+}
+
+/// A size's processors and megabytes of memory; none for one that we do not know.
+pub(super) fn of(size: &str) -> Option<(u32, u32)> {
+    SIZES.iter().find(|it| it.0.eq_ignore_ascii_case(size)).map(|it| (it.1, it.2))
 }
 
 fn sizes() -> Value {

@@ -425,6 +425,9 @@ impl Setup {
         spec.admin.clone_from(&want.admin);
         spec.ca_bundle.clone_from(&self.ca_bundle);
         spec.addresses.extend(&want.addresses);
+        if let Some((cpus, megabytes)) = want.size {
+            (spec.limits.cpus, spec.limits.memory_bytes) = (Some(cpus), Some(u64::from(megabytes) << 20));
+        }
         // What has gone meanwhile is not lent; the machine runs all the same.
         let lent = want.machine.shares.iter().filter(|it| it.path.exists());
         spec.shares = lent.map(|it| it.as_lent()).collect();

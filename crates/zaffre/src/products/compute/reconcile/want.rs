@@ -15,7 +15,7 @@ use super::{
     super::{
         extension,
         machine::{self, Machine, Power},
-        view,
+        sizes, view,
     },
     Whose,
     running::Running,
@@ -35,6 +35,8 @@ pub(super) struct Want {
     pub(super) machine: Machine,
     pub(super) hostname: String,
     pub(super) admin: String,
+    /// Processors and megabytes of memory, where its size is one that we know.
+    pub(super) size: Option<(u32, u32)>,
     /// Its private addresses.
     pub(super) addresses: Vec<IpAddr>,
     pub(super) extensions: Vec<Extension>,
@@ -72,6 +74,7 @@ fn of(txn: &Txn, vm: &Resource, machine: Machine) -> Result<Want> {
         vm: vm.id.clone(),
         hostname: text("osProfile/computerName", "vm"),
         admin: text("osProfile/adminUsername", "azureuser"),
+        size: vm.text("hardwareProfile/vmSize").and_then(sizes::of),
         addresses: addresses(txn, vm)?,
         extensions: view::extensions(txn, &vm.id)?.iter().filter_map(extension_of).collect(),
         operations: machine.operations.iter().copied().chain(under_way).chain(of_set).collect(),

@@ -1,0 +1,53 @@
+//! Programs that a guest has in place of the host's of the same name: this program again, which knows by its name what it is to be.
+//!
+//! `sudo` and `su` cannot be the host's: nothing in a guest gains rights by what it executes (`no_new_privs`), so ours ask the guest's
+//! init, who has them ([`sudo`]). Packages cannot be installed into a /usr that is the host's: those who try are told so ([`packages`]).
+
+mod packages;
+pub(crate) mod sudo;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+/// Where the program itself is inside a guest.
+pub(crate) const PROGRAM: &str = "/run/guest/program";
+/// Where the names are under which it is found.
+pub(crate) const DIRECTORY: &str = "/run/guest/bin";
+/// Where the init answers `sudo` and `su`.
+pub(crate) const SOCKET: &str = "/run/guest/sudo";
+
+pub(crate) struct Tool {
+    pub(crate) name: &'static str,
+    /// Whether a guest has it also where the host has not.
+    pub(crate) is_always: bool,
+    main: fn(&str, &[OsString]) -> i32,
+}
+
+const fn by_init(name: &'static str, main: fn(&str, &[OsString]) -> i32) -> Tool {
+    Tool { name, is_always: true, main }
+}
+
+const fn installer(name: &'static str, is_always: bool) -> Tool {
+    Tool { name, is_always, main: packages::main }
+}
+
+pub(crate) static TOOLS: &[Tool] = &[
+    by_init("sudo", sudo::main),
+    by_init("su", sudo::main),
+    installer("apt", true),
+    installer("apt-get", true),
+    installer("dpkg", true),
+    installer("snap", false),
+    installer("dnf", false),
+    installer("yum", false),
+    installer("zypper", false),
+    installer("apk", false),
+    installer("pacman", false),
+];
+
+/// What this process is when it was called by this name; none when it is the program itself.
+pub(crate) fn run_if_named(called: &OsString, arguments: &[OsString]) -> Option<i32> {
+    let name = Path::new(called).file_name()?.to_str()?;
+    let tool = TOOLS.iter().find(|it| it.name == name)?;
+    Some((tool.main)(name, arguments))
+}
