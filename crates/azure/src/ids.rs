@@ -11,6 +11,7 @@
 
 use std::{fmt, hash::Hash, hash::Hasher, str::FromStr, sync::Arc};
 
+use crate::text::hex_digits;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Sixteen bytes, printed in lower case with hyphens.
@@ -31,15 +32,17 @@ impl Guid {
     }
 }
 
+// As one text: an answer prints several, and written digit by digit they were a fourteenth of a PUT.
 impl fmt::Display for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [b'-'; 36];
+        let mut at = 0;
         for (index, byte) in self.0.iter().enumerate() {
-            if matches!(index, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
+            at += usize::from(matches!(index, 4 | 6 | 8 | 10));
+            text[at..at + 2].copy_from_slice(&hex_digits(*byte));
+            at += 2;
         }
-        Ok(())
+        f.write_str(str::from_utf8(&text).expect("hexadecimal digits are ASCII"))
     }
 }
 

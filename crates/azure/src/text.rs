@@ -89,7 +89,13 @@ fn either(padded: &GeneralPurpose, bare: &GeneralPurpose, text: &str) -> Option<
 
 /// Hexadecimal in lower case.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().flat_map(|byte| hex_digits(*byte)).map(char::from).collect()
+}
+
+/// One byte in hexadecimal, in lower case.
+pub const fn hex_digits(byte: u8) -> [u8; 2] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [DIGITS[(byte >> 4) as usize], DIGITS[(byte & 15) as usize]]
 }
 
 #[cfg(test)]

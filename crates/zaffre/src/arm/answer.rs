@@ -18,24 +18,24 @@ use crate::{resources::State, service::Reply};
 const NO_PROVIDER: (&str, &str) = ("x-zaffre-provider", "none");
 
 pub(super) fn written(id: &ResourceId, of: &Type, done: Done, asked: &Asked) -> Reply {
-    let links = Links::of((&asked.origin, &asked.requested), id, done.location.as_deref(), done.operation);
+    let links = || Links::of((&asked.origin, &asked.requested), id, done.location.as_deref(), done.operation);
     let status = if done.is_new { 201 } else { 200 };
     let body = |status| Reply::json(status, &done.document);
     let reply = match of.kind.answers {
         Answers::Immediate | Answers::CreatedThenAsync if done.state.is_terminal() => body(status),
         Answers::Immediate | Answers::CreatedThenAsync => {
-            followed(body(status), (&links, asked), Follow::Status)
+            followed(body(status), (&links(), asked), Follow::Status)
         }
         Answers::Ok if done.state.is_terminal() => body(200),
-        Answers::Ok => followed(body(200), (&links, asked), Follow::Status),
+        Answers::Ok => followed(body(200), (&links(), asked), Follow::Status),
         Answers::AcceptedThenLocation if !done.is_new && done.state.is_terminal() => body(200),
         Answers::AcceptedThenLocation => {
             let empty = Reply::new(202).typed("text/plain; charset=utf-8", "");
-            followed(empty, (&links, asked), Follow::Location)
+            followed(empty, (&links(), asked), Follow::Location)
         }
-        Answers::OkThenAsync => followed(body(200), (&links, asked), Follow::Status),
+        Answers::OkThenAsync => followed(body(200), (&links(), asked), Follow::Status),
         Answers::Enqueued => {
-            followed(Reply::json(202, &json!({ "status": "Enqueued" })), (&links, asked), Follow::Both)
+            followed(Reply::json(202, &json!({ "status": "Enqueued" })), (&links(), asked), Follow::Both)
         }
     };
     let shown = done.document.get("id").and_then(|it| it.as_str()).filter(|_| of.kind.locates && done.is_new);
@@ -74,21 +74,21 @@ pub(super) fn deleted(id: &ResourceId, of: &Type, removed: Removed, asked: &Aske
     let Removed::Gone { operation, location, shown, lasts } = removed else {
         return provided(Reply::new(204), of);
     };
-    let links = Links::of((&asked.origin, &asked.requested), id, location.as_deref(), operation);
+    let links = || Links::of((&asked.origin, &asked.requested), id, location.as_deref(), operation);
     let reply = match of.kind.answers {
-        _ if of.is_group() => followed(Reply::new(202), (&links, asked), Follow::Location),
+        _ if of.is_group() => followed(Reply::new(202), (&links(), asked), Follow::Location),
         Answers::Immediate | Answers::Ok | Answers::AcceptedThenLocation if lasts => {
-            followed(Reply::new(202), (&links, asked), Follow::Both)
+            followed(Reply::new(202), (&links(), asked), Follow::Both)
         }
         Answers::Immediate | Answers::Ok | Answers::AcceptedThenLocation => match shown {
             Some(shown) => Reply::json(200, &shown),
             None => Reply::new(200),
         },
         Answers::CreatedThenAsync | Answers::OkThenAsync => {
-            followed(Reply::new(202), (&links, asked), Follow::Both)
+            followed(Reply::new(202), (&links(), asked), Follow::Both)
         }
         Answers::Enqueued => {
-            followed(Reply::json(202, &json!({ "status": "Enqueued" })), (&links, asked), Follow::Both)
+            followed(Reply::json(202, &json!({ "status": "Enqueued" })), (&links(), asked), Follow::Both)
         }
     };
     provided(reply, of)

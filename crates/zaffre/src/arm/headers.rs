@@ -1,33 +1,39 @@
 //! What every answer of Resource Manager carries (arm.md §5).
 
+use http::{HeaderName, HeaderValue, header};
+
 use super::limits::Kind;
 use crate::service::{Cx, Parts, Reply};
 
-static ALWAYS: [(&str, &str); 6] = [
-    ("Cache-Control", "no-cache"),
-    ("Pragma", "no-cache"),
-    ("Expires", "-1"),
-    ("Strict-Transport-Security", "max-age=31536000; includeSubDomains"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Vary", "Accept-Encoding"),
+static ALWAYS: [(HeaderName, HeaderValue); 6] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+    (header::PRAGMA, HeaderValue::from_static("no-cache")),
+    (header::EXPIRES, HeaderValue::from_static("-1")),
+    (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::VARY, HeaderValue::from_static("Accept-Encoding")),
 ];
+
+static REQUEST: HeaderName = HeaderName::from_static("x-ms-request-id");
+static CORRELATION: HeaderName = HeaderName::from_static("x-ms-correlation-request-id");
+static ROUTING: HeaderName = HeaderName::from_static("x-ms-routing-request-id");
 
 /// The region by which an answer says it was routed.
 const ROUTED_BY: &str = "WESTEUROPE";
 
 pub(super) fn dress(cx: &Cx, parts: &Parts, reply: &mut Reply) {
-    for (name, value) in ALWAYS {
-        reply.set(name, value);
+    for (name, value) in &ALWAYS {
+        reply.headers.insert(name.clone(), value.clone());
     }
-    reply.set("Date", cx.now.rfc1123());
-    reply.set("x-ms-request-id", cx.request_id.to_string());
-    reply.set("x-ms-correlation-request-id", cx.correlation_id.to_string());
-    let compact: String = cx.now.iso_seconds().chars().filter(|c| !matches!(c, '-' | ':')).collect();
-    reply.set("x-ms-routing-request-id", format!("{ROUTED_BY}:{compact}:{}", cx.request_id));
+    reply.set(header::DATE, cx.now.rfc1123());
+    let request = cx.request_id.to_string();
+    reply.set(&REQUEST, &request);
+    reply.set(&CORRELATION, cx.correlation_id.to_string());
+    let compact = cx.now.iso_seconds().replace(['-', ':'], "");
+    reply.set(&ROUTING, format!("{ROUTED_BY}:{compact}:{request}"));
     let kind = Kind::of(&parts.method);
-    let (name, left) = remaining(kind, kind.unlimited());
-    if !reply.headers.contains_key(&name) {
-        reply.set(name.as_str(), left);
+    if !reply.headers.contains_key(remaining(kind)) {
+        reply.set(remaining(kind), kind.unlimited().to_string());
     }
     let echoes =
         parts.header("x-ms-return-client-request-id").is_some_and(|it| it.eq_ignore_ascii_case("true"));
@@ -37,6 +43,13 @@ pub(super) fn dress(cx: &Cx, parts: &Parts, reply: &mut Reply) {
 }
 
 /// The header that says how many requests of a kind are left.
-pub(super) fn remaining(kind: Kind, left: u64) -> (String, String) {
-    (format!("x-ms-ratelimit-remaining-subscription-{}", kind.as_str()), left.to_string())
+pub(super) fn remaining(kind: Kind) -> &'static HeaderName {
+    static READS: HeaderName = HeaderName::from_static("x-ms-ratelimit-remaining-subscription-reads");
+    static WRITES: HeaderName = HeaderName::from_static("x-ms-ratelimit-remaining-subscription-writes");
+    static DELETES: HeaderName = HeaderName::from_static("x-ms-ratelimit-remaining-subscription-deletes");
+    match kind {
+        Kind::Reads => &READS,
+        Kind::Writes => &WRITES,
+        Kind::Deletes => &DELETES,
+    }
 }

@@ -77,8 +77,8 @@ pub struct Kind {
     /// called for every kind, since a group takes any of them along, and finds out for itself what there is.
     pub sweep: fn(&Cx),
     /// Waits a moment for what a PUT began, outside any transaction, so that the answer can say that it is
-    /// done. Whether it is, the row says.
-    pub settle: fn(&Cx, &ResourceId) -> Wait<()>,
+    /// done. Whether it is, the row says. None where nothing is begun: what was written is what is answered.
+    pub settle: Option<fn(&Cx, &ResourceId) -> Wait<()>>,
     /// `properties` as an api-version shows them. `arm` prints the rest, and `provisioningState`.
     pub view: fn(&View<'_>) -> Result<Map<String, Value>>,
     /// How this kind words a refused name; none: `InvalidResourceName`.
@@ -548,7 +548,7 @@ impl Kind {
             put: as_sent,
             delete: at_once,
             sweep: nothing_left,
-            settle: nothing_to_wait_for,
+            settle: None,
             view: as_kept,
             bad_name: None,
             locates: false,
@@ -616,10 +616,6 @@ fn at_once(_: &mut Removal<'_>) -> Result<Gone> {
 }
 
 fn nothing_left(_: &Cx) {}
-
-fn nothing_to_wait_for(_: &Cx, _: &ResourceId) -> Wait<()> {
-    Box::pin(std::future::ready(()))
-}
 
 fn as_kept(view: &View<'_>) -> Result<Map<String, Value>> {
     Ok(view.resource.properties.clone())

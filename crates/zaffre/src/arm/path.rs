@@ -212,11 +212,12 @@ pub(super) fn is_method(on: On, method: &Method) -> bool {
     }
 }
 
-/// What the parameters of a pattern stood for, where the segments are what it describes.
+/// What the parameters of a pattern stood for, where the segments are what it describes. It is held against them
+/// from its end: most patterns of a table begin alike.
 pub(super) fn matches(pattern: &'static str, segments: &[&str]) -> Option<Parameters> {
-    let mut parts = pattern.split('/').filter(|part| !part.is_empty());
+    let mut parts = pattern.rsplit('/').filter(|part| !part.is_empty());
     let mut path = Vec::new();
-    for segment in segments {
+    for segment in segments.iter().rev() {
         let part = parts.next()?;
         match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
             Some(name) => path.push((name, (*segment).to_owned())),
@@ -224,6 +225,7 @@ pub(super) fn matches(pattern: &'static str, segments: &[&str]) -> Option<Parame
             None => return None,
         }
     }
+    path.reverse();
     parts.next().is_none().then_some(path)
 }
 

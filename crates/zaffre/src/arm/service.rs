@@ -231,10 +231,7 @@ impl Service for Arm {
             note.failed(cx, error).await;
         }
         outcome.map(|reply| match left {
-            Some(left) => {
-                let (name, left) = headers::remaining(limits::Kind::of(&op.method), left);
-                reply.with(name.as_str(), left)
-            }
+            Some(left) => reply.with(headers::remaining(limits::Kind::of(&op.method)), left.to_string()),
             None => reply,
         })
     }
@@ -360,14 +357,15 @@ fn is_write(method: &Method) -> bool {
 impl Arm {
     async fn handled(&self, cx: &Cx, permit: Permit, op: &Op, note: &Note, body: Body) -> Result<Reply> {
         match &op.what {
+            // What is rare and large lies elsewhere: else every request would carry the room that it takes.
             What::One { id, of } if deployments::is(of) && op.method == Method::PUT => {
-                deployments::put(self, cx, permit, (id, of), (&op.asked, note), body).await
+                Box::pin(deployments::put(self, cx, permit, (id, of), (&op.asked, note), body)).await
             }
             What::One { id, of } if stacks::is(of) && op.method == Method::PUT => {
-                stacks::put(self, cx, permit, (id, of), (&op.asked, note), body).await
+                Box::pin(stacks::put(self, cx, permit, (id, of), (&op.asked, note), body)).await
             }
             What::One { id, of } if stacks::is(of) && op.method == Method::DELETE => {
-                stacks::delete(self, cx, permit, (id, of), (&op.asked, note)).await
+                Box::pin(stacks::delete(self, cx, permit, (id, of), (&op.asked, note))).await
             }
             What::One { id, of } => self.one(cx, permit, (op, note), (id, of), body).await,
             What::Many { at, of } => {
@@ -379,12 +377,13 @@ impl Arm {
                 Ok(answer::provided(cx.read_long(list).await?, of))
             }
             What::Verb { id, of, verb, .. } if deployments::is_judgement(of, verb) => {
-                let reply = deployments::judged(self, cx, permit, (id, verb), &op.asked, body).await?;
+                let reply =
+                    Box::pin(deployments::judged(self, cx, permit, (id, verb), &op.asked, body)).await?;
                 note.done_apart(cx, reply.status.as_u16(), None).await?;
                 Ok(reply)
             }
             What::Verb { id, of, verb, .. } if stacks::is_judgement(of, verb) => {
-                let reply = stacks::judged(self, cx, permit.caller(), id, &op.asked, body).await?;
+                let reply = Box::pin(stacks::judged(self, cx, permit.caller(), id, &op.asked, body)).await?;
                 note.done_apart(cx, reply.status.as_u16(), None).await?;
                 Ok(reply)
             }

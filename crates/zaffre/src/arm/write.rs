@@ -69,15 +69,25 @@ pub(super) async fn put(types: &Types, cx: &Cx, permit: &Permit, write: &Write<'
     if write.of.kind.own.is_some() {
         return cx.write(|txn| put_own(types, cx, txn, permit, &mut draw.clone(), write)).await;
     }
-    let (is_new, id) = cx.write(|txn| put_row(types, cx, txn, permit, &mut draw.clone(), write)).await?;
-    (write.of.kind.settle)(cx, &id).await;
-    cx.read(|txn| show(cx, txn, write, is_new)).await
+    let row = |txn: &mut Txn| put_row(types, cx, txn, permit, &mut draw.clone(), write);
+    let Some(settle) = write.of.kind.settle else {
+        let write_and_show = |txn: &mut Txn| {
+            let (is_new, resource) = row(txn)?;
+            show(cx, txn, write, is_new, &resource)
+        };
+        return cx.write(write_and_show).await;
+    };
+    let (is_new, resource) = cx.write(row).await?;
+    settle(cx, &resource.id).await;
+    let show_now = |txn: &Txn| match resources::get(txn, write.id)? {
+        Some(resource) => show(cx, txn, write, is_new, &resource),
+        None => Err(absent(write.id)),
+    };
+    cx.read(show_now).await
 }
 
-fn show(cx: &Cx, txn: &Txn, write: &Write<'_>, is_new: bool) -> Result<Done> {
-    let Some(resource) = resources::get(txn, write.id)? else { return Err(absent(write.id)) };
-    let view =
-        View { cx, txn, resource: &resource, version: write.version, query: &[], origin: write.origin };
+fn show(cx: &Cx, txn: &Txn, write: &Write<'_>, is_new: bool, resource: &Resource) -> Result<Done> {
+    let view = View { cx, txn, resource, version: write.version, query: &[], origin: write.origin };
     Ok(Done {
         is_new,
         document: document::whole(write.of, &view)?,
@@ -95,7 +105,7 @@ fn put_row(
     permit: &Permit,
     draw: &mut Draw,
     write: &Write<'_>,
-) -> Result<(bool, ResourceId)> {
+) -> Result<(bool, Resource)> {
     locked::check(txn, Doing::Writing, (write.id, write.of))?;
     let current = resources::get(txn, write.id)?;
     admit(types, cx, txn, write, current.is_some())?;
@@ -136,7 +146,7 @@ fn put_row(
     resources::put(txn, &next)?;
     let (status, is_followed) = answer::of_write(write.of, current.is_none(), next.state);
     write.note.done(txn, status, next.operation.filter(|_| is_followed))?;
-    Ok((current.is_none(), next.id))
+    Ok((current.is_none(), next))
 }
 
 /// What state the platform would leave it in, and for how long.

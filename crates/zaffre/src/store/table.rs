@@ -6,7 +6,7 @@
 use std::{marker::PhantomData, ops::Bound};
 
 use azure::ids::ResourceId;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -19,19 +19,19 @@ use super::{
 const RECORD_FORMAT: u8 = 1;
 /// Room for most keys, and for most records.
 const KEY_ROOM: usize = 128;
-const RECORD_ROOM: usize = 512;
+const RECORD_ROOM: usize = 1024;
 /// Far below what an engine takes, far above what belongs into a row.
 const MAX_VALUE_BYTES: usize = 1 << 30;
 
 /// What can be a row's value: whatever serde can write and read, and `Raw`.
 pub trait Record: Sized {
-    fn write(&self, out: &mut BytesMut) -> serde_json::Result<()>;
+    fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()>;
     fn read(bytes: Bytes) -> serde_json::Result<Self>;
 }
 
 impl<T: Serialize + DeserializeOwned> Record for T {
-    fn write(&self, out: &mut BytesMut) -> serde_json::Result<()> {
-        serde_json::to_writer(out.writer(), self)
+    fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        serde_json::to_writer(out, self)
     }
 
     fn read(bytes: Bytes) -> serde_json::Result<Self> {
@@ -44,8 +44,8 @@ impl<T: Serialize + DeserializeOwned> Record for T {
 pub struct Raw(pub Bytes);
 
 impl Record for Raw {
-    fn write(&self, out: &mut BytesMut) -> serde_json::Result<()> {
-        out.put_slice(&self.0);
+    fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        out.extend_from_slice(&self.0);
         Ok(())
     }
 
@@ -93,8 +93,8 @@ impl<K: Key, V: Record> Table<K, V> {
 
     /// Creates or replaces.
     pub fn put(&self, txn: &mut Txn, key: &K, value: &V) -> Result<(), StoreError> {
-        let mut bytes = BytesMut::with_capacity(RECORD_ROOM);
-        bytes.put_u8(RECORD_FORMAT);
+        let mut bytes = Vec::with_capacity(RECORD_ROOM);
+        bytes.push(RECORD_FORMAT);
         value.write(&mut bytes).map_err(|cause| StoreError::Record { table: self.name, cause })?;
         let key = self.key(txn, key);
         for (bytes, limit) in [(key.len(), MAX_KEY_BYTES), (bytes.len(), MAX_VALUE_BYTES)] {
@@ -303,8 +303,8 @@ impl<K: Key, V: Record> Iterator for Rows<'_, K, V> {
 }
 
 /// The same bytes without the room behind them: they stay in memory for as long as the engine holds them there.
-fn fitting(bytes: BytesMut) -> Bytes {
-    if bytes.len() < bytes.capacity() / 2 { Bytes::copy_from_slice(&bytes) } else { bytes.freeze() }
+fn fitting(bytes: Vec<u8>) -> Bytes {
+    if bytes.len() < bytes.capacity() / 2 { Bytes::copy_from_slice(&bytes) } else { Bytes::from(bytes) }
 }
 
 fn encoded(write: impl FnOnce(&mut KeyBuf)) -> Bytes {
