@@ -68,12 +68,13 @@ pub(super) fn check(found: i64) -> std::result::Result<(), StoreError> {
     Err(StoreError::Newer { what: "the database".to_owned(), found, known: FORMAT as u32 })
 }
 
-/// Two processes that make one table at once: PostgreSQL tells one of them that its names are taken.
+/// What PostgreSQL says to one of two processes that make one table at once, by how far the other had come: its name
+/// is taken in an index, as a table, as the type of the table's rows.
+const TAKEN: [&str; 3] = ["23505", "42P07", "42710"];
+
 fn made_by_another(trouble: Trouble) -> Trouble {
     match trouble {
-        Trouble::Fatal(StoreError::Database { why, .. })
-            if why.contains("23505") || why.contains("42P07") =>
-        {
+        Trouble::Fatal(StoreError::Database { why, .. }) if TAKEN.iter().any(|code| why.contains(code)) => {
             Trouble::Again
         }
         other => other,
