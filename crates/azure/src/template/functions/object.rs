@@ -5,7 +5,10 @@ use serde_json::{Map, Value, json};
 use super::{Arguments, codes};
 use crate::{
     error::Result,
-    template::evaluate::{member, property},
+    template::{
+        evaluate::{member, property},
+        source,
+    },
 };
 
 /// Keys and values in turn.
@@ -42,8 +45,14 @@ fn sorted(of: &Map<String, Value>) -> Vec<(&String, &Value)> {
 
 /// Text to what it means. `null` gives null.
 pub(super) fn json(arguments: &Arguments<'_>) -> Result<Value> {
-    let text = arguments.text(0)?;
-    serde_json::from_str(text).map_err(|_| arguments.not_convertible("JSON"))
+    from_text(arguments, arguments.text(0)?)
+}
+
+/// JSON as Newtonsoft reads it, which takes more than is JSON: the documentation's example of `base64ToJson` is in
+/// single quotes.
+pub(super) fn from_text(arguments: &Arguments<'_>, text: &str) -> Result<Value> {
+    let loosely = |_| source::read(text).map(|it| it.value);
+    serde_json::from_str(text).or_else(loosely).map_err(|_| arguments.not_convertible("JSON"))
 }
 
 /// All of them. Objects are merged to any depth, the later winning; arrays within are not (documented:

@@ -344,6 +344,7 @@ fn rows() -> Vec<(&'static str, Value, &'static str)> {
             "resource, pickZones",
         ),
         ("pickZones('Microsoft.Cdn', 'profiles', 'global')", json!([]), "resource, pickZones"),
+        ("pickZones('Microsoft.Cdn', 'profiles', 'westus2')", json!([]), "resource, pickZones"),
         (
             "providers('Microsoft.Storage', 'storageAccounts').apiVersions[0]",
             json!("2023-01-01"),
@@ -352,6 +353,12 @@ fn rows() -> Vec<(&'static str, Value, &'static str)> {
         // String functions.
         ("base64('one, two, three')", json!("b25lLCB0d28sIHRocmVl"), "string, base64"),
         ("base64ToString('b25lLCB0d28sIHRocmVl')", json!("one, two, three"), "string, base64ToString"),
+        // Of the documentation's sample: {'one': 'a', 'two': 'b'}.
+        (
+            "base64ToJson('eydvbmUnOiAnYScsICd0d28nOiAnYid9')",
+            json!({"one": "a", "two": "b"}),
+            "string, base64ToJson",
+        ),
         (
             r#"base64ToJson(base64('{"one": "a", "two": "b"}'))"#,
             json!({"one": "a", "two": "b"}),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Arguments, codes};
+use super::{Arguments, codes, object};
 use crate::{
     error::Result,
     text::{base64 as encode, base64_decode, percent_decode, percent_encode},
@@ -29,7 +29,7 @@ pub(super) fn base64_to_string(arguments: &Arguments<'_>) -> Result<Value> {
 
 pub(super) fn base64_to_json(arguments: &Arguments<'_>) -> Result<Value> {
     let text = decoded(arguments, arguments.text(0)?)?;
-    serde_json::from_str(&text).map_err(|_| arguments.not_convertible("JSON"))
+    object::from_text(arguments, &text)
 }
 
 fn decoded(arguments: &Arguments<'_>, text: &str) -> Result<String> {
