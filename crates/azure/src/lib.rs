@@ -17,6 +17,7 @@ pub mod odata;
 pub mod principal;
 pub mod rbac;
 pub mod roles;
+pub mod sas;
 pub mod shared_key;
 pub mod template;
 pub mod text;

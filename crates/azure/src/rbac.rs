@@ -34,6 +34,7 @@ use crate::{
     conditions::{Attributes, Condition, Truth},
     ids::{Guid, ObjectId, ResourceId},
     roles::{Permission, RoleDefinition, any_match},
+    sas::Demand,
 };
 
 /// Which world an action belongs to.
@@ -58,6 +59,8 @@ pub struct Access {
     pub plane: Plane,
     /// What conditions may look at.
     pub attributes: Attributes,
+    /// What a shared access signature must allow for this; without it, none does. Roles do not look at it.
+    pub signed: Option<Demand>,
 }
 
 impl Access {
@@ -67,7 +70,8 @@ impl Access {
 
     /// To do one of these, where nothing is known that conditions may look at.
     pub fn any(any: impl Into<Cow<'static, [Action]>>, on: ResourceId, plane: Plane) -> Self {
-        Access { any: any.into(), on, or_within: false, plane, attributes: Attributes::none() }
+        let attributes = Attributes::none();
+        Access { any: any.into(), on, or_within: false, plane, attributes, signed: None }
     }
 }
 
