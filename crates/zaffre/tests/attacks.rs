@@ -6,6 +6,7 @@
 //! sign_in     the token service: codes and assertions that come twice, PKCE, redirect URIs, tenants
 //! machines    a guest that asks for another's identity, and what is no guest at all
 //! signatures  the keys of storage and Cosmos accounts: one bit, one verb, one minute off
+//! shared_access  signatures in a query: one bit, another blob, another time, a delegator who lost the role
 //! scopes      ids that look like others: prefixes, encodings, alphabets
 //! roles       giving oneself more than one has
 //! hosts       names that look like Azure's
@@ -19,6 +20,7 @@ mod hosts;
 mod machines;
 mod roles;
 mod scopes;
+mod shared_access;
 mod sign_in;
 mod signatures;
 mod stage;
@@ -33,7 +35,7 @@ use self::stage::Stage;
 use crate::world::{Answer, Ask, Protocol};
 
 /// Fewer rows than these mean that some were lost.
-const ROWS_MIN: usize = 850;
+const ROWS_MIN: usize = 1100;
 
 /// What is done, and how it is to be refused.
 struct Attack {
@@ -73,8 +75,21 @@ impl Attack {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_attack_is_refused_in_azures_words() {
+/// What furnishing the cloud awaits is, unoptimized, more than a test's own stack holds.
+const STACK_BYTES: usize = 16 << 20;
+
+#[test]
+fn every_attack_is_refused_in_azures_words() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let attacked = std::thread::Builder::new()
+        .stack_size(STACK_BYTES)
+        .spawn(move || runtime.block_on(attack()))
+        .expect("a thread");
+    attacked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+}
+
+async fn attack() {
     let campaign = std::env::var("ZAFFRE_CAMPAIGN_ATTACKS").ok();
     let at_least = campaign.as_ref().map_or(ROWS_MIN, |it| it.parse().expect("a number"));
     let stage = Stage::new().await;
@@ -84,6 +99,7 @@ async fn every_attack_is_refused_in_azures_words() {
         ("sign-in", sign_in::attacks(&stage).await),
         ("machines", machines::attacks(&stage).await),
         ("signatures", signatures::attacks(&stage).await),
+        ("shared access", shared_access::attacks(&stage)),
         ("scopes", scopes::attacks(&stage).await),
         ("roles", roles::attacks(&stage).await),
         ("hosts", hosts::attacks(&stage).await),

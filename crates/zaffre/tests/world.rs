@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use azure::{
     cosmos_key,
+    sas::{self, Place, Sas},
     shared_key::{self, Scheme},
     text,
     time::Timestamp,
@@ -212,6 +213,21 @@ impl Ask {
     }
 }
 
+/// Signs the terms of a shared access signature.
+pub(crate) fn sas_by(account: &str, key: &str, terms: &str, path: &str) -> String {
+    let nothing = text::percent_encode(&text::base64([0; 32]));
+    let query = text::form_decode(&format!("{terms}&sig={nothing}")).expect("is UTF-8");
+    let sas = Sas::parse(&query).unwrap_or_else(|fault| panic!("{terms}: {fault}")).expect("is there");
+    let place = match path[1..].split_once('/') {
+        Some((container, name)) => Place::Blob { container, name },
+        None if path == "/" => Place::Account,
+        None => Place::Container(&path[1..]),
+    };
+    let request = sas::Request { account, place, headers: &[], query: &query };
+    let signed = sas.string_to_sign(&request).expect("is for this level");
+    format!("{terms}&sig={}", text::percent_encode(&mac(key, &signed)))
+}
+
 fn document_at(ask: Ask) -> Ask {
     ask.with("x-ms-documentdb-partitionkey", r#"["ada"]"#)
 }
@@ -350,6 +366,19 @@ impl World {
     pub(crate) fn blob(&self, method: &str, target: &str) -> Ask {
         let ask = Ask::new(Protocol::Blob, Door::named(self.cloud.id), BLOB, method, target);
         ask.with("x-ms-version", "2026-04-06").by(self.storage.clone())
+    }
+
+    /// A shared access signature by the account's key: a whole query, for what the path names.
+    pub(crate) fn sas(&self, terms: &str, path: &str) -> String {
+        match &self.account_key {
+            Auth::SharedKey { account, key } => sas_by(account, key, terms, path),
+            other => panic!("{other:?} is no key"),
+        }
+    }
+
+    /// The same by a key of one's choice.
+    pub(crate) fn sas_by(&self, account: &str, key: &str, terms: &str, path: &str) -> String {
+        sas_by(account, key, terms, path)
     }
 
     /// The same by key, at the drop-in port.

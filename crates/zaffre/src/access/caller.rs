@@ -6,6 +6,7 @@ use azure::{
     ids::ResourceId,
     principal::Principal,
     rbac::{Access, Plane},
+    sas::Grant,
 };
 
 /// What authentication found out.
@@ -16,6 +17,8 @@ pub enum Caller {
     Principal(Principal),
     /// A storage account's key: everything in that account.
     AccountKey(ResourceId),
+    /// A proved shared access signature: what it says, and no more than its delegator may where it has one.
+    Sas(Box<Grant>),
     /// A Cosmos account's key: everything in that account's data plane, or everything that reads.
     CosmosKey {
         account: ResourceId,
@@ -33,18 +36,34 @@ impl Caller {
     pub fn principal(&self) -> Option<&Principal> {
         match self {
             Caller::Principal(principal) => Some(principal),
-            Caller::Anonymous | Caller::AccountKey(_) | Caller::CosmosKey { .. } | Caller::Operator => None,
+            Caller::Anonymous
+            | Caller::AccountKey(_)
+            | Caller::Sas(_)
+            | Caller::CosmosKey { .. }
+            | Caller::Operator => None,
+        }
+    }
+
+    /// Whose roles decide: the principal's own, or those of who delegated.
+    pub(super) fn holder(&self) -> Option<&Principal> {
+        match self {
+            Caller::Sas(grant) => grant.delegator(),
+            other => other.principal(),
         }
     }
 }
 
-/// What a key may do, which no role decides. `None`: the caller came with no key.
+/// What a key may do, or what is signed with one, which no role decides. `None`: roles have to say.
 pub(super) fn by_key(caller: &Caller, access: &Access) -> Option<bool> {
     match caller {
         Caller::Anonymous => Some(false),
         Caller::Principal(_) => None,
         Caller::Operator => Some(true),
         Caller::AccountKey(account) => Some(account.holds(&access.on)),
+        Caller::Sas(grant) => match grant.judge(access.signed, &access.on) {
+            Err(_) => Some(false),
+            Ok(()) => grant.delegator().is_none().then_some(true),
+        },
         Caller::CosmosKey { account, read_only } => {
             let inside = access.plane == Plane::Cosmos && account.holds(&access.on);
             Some(inside && (!read_only || access.any.iter().any(|action| is_read(action.as_str()))))
@@ -69,6 +88,10 @@ impl fmt::Display for Caller {
                 None => write!(f, "{}", principal.object_id),
             },
             Caller::AccountKey(account) => write!(f, "key-of:{}", account.name()),
+            Caller::Sas(grant) => match grant.delegator() {
+                Some(who) => write!(f, "sas-of:{}-by:{}", grant.account.name(), who.object_id),
+                None => write!(f, "sas-of:{}", grant.account.name()),
+            },
             Caller::CosmosKey { account, read_only: false } => write!(f, "key-of:{}", account.name()),
             Caller::CosmosKey { account, read_only: true } => {
                 write!(f, "read-only-key-of:{}", account.name())

@@ -5,7 +5,6 @@
 //! for one another.
 
 use std::{
-    array,
     borrow::Cow,
     sync::{
         Mutex,
@@ -68,12 +67,19 @@ impl Made {
         access: &Access,
         why: (&[Reason], Option<&Denial>),
     ) -> Self {
-        let reasons = match why {
-            (_, Some(denial)) => {
+        let mismatch = match caller {
+            Caller::Sas(grant) => grant.judge(access.signed, &access.on).err(),
+            _ => None,
+        };
+        let reasons = match (mismatch, why) {
+            (Some(mismatch), _) => vec![format!("the shared access signature: {mismatch}")],
+            (None, (_, Some(denial))) => {
                 vec![format!("the deny assignment '{}' at {} forbids it", denial.title, denial.scope)]
             }
-            ([], None) => vec!["no role assignment of this caller, or of its groups, was found".to_owned()],
-            (reasons, None) => reasons.iter().map(in_words).collect(),
+            (None, ([], None)) => {
+                vec!["no role assignment of this caller, or of its groups, was found".to_owned()]
+            }
+            (None, (reasons, None)) => reasons.iter().map(in_words).collect(),
         };
         Made { refused: Some(reasons), ..Self::allowed(cx, caller, access.clone()) }
     }
@@ -116,14 +122,14 @@ fn in_words(reason: &Reason) -> String {
 
 /// A ring: the newest takes the place of the oldest.
 pub struct Decisions {
-    places: Box<[Mutex<Option<Made>>; KEPT]>,
+    places: Box<[Mutex<Option<Made>>]>,
     /// How many there were; the next one's place follows from it.
     made: AtomicUsize,
 }
 
 impl Default for Decisions {
     fn default() -> Self {
-        Decisions { places: Box::new(array::from_fn(|_| Mutex::new(None))), made: AtomicUsize::new(0) }
+        Decisions { places: (0..KEPT).map(|_| Mutex::new(None)).collect(), made: AtomicUsize::new(0) }
     }
 }
 

@@ -43,9 +43,9 @@ impl Holding {
     }
 }
 
-/// What is stored about the caller; nothing about one who is no principal.
+/// What is stored about whose roles decide; nothing where none do.
 pub(super) fn holding(cx: &Cx, txn: &Txn, caller: &Caller) -> Result<Option<Arc<Holding>>> {
-    caller.principal().map(|who| of(cx, txn, who)).transpose()
+    caller.holder().map(|who| of(cx, txn, who)).transpose()
 }
 
 /// While a change is on its way, nobody's holdings stand still: they are gathered each time.

@@ -6,12 +6,13 @@ use http::Request;
 use serde_json::{Value, json};
 use zaffre::{cloud::CloudId, directory::founding::AZURE_CLI, door::Door, keys::SigningKey, service::Body};
 
-use crate::world::{Answer, Ask, Auth, ENTRA, NOW, Protocol, World};
+use crate::world::{Answer, Ask, Auth, ENTRA, NOW, Protocol, World, sas_by};
 
 pub(super) const READER: &str = "acdd72a7-3385-48ef-bd42-f606fba81ae7";
 pub(super) const CONTRIBUTOR: &str = "b24988ac-6180-42a0-ab88-20f7382dd24c";
 pub(super) const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 pub(super) const ROLE_ADMINISTRATOR: &str = "f58310d9-a9f6-439a-9e8d-f62e7b41a168";
+const BLOB_CONTRIBUTOR: &str = "ba92f5b4-2d11-453d-a403-e96b0029c9fe";
 pub(super) const USER: &str = "admin@contoso.onmicrosoft.com";
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -33,6 +34,10 @@ pub(super) struct Stage {
     pub(super) contributor: App,
     /// May give Reader in `rg`, and nothing else.
     pub(super) delegate: App,
+    /// User delegation keys, as their holders were given them: the contributor's, and that of somebody who could read
+    /// blobs then and has no role any more.
+    pub(super) contributor_key: DelegationKey,
+    pub(super) former_key: DelegationKey,
     /// The second machine: its door, and the client and object id of its identity.
     pub(super) other: (Door, String, String),
 }
@@ -59,8 +64,9 @@ impl Stage {
              (@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {{{READER}}})"
         );
         assign(&world, 4, ROLE_ADMINISTRATOR, &delegate, Some(&condition)).await;
+        let (former_key, contributor_key) = delegations(&world, &contributor).await;
         let key = SigningKey::generate(NOW).expect("a key");
-        Stage { world, key, password, reader, contributor, delegate, other }
+        Stage { world, key, password, reader, contributor, delegate, contributor_key, former_key, other }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -150,7 +156,8 @@ async fn register(world: &World, name: &str) -> App {
     App { client, secret, principal }
 }
 
-async fn assign(world: &World, number: u8, role: &str, to: &App, condition: Option<&str>) {
+/// Gives the path of the assignment.
+async fn assign(world: &World, number: u8, role: &str, to: &App, condition: Option<&str>) -> String {
     let name = format!("00000000-0000-4000-8000-0000000000{number:02x}");
     let target = format!("/providers/Microsoft.Authorization/roleAssignments/{name}?api-version=2022-04-01");
     let mut properties = json!({
@@ -161,7 +168,55 @@ async fn assign(world: &World, number: u8, role: &str, to: &App, condition: Opti
         properties["condition"] = json!(condition);
         properties["conditionVersion"] = json!("2.0");
     }
-    made(world, world.arm("PUT", &world.group(&target)).json(&json!({ "properties": properties }))).await;
+    let target = world.group(&target);
+    made(world, world.arm("PUT", &target).json(&json!({ "properties": properties }))).await;
+    target
+}
+
+/// A user delegation key, with what every signature by it says of it.
+pub(super) struct DelegationKey {
+    pub(super) object_id: String,
+    pub(super) fields: String,
+    value: String,
+}
+
+impl DelegationKey {
+    pub(super) fn sas(&self, terms: &str, path: &str) -> String {
+        sas_by("acct", &self.value, &format!("{terms}&{}", self.fields), path)
+    }
+}
+
+/// The key of somebody who then loses the role, and the contributor's.
+async fn delegations(world: &World, contributor: &App) -> (DelegationKey, DelegationKey) {
+    let former = register(world, "former").await;
+    let given = assign(world, 5, BLOB_CONTRIBUTOR, &former, None).await;
+    let former_key = delegation_key(world, &former).await;
+    made(world, world.arm("DELETE", &given)).await;
+    (former_key, delegation_key(world, contributor).await)
+}
+
+async fn delegation_key(world: &World, app: &App) -> DelegationKey {
+    let token = token(world, app, "https://storage.azure.com").await;
+    let info = "<KeyInfo><Start>2026-11-21T00:00:00Z</Start><Expiry>2026-11-22T20:00:00Z</Expiry></KeyInfo>";
+    let ask =
+        world.blob("POST", "/?restype=service&comp=userdelegationkey").by(Auth::Bearer(token)).body(info);
+    let answer = world.ask(&ask).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let text = answer.text();
+    let one = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>")).expect("an element");
+        rest.split('<').next().unwrap_or_default().to_owned()
+    };
+    let fields = [
+        ("skoid", "SignedOid"),
+        ("sktid", "SignedTid"),
+        ("skt", "SignedStart"),
+        ("ske", "SignedExpiry"),
+        ("sks", "SignedService"),
+        ("skv", "SignedVersion"),
+    ]
+    .map(|(name, element)| format!("{name}={}", one(element)));
+    DelegationKey { object_id: one("SignedOid"), fields: fields.join("&"), value: one("Value") }
 }
 
 async fn token(world: &World, app: &App, resource: &str) -> String {

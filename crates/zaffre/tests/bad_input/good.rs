@@ -169,6 +169,8 @@ fn directory(world: &World) -> Vec<Ask> {
 
 fn blobs(world: &World) -> Vec<Ask> {
     let list = r#"<?xml version="1.0" encoding="utf-8"?><BlockList><Latest>AAAA</Latest></BlockList>"#;
+    let acl = "<SignedIdentifiers><SignedIdentifier><Id>read</Id><AccessPolicy><Expiry>2026-11-23</Expiry>\
+               <Permission>r</Permission></AccessPolicy></SignedIdentifier></SignedIdentifiers>";
     let of = |ask: fn(&World, &str, &str) -> Ask, at: &str| {
         let put = |target: &str| ask(world, "PUT", target).with("x-ms-blob-type", "BlockBlob");
         [
@@ -186,6 +188,8 @@ fn blobs(world: &World) -> Vec<Ask> {
             ask(world, "PUT", "/con?restype=container&comp=metadata")
                 .with("x-ms-meta-a", "b")
                 .titled("Set Container Metadata"),
+            ask(world, "PUT", "/con?restype=container&comp=acl").body(acl).titled("Set Container ACL"),
+            ask(world, "GET", "/con?restype=container&comp=acl").titled("Get Container ACL"),
             ask(world, "DELETE", "/con/gone.txt").titled("Delete Blob"),
         ]
         .map(|ask| {
@@ -193,7 +197,12 @@ fn blobs(world: &World) -> Vec<Ask> {
             ask.titled(&title)
         })
     };
-    [of(named, "by token"), of(World::drop_in_blob, "at the drop-in port")].concat()
+    let info = "<KeyInfo><Start>2026-11-22T00:00:00Z</Start><Expiry>2026-11-23T00:00:00Z</Expiry></KeyInfo>";
+    let key = world.blob("POST", "/?restype=service&comp=userdelegationkey").body(info);
+    let sas = world.sas("sv=2026-04-06&sr=b&sp=r&se=2026-11-22&sip=127.0.0.1", "/con/a.txt");
+    let signed = world.blob("GET", &format!("/con/a.txt?{sas}")).by(Auth::None);
+    let more = vec![key.titled("Get User Delegation Key"), signed.titled("Get Blob, by a signature")];
+    [&of(named, "by token")[..], &of(World::drop_in_blob, "at the drop-in port"), &more].concat()
 }
 
 /// At a host of its own the account's path is `/`.

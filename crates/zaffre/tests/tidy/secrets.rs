@@ -22,6 +22,7 @@ const SECRETS: &[(&str, &str)] = &[
     ("crates/zaffre/src/products/cosmos/keys.rs", "AccountKeys"),
     ("crates/zaffre/src/entra/client.rs", "Proof"),
     ("crates/azure/src/cosmos_key.rs", "Authorization"),
+    ("crates/azure/src/sas/mod.rs", "Sas"),
     ("crates/azure/src/jwt.rs", "Unverified"),
     ("crates/azure/src/jwt/assertion.rs", "Assertion"),
 ];

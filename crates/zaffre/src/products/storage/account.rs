@@ -68,6 +68,7 @@ pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
         None => Account {
             id: change.next.id.clone(),
             keys: AccountKeys::draw(change.draw, change.cx.now),
+            delegation: None,
             settings,
         },
     };

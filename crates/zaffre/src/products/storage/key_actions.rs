@@ -86,6 +86,7 @@ mod tests {
         let account = Account {
             id: ResourceId::root(),
             keys: AccountKeys::draw(&mut Chance::seeded(1).draw(), Timestamp::from_seconds(0)),
+            delegation: None,
             settings: Settings {
                 sku: String::new(),
                 kind: String::new(),

@@ -32,6 +32,9 @@ pub const DROP_IN: &str = "devstoreaccount1";
 pub struct Account {
     pub id: ResourceId,
     pub keys: AccountKeys,
+    /// What user delegation keys are derived from; none until somebody asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegation: Option<AccountKey>,
     pub settings: Settings,
 }
 
@@ -88,6 +91,7 @@ impl Account {
         Account {
             id: group.provider("Microsoft.Storage", "storageAccounts", DROP_IN),
             keys: AccountKeys { key1: key.clone(), key2: key },
+            delegation: None,
             settings: Settings {
                 // What Azurite answers, which those who use this account expect (blob.md §1).
                 sku: "Standard_RAGRS".to_owned(),
@@ -133,8 +137,13 @@ impl AccountKey {
         text::base64(&self.secret.0)
     }
 
+    /// The HMAC of a text: a key that only its holder can make.
+    pub fn derive(&self, message: &str) -> [u8; 32] {
+        keys::hmac_sha256(&self.secret.0, message.as_bytes())
+    }
+
     fn signs(&self, message: &str, signature: &[u8]) -> bool {
-        keys::same(&keys::hmac_sha256(&self.secret.0, message.as_bytes()), signature)
+        keys::same(&self.derive(message), signature)
     }
 }
 

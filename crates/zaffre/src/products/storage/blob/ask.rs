@@ -3,7 +3,11 @@
 //! Everything a handler will need of the query and the headers is read here, before anything is looked up: what
 //! is malformed is refused first, and what we do not understand is refused rather than passed over.
 
-use azure::{error::Result, text};
+use azure::{
+    error::Result,
+    sas::{Resource, Sas},
+    text,
+};
 
 use super::{
     checksum::{self, Expected},
@@ -22,6 +26,7 @@ pub(super) enum Ask {
     NothingYet,
     AccountInformation,
     ServiceProperties,
+    UserDelegationKey,
     ListContainers(ContainerPage),
     CreateContainer {
         public_access: PublicAccess,
@@ -32,6 +37,10 @@ pub(super) enum Ask {
         metadata: Metadata,
     },
     DeleteContainer,
+    ContainerAcl,
+    SetContainerAcl {
+        public_access: PublicAccess,
+    },
     ListBlobs(BlobPage),
     PutBlob {
         upload: Upload,
@@ -93,15 +102,28 @@ const NOT_YET_HEADERS: &[&str] = &[
     "x-ms-tags",
 ];
 const NOT_YET_QUERY: &[&str] = &["snapshot", "versionid", "deletetype"];
+/// Members of a signature that an account without encryption scopes and hierarchical namespace cannot obey.
+const NOT_YET_SIGNED: &[&str] = &["ses", "suoid"];
 
 /// Refuses what would change the operation's meaning.
-pub(super) fn check_understood(operation: &str, parts: &Parts) -> Result<()> {
+pub(super) fn check_understood(operation: &str, parts: &Parts, sas: Option<&Sas>) -> Result<()> {
     let header = NOT_YET_HEADERS.iter().find(|name| parts.headers.contains_key(**name));
     let query = || NOT_YET_QUERY.iter().find(|name| parts.query(name).is_some_and(|value| !value.is_empty()));
-    match header.or_else(query) {
+    let signed = || sas.and_then(signed_not_yet);
+    match header.or_else(query).copied().or_else(signed) {
         Some(what) => Err(codes::NOT_IMPLEMENTED.with([format!("{operation} with {what}")])),
         None => Ok(()),
     }
+}
+
+fn signed_not_yet(sas: &Sas) -> Option<&'static str> {
+    match sas.resource() {
+        Some(Resource::Snapshot) => return Some("sr=bs"),
+        Some(Resource::Version) => return Some("sr=bv"),
+        Some(Resource::Directory { .. }) if !sas.has_flat_directories() => return Some("sr=d"),
+        Some(Resource::Directory { .. } | Resource::Container | Resource::Blob) | None => {}
+    }
+    NOT_YET_SIGNED.iter().find(|name| sas.field(name).is_some()).copied()
 }
 
 pub(super) fn nothing_yet(_: &Parts, _: Version) -> Result<Ask> {
@@ -114,6 +136,10 @@ pub(super) fn account_information(_: &Parts, _: Version) -> Result<Ask> {
 
 pub(super) fn service_properties(_: &Parts, _: Version) -> Result<Ask> {
     Ok(Ask::ServiceProperties)
+}
+
+pub(super) fn user_delegation_key(_: &Parts, _: Version) -> Result<Ask> {
+    Ok(Ask::UserDelegationKey)
 }
 
 pub(super) fn list_containers(parts: &Parts, _: Version) -> Result<Ask> {
@@ -134,6 +160,14 @@ pub(super) fn set_container_metadata(parts: &Parts, _: Version) -> Result<Ask> {
 
 pub(super) fn delete_container(_: &Parts, _: Version) -> Result<Ask> {
     Ok(Ask::DeleteContainer)
+}
+
+pub(super) fn container_acl(_: &Parts, _: Version) -> Result<Ask> {
+    Ok(Ask::ContainerAcl)
+}
+
+pub(super) fn set_container_acl(parts: &Parts, _: Version) -> Result<Ask> {
+    Ok(Ask::SetContainerAcl { public_access: public_access(parts)? })
 }
 
 pub(super) fn list_blobs(parts: &Parts, version: Version) -> Result<Ask> {

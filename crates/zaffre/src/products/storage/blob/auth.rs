@@ -1,19 +1,20 @@
 //! Who asks: a token, a key's signature, or nobody (blob.md §4, §5).
 //!
-//! Each scheme is absent, proved or failed, and the next is tried only where one is absent. A shared access
-//! signature is not understood yet; a request that carries one is refused, never taken for an anonymous one.
+//! Each scheme is absent, proved or failed, and the next is tried only where one is absent. Shared access signatures
+//! are in `signed.rs`; a request that carries one beside another credential is refused.
 
 use std::time::Duration;
 
 use azure::{
     error::{Error, Result},
     jwt::check::Fault,
+    principal::Principal,
     shared_key::{self, Presented, Signature},
     time::Timestamp,
 };
-use http::header;
+use http::{HeaderValue, header};
 
-use super::{Found, codes, op::Op, version::Version};
+use super::{Found, codes, op::Op, signed, version::Version};
 use crate::{
     access::Caller,
     directory::{TokenFault, resources::STORAGE, verify},
@@ -32,13 +33,26 @@ pub(super) fn authenticate(cx: &Cx, op: &Op, found: &Found, parts: &Parts) -> Re
     if account.settings.requires_https && !cx.door.tls && cx.door.entrance != Entrance::Blob {
         return Err(codes::REQUIRES_HTTPS.bare());
     }
-    let Some(authorization) = parts.headers.get(header::AUTHORIZATION) else {
-        return if parts.query("sig").is_some() { Err(sas_not_yet()) } else { Ok(Caller::Anonymous) };
-    };
+    match (&op.sas, parts.headers.get(header::AUTHORIZATION)) {
+        (None, None) => Ok(Caller::Anonymous),
+        (None, Some(authorization)) => by_header(cx, op, account, parts, authorization),
+        // The one signature that wants a token beside it.
+        (Some(sas), Some(_)) if sas.field("sduoid").is_none() => Err(codes::INVALID_AUTHENTICATION.bare()),
+        (Some(sas), _) => signed::authenticate(cx, op, (account, found), parts, sas),
+    }
+}
+
+fn by_header(
+    cx: &Cx,
+    op: &Op,
+    account: &Account,
+    parts: &Parts,
+    authorization: &HeaderValue,
+) -> Result<Caller> {
     // What cannot be read proves nothing, and is not nothing.
     let authorization = authorization.to_str().map_err(|_| codes::INVALID_AUTHENTICATION.bare())?;
     if let Some(token) = bearer_token(authorization) {
-        return bearer(cx, op, token);
+        return bearer(cx, op, token).map(Caller::Principal);
     }
     match Presented::parse(Some(authorization)) {
         Presented::Signature(signature) => shared_key(cx, op, account, parts, &signature),
@@ -46,11 +60,13 @@ pub(super) fn authenticate(cx: &Cx, op: &Op, found: &Found, parts: &Parts) -> Re
     }
 }
 
-fn sas_not_yet() -> Error {
-    failed("Shared access signatures are not implemented here yet.")
+/// The principal of the request's token, if it has one.
+pub(super) fn token_holder(cx: &Cx, op: &Op, parts: &Parts) -> Result<Option<Principal>> {
+    let authorization = parts.header(header::AUTHORIZATION.as_str());
+    authorization.and_then(bearer_token).map(|token| bearer(cx, op, token)).transpose()
 }
 
-fn failed(detail: impl Into<String>) -> Error {
+pub(super) fn failed(detail: impl Into<String>) -> Error {
     codes::AUTHENTICATION_FAILED.bare().and(DETAIL, detail)
 }
 
@@ -59,7 +75,7 @@ fn bearer_token(authorization: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn bearer(cx: &Cx, op: &Op, token: &str) -> Result<Caller> {
+fn bearer(cx: &Cx, op: &Op, token: &str) -> Result<Principal> {
     if !cx.door.tls {
         return Err(failed("Authentication scheme Bearer is not allowed with HTTP."));
     }
@@ -68,7 +84,7 @@ fn bearer(cx: &Cx, op: &Op, token: &str) -> Result<Caller> {
     }
     let audiences = STORAGE.audiences_at(&format!("{}.blob.core.windows.net", op.address.account));
     match verify::verify(cx, token, &audiences) {
-        Ok(principal) => Ok(Caller::Principal(principal)),
+        Ok(principal) => Ok(principal),
         Err(fault) => Err(challenge(cx, codes::BAD_TOKEN.bare()).and(DETAIL, words(&fault)).because(fault)),
     }
 }

@@ -26,12 +26,19 @@ use super::{
     upload::{self, Received},
 };
 use crate::{
-    service::{Body, Cx, Fault, Reply},
+    service::{Body, Cx, Fault, Permit, Reply},
     store::{StoreError, Txn},
 };
 
 /// The largest range whose MD5 is computed on the way out (blob.md §9).
 const MAX_SUMMED_RANGE: u64 = 4 << 20;
+
+/// A blob as it is asked for, whose body is yet to come.
+pub(super) struct Put {
+    pub(super) upload: Upload,
+    pub(super) headers: ContentHeaders,
+    pub(super) metadata: Metadata,
+}
 
 /// A blob as somebody puts it.
 pub(super) struct New {
@@ -44,19 +51,19 @@ pub(super) struct New {
 pub(super) async fn put(
     cx: &Cx,
     op: &Op,
+    permit: &Permit,
     found: &Found,
-    upload: Upload,
-    headers: ContentHeaders,
-    metadata: Metadata,
+    put: Put,
     body: Body,
 ) -> Result<Reply> {
+    let Put { upload, headers, metadata } = put;
     let container = containers::present(found.container.as_ref())?.id;
     op.conditions.judge_write(found.blob.as_ref().map(Blob::stamp), Write::Create)?;
     let received = upload::receive(cx, body, upload).await?;
     let md5 = received.md5_text();
     let headers = ContentHeaders { md5: headers.md5.or(Some(md5.clone())), ..headers };
     let new = New { length: received.length, body: received.body, headers, metadata };
-    let stamp = commit(cx, op, container, &received, &new).await?;
+    let stamp = commit(cx, op, permit, found, (container, &received, &new)).await?;
     let mut reply = Reply::new(201).with("content-md5", md5).with("x-ms-request-server-encrypted", "true");
     if let Some(crc64) = received.sums.crc64_text() {
         reply.set("x-ms-content-crc64", crc64);
@@ -65,12 +72,19 @@ pub(super) async fn put(
     Ok(reply)
 }
 
-async fn commit(cx: &Cx, op: &Op, container: Guid, received: &Received, new: &New) -> Result<Stamp> {
+async fn commit(
+    cx: &Cx,
+    op: &Op,
+    permit: &Permit,
+    found: &Found,
+    (container, received, new): (Guid, &Received, &New),
+) -> Result<Stamp> {
     let now = cx.cloud.clock.now();
     let written = cx
         .write(|txn| {
             let mut bodies = Bodies::default();
             received.keep(txn, container, &mut bodies)?;
+            may_overwrite(cx, txn, op, permit, found, container)?;
             let stamp = replace(txn, op, container, now, new, &mut bodies)?;
             Ok((stamp, bodies.settle(txn, &cx.env.content)?))
         })
@@ -86,6 +100,15 @@ async fn commit(cx: &Cx, op: &Op, container: Guid, received: &Received, new: &Ne
             Err(error)
         }
     }
+}
+
+/// Whoever may create may not write over what somebody else has created since.
+fn may_overwrite(cx: &Cx, txn: &Txn, op: &Op, permit: &Permit, found: &Found, container: Guid) -> Result<()> {
+    if found.blob.is_some() || !BLOBS.exists(txn, &key(op, container))? {
+        return Ok(());
+    }
+    let more = super::demanded(op, found, true);
+    permit.also(cx, txn, vec![more])?.map_err(|_| codes::UNAUTHORIZED_OVERWRITE.bare())
 }
 
 /// Puts a blob where the operation says: over whatever is there, if the conditions allow it. Blocks that were
@@ -205,7 +228,7 @@ pub(super) async fn get(
         match answer(cx, op, found, asked, with_md5).await {
             Ok(reply) => return Ok(reply),
             Err(Miss::Refused(error)) => return Err(error),
-            Err(Miss::Replaced) => found = cx.read(|txn| Ok(super::look(cx, txn, op, true)?)).await?,
+            Err(Miss::Replaced) => found = cx.read(|txn| super::look(cx, txn, op, true)).await?,
         }
     }
     Err(Fault::Unavailable.because("the blob was replaced each time before it could be opened"))

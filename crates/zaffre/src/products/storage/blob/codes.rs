@@ -40,6 +40,7 @@ azure::error_rows! {
     NO_CONTAINER_LEASE = 412 "LeaseNotPresentWithContainerOperation" "There is currently no lease on the container.", "blob.md §12; wording after the blob's";
     INVALID_BLOB_OR_BLOCK = 400 "InvalidBlobOrBlock" "The specified blob or block content is invalid.", "blob.md §12";
     INVALID_BLOCK_LIST = 400 "InvalidBlockList" "The specified block list is invalid.", "blob.md §12";
+    INVALID_XML_NODE = 400 "InvalidXmlNodeValue" "The value provided for one of the XML nodes in the request body was not in the correct format.", "blob.md §12; wording: Azure's error pages (Common REST API error codes)";
     BLOCK_LIST_TOO_LONG = 400 "BlockListTooLong" "The block list may not contain more than 50,000 blocks.", "blob.md §12";
 
     // Checksums.
@@ -54,6 +55,13 @@ azure::error_rows! {
     BAD_TOKEN = 401 "InvalidAuthenticationInfo" "Server failed to authenticate the request. Please refer to the information in the www-authenticate header.", "blob.md §5 (the live service's code and status, from general knowledge)";
     AUTHENTICATION_FAILED = 403 "AuthenticationFailed" "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly including the signature.", "blob.md §4; resources.md §5";
     PERMISSION_MISMATCH = 403 "AuthorizationPermissionMismatch" "This request is not authorized to perform this operation using this permission.", "blob.md §5";
+    UNAUTHORIZED_OVERWRITE = 403 "UnauthorizedBlobOverwrite" "This request is not authorized to perform blob overwrites.", "Blob service error codes; SDKs' tables";
+    AUTHORIZATION_FAILURE = 403 "AuthorizationFailure" "This request is not authorized to perform this operation.", "blob.md §12; SAS error codes: unsupported SAS API";
+    SERVICE_MISMATCH = 403 "AuthorizationServiceMismatch" "This request is not authorized to perform this operation using this service.", "blob.md §12; SAS error codes";
+    RESOURCE_TYPE_MISMATCH = 403 "AuthorizationResourceTypeMismatch" "This request is not authorized to perform this operation using this resource type.", "blob.md §12; SAS error codes";
+    PROTOCOL_MISMATCH = 403 "AuthorizationProtocolMismatch" "This request is not authorized to perform this operation using this protocol.", "blob.md §12; SAS error codes";
+    SOURCE_IP_MISMATCH = 403 "AuthorizationSourceIPMismatch" "This request is not authorized to perform this operation using this source IP {0}.", "blob.md §12; SAS error codes";
+    FEATURE_VERSION = 409 "FeatureVersionMismatch" "Stored access policy contains a permission that is not supported by this version.", "blob.md §12; SAS error codes";
     KEYS_NOT_PERMITTED = 403 "KeyBasedAuthenticationNotPermitted" "Key based authentication is not permitted on this storage account.", "blob.md §4, unverified";
     PUBLIC_NOT_PERMITTED = 409 "PublicAccessNotPermitted" "Public access is not permitted on this storage account.", "blob.md §7, unverified";
     REQUIRES_HTTPS = 400 "AccountRequiresHttps" "The account being accessed does not support http.", "general knowledge, unverified";

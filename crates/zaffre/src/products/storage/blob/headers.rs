@@ -24,16 +24,21 @@ pub(super) fn container(reply: &mut Reply, container: &Container) {
     stamp(reply, container.stamp());
     metadata(reply, &container.metadata);
     unleased(reply);
-    match container.public_access {
-        PublicAccess::None => {}
-        PublicAccess::Blob => reply.set("x-ms-blob-public-access", "blob"),
-        PublicAccess::Container => reply.set("x-ms-blob-public-access", "container"),
-    }
+    public_access(reply, container.public_access);
     reply.set("x-ms-has-immutability-policy", "false");
     reply.set("x-ms-has-legal-hold", "false");
     reply.set("x-ms-immutable-storage-with-versioning-enabled", "false");
     reply.set("x-ms-default-encryption-scope", "$account-encryption-key");
     reply.set("x-ms-deny-encryption-scope-override", "false");
+}
+
+/// Absent where there is none.
+pub(super) fn public_access(reply: &mut Reply, access: PublicAccess) {
+    match access {
+        PublicAccess::None => {}
+        PublicAccess::Blob => reply.set("x-ms-blob-public-access", "blob"),
+        PublicAccess::Container => reply.set("x-ms-blob-public-access", "container"),
+    }
 }
 
 pub(super) fn blob(reply: &mut Reply, blob: &Blob) {

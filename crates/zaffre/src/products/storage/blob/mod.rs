@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! address.rs   which account, container, blob          auth.rs    who asks
-//! op.rs        the table of operations                 codes.rs   the table of errors
+//! op.rs        the table of operations                 signed.rs  who asks by a shared access signature
+//! codes.rs     the table of errors                     delegation.rs  the keys that principals sign with
 //! ask.rs       what each reads of its request          render.rs  how errors and answers look
 //!
-//! containers.rs  blobs.rs  blocks.rs  list.rs  account.rs       what is done
+//! containers.rs  acl.rs  blobs.rs  blocks.rs  list.rs  account.rs       what is done
 //! records.rs   what is stored                          purge.rs   what is cleared up afterwards
 //! upload.rs    a body on its way in                    download.rs  and out
 //!
-//! version.rs  conditions.rs  range.rs  checksum.rs  xml.rs      rules: they read no clock and no store
+//! version.rs  conditions.rs  range.rs  checksum.rs  xml.rs  elements.rs      rules: they read no clock and no store
 //! ```
 //!
 //! A request is read whole by `parse`; `find` looks up the account, the container and the blob on one snapshot,
@@ -17,9 +18,10 @@
 //! KiB. Writes look again inside their own transaction.
 //!
 //! Not here yet, and answered with a 501 that names them: leases, snapshots, versions, tags, tiers, copies, append
-//! and page blobs, access policies and shared access signatures.
+//! and page blobs, and signatures for snapshots, versions and encryption scopes.
 
 mod account;
+mod acl;
 mod address;
 mod ask;
 mod attributes;
@@ -30,7 +32,9 @@ mod checksum;
 mod codes;
 pub(crate) mod conditions;
 mod containers;
+mod delegation;
 mod download;
+mod elements;
 mod headers;
 mod list;
 mod op;
@@ -38,6 +42,7 @@ pub(crate) mod purge;
 mod range;
 pub(crate) mod records;
 mod render;
+mod signed;
 mod upload;
 mod version;
 mod xml;
@@ -48,8 +53,10 @@ mod tests;
 use azure::{
     action::Action,
     error::{Error, Result, Row},
-    ids::{Guid, ResourceId},
+    ids::{Guid, ObjectId, ResourceId},
+    principal::Principal,
     rbac::{Access, Plane},
+    sas::{Grant, Kind, Mismatch, Sas},
 };
 
 use self::{
@@ -61,6 +68,7 @@ use self::{
 };
 use crate::{
     access::Why,
+    directory,
     door::Entrance,
     products::storage::keys::Account,
     service::{Body, Caller, Cx, Fault, Parts, Permit, Refusal, Reply, Requirement, Service},
@@ -79,6 +87,8 @@ pub struct Found {
     account: Option<Account>,
     container: Option<Container>,
     blob: Option<Blob>,
+    /// Who gave leave to the signature's bearer, as the directory has them now.
+    delegator: Option<Principal>,
     /// Where the blob's bytes are, for those who will send them.
     source: Option<Source>,
 }
@@ -93,7 +103,7 @@ impl Service for BlobService {
     }
 
     fn find(&self, cx: &Cx, txn: &Txn, op: &Op) -> Result<Found> {
-        Ok(look(cx, txn, op, matches!(op.ask, Ask::GetBlob { .. }))?)
+        look(cx, txn, op, matches!(op.ask, Ask::GetBlob { .. }))
     }
 
     fn authenticate(&self, cx: &Cx, op: &Op, found: &Found, parts: &Parts) -> Result<Caller> {
@@ -104,20 +114,21 @@ impl Service for BlobService {
         if caller.is_anonymous() && is_public(op, found) {
             return Requirement::Open;
         }
-        let on = scope(op, found);
-        let attributes = attributes::of(op);
-        let access = Access { attributes, ..Access::any(op.row.any, on, op.row.plane) };
-        Requirement::Access { all: vec![access], later: false }
+        Requirement::Access { all: vec![demanded(op, found, found.blob.is_some())], later: false }
     }
 
-    fn refuse(&self, cx: &Cx, op: &Op, _found: &Found, refusal: &Refusal) -> Error {
+    fn refuse(&self, cx: &Cx, op: &Op, found: &Found, refusal: &Refusal) -> Error {
         match &refusal.why {
             Why::Anonymous if op.version() >= version::Version::CHALLENGES => {
                 auth::challenge(cx, codes::NO_AUTHENTICATION.bare())
             }
             Why::Anonymous => codes::RESOURCE_NOT_FOUND.bare(),
+            Why::Denied { access, .. } => match &refusal.caller {
+                Caller::Sas(grant) => not_signed(op, found, grant, access).bare(),
+                _ => codes::PERMISSION_MISMATCH.bare(),
+            },
             // No operation is for guests alone.
-            Why::Denied { .. } | Why::NotAGuest => codes::PERMISSION_MISMATCH.bare(),
+            Why::NotAGuest => codes::PERMISSION_MISMATCH.bare(),
         }
     }
 
@@ -134,8 +145,11 @@ impl Service for BlobService {
         }
     }
 
-    async fn handle(&self, cx: &Cx, _permit: Permit, op: Op, found: Found, body: Body) -> Result<Reply> {
-        handle(cx, op, found, body).await
+    async fn handle(&self, cx: &Cx, permit: Permit, op: Op, found: Found, body: Body) -> Result<Reply> {
+        let overrides: Vec<_> = overrides(&op);
+        let mut reply = handle(cx, &permit, op, found, body).await?;
+        overrides.into_iter().for_each(|(name, value)| reply.set(name, value));
+        Ok(reply)
     }
 
     fn dress(&self, cx: &Cx, parts: &Parts, reply: &mut Reply) {
@@ -152,13 +166,17 @@ impl Service for BlobService {
 }
 
 /// What the store has of what the operation names; with the whereabouts of the bytes for those who will send them.
-fn look(cx: &Cx, txn: &Txn, op: &Op, with_source: bool) -> Result<Found, StoreError> {
+fn look(cx: &Cx, txn: &Txn, op: &Op, with_source: bool) -> Result<Found> {
     let account = if cx.door.entrance == Entrance::Blob {
         Account::at_drop_in(txn, cx.cloud.charter.subscription, &op.address.account)?
     } else {
         Account::named(txn, &op.address.account)?
     };
-    let mut found = Found { account, container: None, blob: None, source: None };
+    let mut found = Found { account, container: None, blob: None, delegator: None, source: None };
+    if let Some(Kind::UserDelegation { key, .. }) = op.sas.as_ref().map(|sas| &sas.kind) {
+        let id = ObjectId(key.object_id);
+        found.delegator = directory::principal_of(txn, &cx.cloud.charter, id)?;
+    }
     if found.account.is_some() && op.address.level() != Level::Account {
         found.container = CONTAINERS.get(txn, &containers::key(op))?;
     }
@@ -171,7 +189,7 @@ fn look(cx: &Cx, txn: &Txn, op: &Op, with_source: bool) -> Result<Found, StoreEr
     Ok(found)
 }
 
-async fn handle(cx: &Cx, mut op: Op, found: Found, body: Body) -> Result<Reply> {
+async fn handle(cx: &Cx, permit: &Permit, mut op: Op, found: Found, body: Body) -> Result<Reply> {
     let ask = std::mem::replace(&mut op.ask, Ask::NothingYet);
     let op = &op;
     let account = found.account.as_ref().ok_or_else(|| codes::RESOURCE_NOT_FOUND.bare())?;
@@ -181,24 +199,29 @@ async fn handle(cx: &Cx, mut op: Op, found: Found, body: Body) -> Result<Reply> 
     match ask {
         Ask::NothingYet => Err(codes::NOT_IMPLEMENTED.with([op.row.name])),
         Ask::AccountInformation => Ok(account::information(account)),
+        Ask::UserDelegationKey => delegation::get_key(cx, op, permit, &found, body).await,
         Ask::ServiceProperties => Ok(account::service_properties(account)),
         Ask::ListContainers(page) => account::containers(cx, op, &page).await,
         Ask::CreateContainer { public_access, metadata } => {
-            if public_access != PublicAccess::None && !account.settings.allows_public_access {
-                return Err(codes::PUBLIC_NOT_PERMITTED.bare());
-            }
+            check_public(account, public_access)?;
             containers::create(cx, op, &containers::New { public_access, metadata }).await
         }
         Ask::ContainerProperties => containers::present(found.container.as_ref()).map(containers::properties),
         Ask::SetContainerMetadata { metadata } => containers::set_metadata(cx, op, &metadata).await,
         Ask::DeleteContainer => containers::delete(cx, op).await,
+        Ask::ContainerAcl => containers::present(found.container.as_ref()).map(acl::get),
+        Ask::SetContainerAcl { public_access } => {
+            check_public(account, public_access)?;
+            acl::set(cx, op, public_access, body).await
+        }
         Ask::ListBlobs(page) => {
             let container = containers::present(found.container.as_ref())?.id;
             let xml = cx.read(|txn| Ok(list::blobs(txn, op, container, &page)?)).await?;
             Ok(Reply::new(200).typed("application/xml", xml))
         }
         Ask::PutBlob { upload, headers, metadata } => {
-            blobs::put(cx, op, &found, upload, headers, metadata, body).await
+            let new = blobs::Put { upload, headers, metadata };
+            blobs::put(cx, op, permit, &found, new, body).await
         }
         Ask::GetBlob { range, with_md5 } => blobs::get(cx, op, found, range, with_md5).await,
         Ask::BlobProperties => blobs::properties(op, &found),
@@ -210,6 +233,21 @@ async fn handle(cx: &Cx, mut op: Op, found: Found, body: Body) -> Result<Reply> 
             blocks::put_list(cx, op, &found, expected, headers, metadata, body).await
         }
         Ask::GetBlockList(which) => blocks::get_list(cx, op, &found, which).await,
+    }
+}
+
+/// What the signature sets in an answer about a blob (blob.md §6).
+fn overrides(op: &Op) -> Vec<(&'static str, String)> {
+    let is_about_a_blob = matches!(op.ask, Ask::GetBlob { .. } | Ask::BlobProperties);
+    let sas = op.sas.as_ref().filter(|_| is_about_a_blob);
+    sas.into_iter().flat_map(Sas::overrides).map(|(name, value)| (name, value.to_owned())).collect()
+}
+
+fn check_public(account: &Account, access: PublicAccess) -> Result<()> {
+    match access {
+        PublicAccess::None => Ok(()),
+        _ if account.settings.allows_public_access => Ok(()),
+        PublicAccess::Blob | PublicAccess::Container => Err(codes::PUBLIC_NOT_PERMITTED.bare()),
     }
 }
 
@@ -242,6 +280,26 @@ fn is_public(op: &Op, found: &Found) -> bool {
             Public::Blob => container.public_access != PublicAccess::None,
             Public::Container => container.public_access == PublicAccess::Container,
         }
+}
+
+/// What the operation demands, where the blob that it names is there already and where it is not.
+fn demanded(op: &Op, found: &Found, is_there: bool) -> Access {
+    let (any, signed) = op.demanded(is_there);
+    let attributes = attributes::of(op);
+    Access { attributes, signed: Some(signed), ..Access::any(any, scope(op, found), op.row.plane) }
+}
+
+/// Why a proved signature is not enough. One that is, is its delegator's.
+fn not_signed(op: &Op, found: &Found, grant: &Grant, access: &Access) -> &'static Row {
+    match grant.judge(access.signed, &access.on) {
+        Err(Mismatch::Service) => &codes::SERVICE_MISMATCH,
+        Err(Mismatch::ResourceType) => &codes::RESOURCE_TYPE_MISMATCH,
+        Err(Mismatch::Never) => &codes::AUTHORIZATION_FAILURE,
+        Err(Mismatch::Permission) if grant.judge(Some(op.row.signed), &scope(op, found)).is_ok() => {
+            &codes::UNAUTHORIZED_OVERWRITE
+        }
+        Err(Mismatch::Permission) | Ok(()) => &codes::PERMISSION_MISMATCH,
+    }
 }
 
 /// Where in Azure the thing is: `{account}/blobServices/default/containers/{c}/blobs/{b}` (rbac.md §5).

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, HashSet};
 use azure::{ids::Guid, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::conditions::Stamp;
+use super::{acl::StoredPolicy, conditions::Stamp};
 use crate::store::{Content, ContentId, Holds, Raw, Span, StoreError, Table, Txn, recount};
 
 pub(super) const CONTAINERS: Table<(String, String), Container> = Table::new("blob_containers");
@@ -42,6 +42,9 @@ pub(crate) struct Container {
     pub public_access: PublicAccess,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metadata: Metadata,
+    /// From which signatures take their terms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<StoredPolicy>,
 }
 
 /// What an anonymous reader may see of a container.
@@ -65,6 +68,7 @@ impl Container {
             modified: stamp.modified,
             public_access: PublicAccess::None,
             metadata: Metadata::new(),
+            policies: Vec::new(),
         }
     }
 

@@ -45,7 +45,7 @@ pub(super) fn dress(cx: &Cx, parts: &Parts, reply: &mut Reply) {
     reply.set("server", SERVER);
     reply.set("date", cx.now.rfc1123());
     reply.set("x-ms-request-id", cx.request_id.to_string());
-    let asked = parts.header("x-ms-version").filter(|text| Version::parse(text).is_some());
+    let asked = Version::named(parts).filter(|text| Version::parse(text).is_some());
     reply.set("x-ms-version", asked.unwrap_or("2009-09-19"));
     if let Some(id) = parts.header("x-ms-client-request-id").filter(|id| id.len() <= MAX_CLIENT_REQUEST_ID) {
         reply.set("x-ms-client-request-id", id);

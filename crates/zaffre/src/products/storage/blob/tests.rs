@@ -10,3 +10,4 @@ mod files;
 mod listing;
 mod oddities;
 mod refusals;
+mod signed;

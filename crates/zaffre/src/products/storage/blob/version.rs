@@ -26,9 +26,19 @@ impl Version {
         Version(year * 10_000 + month * 100 + day)
     }
 
+    /// What the request says: in its header, else with its shared access signature, whose own version it is where
+    /// nothing else is said (blob.md §2).
+    pub(super) fn named(parts: &Parts) -> Option<&str> {
+        let with_signature = || {
+            parts.query("sig")?;
+            parts.query("api-version").or_else(|| parts.query("sv"))
+        };
+        parts.header("x-ms-version").or_else(with_signature)
+    }
+
     /// The one the request names. Refuses what is no date.
     pub(super) fn of(parts: &Parts) -> Result<Option<Self>> {
-        let Some(text) = parts.header("x-ms-version") else { return Ok(None) };
+        let Some(text) = Self::named(parts) else { return Ok(None) };
         let refused =
             || codes::INVALID_HEADER.bare().and("HeaderName", "x-ms-version").and("HeaderValue", text);
         Self::parse(text).map(Some).ok_or_else(refused)

@@ -7,6 +7,7 @@ use azure::{
     jwt::claims::{Bearer, Credential},
     principal::PrincipalKind,
     roles,
+    sas::{self, Place, Sas},
     shared_key::{self, Scheme},
     text,
     time::Timestamp,
@@ -119,6 +120,19 @@ impl Client {
         self.deliver(method, target, &headers, Body::empty()).await
     }
 
+    /// The same with a body.
+    pub(super) async fn send_unsigned_body(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Answer {
+        let body = Bytes::from(body);
+        let headers = self.common(headers, &body);
+        self.deliver(method, target, &headers, Body::from(body)).await
+    }
+
     pub(super) async fn get(&self, target: &str) -> Answer {
         self.send("GET", target, &[], "").await
     }
@@ -178,6 +192,41 @@ impl Client {
         text::base64(keys::hmac_sha256(&self.key, signed.as_bytes()))
     }
 
+    /// A shared access signature by this client's key: the query whole, for what the path names.
+    pub(super) fn sas(&self, query: &str, path: &str) -> String {
+        self.sas_by(&self.key, query, path)
+    }
+
+    /// The same by another key.
+    pub(super) fn sas_by(&self, key: &[u8], query: &str, path: &str) -> String {
+        let unsigned = format!("{query}&sig={}", text::percent_encode(&text::base64([0; 32])));
+        let query = text::form_decode(&unsigned).expect("is UTF-8");
+        let sas = Sas::parse(&query).unwrap_or_else(|fault| panic!("{unsigned}: {fault}")).expect("is there");
+        let path = text::percent_decode(path).expect("is UTF-8");
+        let place = match path.trim_start_matches('/').split_once('/') {
+            Some((container, name)) => Place::Blob { container, name },
+            None if path == "/" => Place::Account,
+            None => Place::Container(&path[1..]),
+        };
+        let request = sas::Request { account: &self.account, place, headers: &[], query: &query };
+        let signed = sas.string_to_sign(&request).expect("is for this level");
+        let signature = text::base64(keys::hmac_sha256(key, signed.as_bytes()));
+        unsigned.replace(&text::percent_encode(&text::base64([0; 32])), &text::percent_encode(&signature))
+    }
+
+    /// Sends a request whose only credential is in its query.
+    pub(super) async fn send_with(
+        &self,
+        method: &str,
+        target: &str,
+        sas: &str,
+        body: &'static str,
+    ) -> Answer {
+        let target = format!("{target}{}{sas}", if target.contains('?') { '&' } else { '?' });
+        let headers = self.common(&[("x-ms-blob-type", "BlockBlob")], &Bytes::from_static(body.as_bytes()));
+        self.deliver(method, &target, &headers, Body::from(body)).await
+    }
+
     async fn deliver(&self, method: &str, target: &str, headers: &[(String, String)], body: Body) -> Answer {
         let uri = format!("{}{target}", self.base);
         let mut request = Request::builder().method(method).uri(uri).header("host", &self.host);
@@ -230,6 +279,7 @@ pub(super) async fn make_account(
     let mut account = Account {
         id: group.provider("Microsoft.Storage", "storageAccounts", name),
         keys: AccountKeys::draw(&mut Chance::seeded(name.len() as u64).draw(), NOW),
+        delegation: None,
         settings: Settings {
             sku: "Standard_LRS".to_owned(),
             kind: "StorageV2".to_owned(),
