@@ -1,7 +1,8 @@
-//! Azure's names that nobody emulates here: answered with a refusal that says so, never passed on.
+//! Names that nobody answers to here, Azure's among them: refused with words that say so, never passed on.
 
 use azure::error::{Error, Result, Row};
 
+use super::route;
 use crate::{
     access::{Caller, Permit, Refusal, Requirement},
     service::{Body, Cx, Fault, Parts, Reply, Service},
@@ -16,6 +17,18 @@ static NOT_EMULATED: Row = Row {
     template: "'{0}' is one of Microsoft's names, and this cloud does not emulate it. Nothing was sent to the real service.",
     source: "our own (invariant 11)",
 };
+
+static UNKNOWN_HOST: Row = Row {
+    code: "UnknownHost",
+    status: 404,
+    template: "Nobody answers to '{0}' here. The services of this cloud go by Azure's own names, and `zaffre env` prints what leads clients to them.",
+    source: "our own",
+};
+
+fn refused(host: &str) -> Error {
+    let row = if route::is_microsofts(host) { &NOT_EMULATED } else { &UNKNOWN_HOST };
+    row.with([host])
+}
 
 impl Service for Elsewhere {
     type Op = String;
@@ -39,7 +52,7 @@ impl Service for Elsewhere {
     }
 
     fn refuse(&self, _cx: &Cx, op: &String, _found: &(), _refusal: &Refusal) -> Error {
-        NOT_EMULATED.with([op])
+        refused(op)
     }
 
     fn fault(&self, fault: Fault) -> &'static Row {
@@ -47,7 +60,7 @@ impl Service for Elsewhere {
     }
 
     async fn handle(&self, _cx: &Cx, _permit: Permit, op: String, _found: (), _body: Body) -> Result<Reply> {
-        Err(NOT_EMULATED.with([op]))
+        Err(refused(&op))
     }
 
     fn render(&self, _cx: &Cx, _parts: &Parts, error: &Error) -> Reply {

@@ -92,7 +92,7 @@ pub fn by_name(host: &str) -> Target {
 }
 
 /// Whether the name is one of Microsoft's, emulated or not.
-fn is_microsofts(host: &str) -> bool {
+pub(super) fn is_microsofts(host: &str) -> bool {
     MICROSOFTS.iter().any(|suffix| host == *suffix || is_under(host, suffix))
         || host.split('.').any(|label| label == "microsoftonline")
         || host == "168.63.129.16"

@@ -8,25 +8,26 @@ use zaffre::{
 use super::{Attack, stage::Stage};
 use crate::world::{Ask, Auth, Protocol};
 
-/// Whatever is not emulated gets the same answer, and nothing is sent anywhere.
+/// One of Microsoft's that is not emulated, and anybody's: nothing is sent anywhere.
 const REFUSED: (u16, &str) = (404, "NotEmulated");
+const NOBODYS: (u16, &str) = (404, "UnknownHost");
 
 pub(super) async fn attacks(stage: &Stage) -> Vec<Attack> {
     let mut all = Vec::new();
     // A stolen name shows a good token; it must reach no service.
     for (name, host, refused) in [
         ("Entra's name and more", "login.microsoftonline.com.evil.example", REFUSED),
-        ("Resource Manager's name and more", "management.azure.com.evil.example", REFUSED),
-        ("a storage account's name and more", "acct.blob.core.windows.net.evil.example", REFUSED),
+        ("Resource Manager's name and more", "management.azure.com.evil.example", NOBODYS),
+        ("a storage account's name and more", "acct.blob.core.windows.net.evil.example", NOBODYS),
         ("a name that ends alike without its dot", "evilblob.core.windows.net", REFUSED),
         ("a suffix without an account", "blob.core.windows.net", REFUSED),
         ("a vault", "x.vault.azure.net", REFUSED),
         ("the wire server", "168.63.129.16", REFUSED),
-        ("metadata as one number", "2852039166", REFUSED),
-        ("metadata in version 6", "[::ffff:169.254.169.254]", REFUSED),
-        ("metadata in octal", "0251.0376.0251.0376", REFUSED),
-        ("Entra's name in fullwidth letters", "ｌogin.microsoftonline.com", REFUSED),
-        ("a name with userinfo", "management.azure.com@evil.example", REFUSED),
+        ("metadata as one number", "2852039166", NOBODYS),
+        ("metadata in version 6", "[::ffff:169.254.169.254]", NOBODYS),
+        ("metadata in octal", "0251.0376.0251.0376", NOBODYS),
+        ("Entra's name in fullwidth letters", "ｌogin.microsoftonline.com", NOBODYS),
+        ("a name with userinfo", "management.azure.com@evil.example", NOBODYS),
     ] {
         let ask = Ask::new(
             Protocol::Plain,
