@@ -186,7 +186,7 @@ const UNVERIFIED: &str = "arm.md §11, unverified";
 pub static ANY_RESOURCE: NameRule = row("*", 1, 260, Class::Except(r"<>%&:\?/"));
 
 /// Every kind with a rule of its own.
-pub static RULES: [NameRule; 27] = [
+pub static RULES: [NameRule; 29] = [
     row("Microsoft.Resources/resourceGroups", 1, 90, Class::Unicode("-_().")).last(NOT_DOT),
     row("Microsoft.Resources/deployments", 1, 64, Class::Alphanumeric("-_().")).source(UNVERIFIED),
     row("Microsoft.Authorization/locks", 1, 90, Class::Alphanumeric("._-()"))
@@ -222,7 +222,7 @@ pub static RULES: [NameRule; 27] = [
     row("Microsoft.Storage/storageAccounts/blobServices/containers/blobs", 1, 1024, Class::Any)
         .special(Special::BlobPath)
         .source("blob.md §1"),
-    row("Microsoft.DocumentDB/databaseAccounts", 3, 50, Class::Lower("-")).first(WORD),
+    row("Microsoft.DocumentDB/databaseAccounts", 3, 50, Class::Lower("-")).first(WORD).last(WORD),
     row("Microsoft.DocumentDB/databaseAccounts/sqlDatabases", 1, 255, Class::Except(r"/\#?"))
         .last(Class::Except(" "))
         .source(UNVERIFIED),
@@ -240,6 +240,11 @@ pub static RULES: [NameRule; 27] = [
     row("Microsoft.Network/networkSecurityGroups", 1, 80, NETWORK).first(WORD).last(WORD_OR_LINE),
     row("Microsoft.Network/publicIPAddresses", 1, 80, NETWORK).first(WORD).last(WORD_OR_LINE),
     row("Microsoft.Network/networkInterfaces", 1, 80, NETWORK).first(WORD).last(WORD_OR_LINE),
+    row("Microsoft.Network/networkSecurityGroups/securityRules", 1, 80, NETWORK)
+        .first(WORD)
+        .last(WORD_OR_LINE)
+        .source("documented: network-security-groups-overview, a rule's name"),
+    row("Microsoft.Management/managementGroups", 1, 90, Class::Alphanumeric("-_().")).last(NOT_DOT),
     row("Microsoft.KeyVault/vaults", 3, 24, Class::Alphanumeric("-"))
         .first(Class::Letter)
         .last(WORD)
@@ -291,6 +296,8 @@ mod tests {
                 Err(BadName::Form("a blob's name has at most 254 segments")),
             ),
             ("Microsoft.DocumentDB/databaseAccounts", "my-cosmos", Ok(())),
+            // microsoft/vscode-cosmosdb issue 1617: the character '-' at index 4 is not allowed.
+            ("Microsoft.DocumentDB/databaseAccounts", "test-", Err(BadName::Last('-'))),
             ("Microsoft.DocumentDB/databaseAccounts/sqlDatabases", "My Db", Ok(())),
             ("Microsoft.DocumentDB/databaseAccounts/sqlDatabases", "Db ", Err(BadName::Last(' '))),
             (

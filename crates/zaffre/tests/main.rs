@@ -7,6 +7,7 @@ mod faults;
 mod guest_doors;
 mod limits;
 mod machines;
+mod negative;
 mod picture;
 #[expect(dead_code, reason = "the store's own tests use more of it")]
 #[path = "../src/store/tests/postgres/cluster.rs"]

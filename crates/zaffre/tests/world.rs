@@ -314,6 +314,20 @@ impl World {
         world
     }
 
+    /// Signed in, with a group and nothing in it.
+    pub(crate) async fn bare(server: Arc<Server>) -> World {
+        let world = World::signed_in(server, CloudId::DEFAULT).await;
+        let group = json!({ "location": "westeurope" });
+        world.made(world.arm("PUT", &world.group("?api-version=2024-11-01")).json(&group)).await;
+        world
+    }
+
+    /// Time goes by, and the administrator signs in to Resource Manager again.
+    pub(crate) async fn wait(&mut self, by: Duration) {
+        assert!(self.cloud.clock.move_to(self.cloud.clock.now().plus(by)));
+        self.arm = Auth::Bearer(self.token("https://management.azure.com/.default").await);
+    }
+
     async fn signed_in(server: Arc<Server>, id: CloudId) -> World {
         let cloud = server.cloud(id).expect("is open");
         let machine = Door::named(id);

@@ -33,7 +33,7 @@ azure::error_rows! {
     GROUP_NOT_FOUND = 404 "ResourceGroupNotFound" "Resource group '{0}' could not be found.", "arm.md §4";
     RESOURCE_NOT_FOUND = 404 "ResourceNotFound" "The Resource '{0}' under resource group '{1}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix", "arm.md §4";
     RESOURCE_NOT_FOUND_OUTSIDE = 404 "ResourceNotFound" "The Resource '{0}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix", "arm.md §4; without a group, unverified";
-    PARENT_NOT_FOUND = 404 "ParentResourceNotFound" "Failed to perform '{0}' on resource(s) of type '{1}', because the parent resource '{2}' could not be found.", "arm.md §4";
+    PARENT_NOT_FOUND = 404 "ParentResourceNotFound" "Failed to perform '{0}' on resource(s) of type '{1}', because the parent resource '{2}' could not be found.", "arm.md §4; quoted in public reports of 'read', 'write' and 'action', of types without their namespace";
     SCOPE_LOCKED = 409 "ScopeLocked" "The scope '{0}' cannot perform {1} operation because following scope(s) are locked: '{2}'. Please remove the lock and try again.", "arm.md §4";
     GROUP_BEING_DELETED = 409 "ResourceGroupBeingDeleted" "The resource group '{0}' is in deprovisioning state and cannot perform this operation.", "arm.md §4";
     GROUP_ELSEWHERE = 409 "InvalidResourceGroupLocation" "Invalid resource group location '{0}'. The Resource group already exists in location '{1}'.", "arm.md §4";
@@ -43,12 +43,13 @@ azure::error_rows! {
     THROTTLED = 429 "SubscriptionRequestsThrottled" "Number of requests for subscription '{0}' and operation '{1}' exceeded the backend storage limit. Please try again after '{2}' seconds.", "arm.md §4";
     INVALID_CONTENT = 400 "InvalidRequestContent" "The request content was invalid and could not be deserialized: '{0}'.", "arm.md §4";
     LOCATION_REQUIRED = 400 "LocationRequired" "The location property is required for this definition.", "arm.md §4";
-    INVALID_GROUP_NAME = 400 "InvalidResourceGroup" "The provided resource group name '{0}' has these invalid characters: '{1}'. The name can only be a letter, digit, '-', '.', '(', ')' or '_'.", "arm.md §11, code unverified";
+    INVALID_GROUP_NAME = 400 "InvalidResourceGroup" "The provided resource group name '{0}' has these invalid characters: '{1}'. The name can only be a letter, digit, '-', '.', '(', ')' or '_'.", "arm.md §11; quoted in Azure/azure-cli issue 14481";
     INVALID_NAME = 400 "InvalidResourceName" "Resource name '{0}' is invalid: {1}.", "arm.md §11, code unverified";
-    INVALID_TAG = 400 "InvalidTagNameCharacters" "The tag name '{0}' has reserved characters '<,>,%,&,\\,?,/' or control characters.", "general knowledge, unverified";
+    INVALID_TAG = 400 "InvalidTagNameCharacters" "The tag names '{0}' have reserved characters '<,>,%,&,\\,?,/' or control characters.", "documented: learn-azure-cli tutorials, an error's example";
     INVALID_TAGS_NAME = 400 "InvalidTagsName" "The tags resource '{0}' is invalid: its name must be 'default'.", "code and wording unverified";
     INVALID_TAGS_OPERATION = 400 "InvalidTagsOperation" "The tags operation '{0}' is invalid. The supported operations are 'Merge,Replace,Delete'.", "documented: the operations; code and wording unverified";
-    INVALID_TAG_LENGTH = 400 "InvalidTagNameOrValue" "The tag '{0}' is too long: a name has at most 512 characters, a value 256.", "general knowledge, unverified";
+    INVALID_TAG_NAME = 400 "InvalidTagName" "Tag name too large. Following tag name '{0}' exceeded the maximum length. Maximum allowed length for tag name - '512' characters.", "quoted in public scripts that check tags beforehand";
+    INVALID_TAG_VALUE = 400 "InvalidTagValueLength" "Tag value too large. Following tag value '{0}' exceeded the maximum length. Maximum allowed length for tag value - '256' characters.", "quoted in public scripts that check tags beforehand";
     TOO_MANY_TAGS = 400 "TagsExceedsMaximumCount" "The maximum number of tags per resource is '50', and '{0}' were given.", "general knowledge, unverified";
     WRONG_STATE = 400 "InvalidProvisioningState" "The 'provisioningState' of the request, '{0}', differs from that of the resource, '{1}'.", "arm.md §6; code and wording unverified";
     INVALID_PATH = 400 "InvalidRequestUri" "The request URI '{0}' is invalid: {1}.", "unverified";
@@ -78,6 +79,7 @@ azure::error_rows! {
     INVALID_IDENTITY = 400 "InvalidIdentity" "The identity of the resource is invalid: {0}.", "resources.md §2.1; unverified";
     FAILED_IDENTITY_OPERATION = 400 "FailedIdentityOperation" "Identity operation for resource '{0}' failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: '{\"error\":{\"code\":\"BadRequest\",\"message\":\"Resource '{1}' was not found.\"}}'.'.", "resources.md §2.1; code recorded, text unverified";
 
+    DEPLOYMENT_NAME_TOO_LONG = 400 "InvalidDeployment" "The provided deployment name '{0}' has a length of '{1}' which exceeds the maximum length of '64'. Please see https://aka.ms/arm-deploy for usage details.", "quoted in Azure/azure-cli issue 2635";
     DEPLOYMENT_NOT_FOUND = 404 "DeploymentNotFound" "Deployment '{0}' could not be found.", "arm.md §4";
     DEPLOYMENT_ACTIVE = 409 "DeploymentActive" "Unable to edit or replace deployment '{0}': previous deployment from '{1}' is still active. Please see https://aka.ms/arm-deploy for usage details.", "arm.md §4";
     DEPLOYMENT_NOT_CHANGED = 409 "DeploymentCannotBeChanged" "Unable to {0} deployment '{1}': it is in the provisioning state '{2}'.", "unverified";
@@ -103,7 +105,7 @@ azure::error_rows! {
     NOT_IMPLEMENTED = 501 "NotImplemented" "Zaffre does not do '{0}' yet.", "our own";
     INTERNAL = 500 "InternalServerError" "Encountered internal server error. Diagnostic information: timestamp, subscription id, tracking id and request correlation id are in the headers.", "general knowledge, unverified wording";
     UNAVAILABLE = 503 "ServiceUnavailable" "The service is temporarily unavailable.", "general knowledge, unverified wording";
-    BODY_TOO_LARGE = 413 "RequestContentTooLarge" "The request content size exceeds the maximum size of 4 MB.", "general knowledge, unverified wording";
+    BODY_TOO_LARGE = 413 "RequestContentTooLarge" "The request content size exceeds the maximum size of 4 MB.", "quoted in public reports: Azure/bicep-lz-vending issue 92; the status from telemetry of azd";
     BODY_CUT_SHORT = 400 "InvalidRequestContent" "The request content was invalid and could not be deserialized: 'Unexpected end of content'.", "arm.md §4";
     BODY_TOO_SLOW = 408 "RequestTimeout" "The request content did not arrive in time.", "unverified";
 }

@@ -3,18 +3,19 @@
 use azure::error::{Error, Result};
 use serde_json::{Map, Value};
 
-use super::codes;
+use super::{codes, members};
 use crate::service::Body;
 
 pub(super) const LIMIT: usize = 4 << 20;
 
-/// What PUT and PATCH carry. Their body is an object of JSON, and says so or says nothing.
-pub(super) async fn object(content_type: Option<&str>, body: Body) -> Result<Value> {
-    if let Some(other) = content_type.filter(|it| !is_json(it)) {
-        return Err(codes::UNSUPPORTED_MEDIA_TYPE.with([other]));
-    }
-    match read(body).await? {
+/// What PUT and PATCH carry. Their body is an object of JSON, and says so or says nothing; that of a `definition` has the
+/// members that every resource may have.
+pub(super) async fn object(content_type: Option<&str>, body: Body, is_definition: bool) -> Result<Value> {
+    let bytes = bytes(content_type, body).await?;
+    let value = if bytes.is_empty() { Value::Null } else { parse(&bytes)? };
+    match value {
         Value::Null => Err(codes::INVALID_CONTENT.with(["The request content is empty"])),
+        value @ Value::Object(_) if is_definition => members::of_definition(value, &bytes),
         value @ Value::Object(_) => Ok(value),
         _ => Err(codes::INVALID_CONTENT.with(["The request content is not an object"])),
     }
@@ -38,11 +39,6 @@ pub(super) async fn bytes(content_type: Option<&str>, body: Body) -> Result<byte
         Some(other) => Err(codes::UNSUPPORTED_MEDIA_TYPE.with([other])),
         None => body.bytes(LIMIT).await,
     }
-}
-
-async fn read(body: Body) -> Result<Value> {
-    let bytes = body.bytes(LIMIT).await?;
-    if bytes.is_empty() { Ok(Value::Null) } else { parse(&bytes) }
 }
 
 /// serde_json stops at 128 levels, so that no nesting reaches the stack's end.

@@ -94,7 +94,8 @@ static KINDS: [Kind; 6] = [
     template_specs::VERSION,
 ];
 
-pub(super) static PROVIDER: Provider = Provider {
+/// Resource Manager's own types, as a provider.
+pub static PROVIDER: Provider = Provider {
     namespace: "Microsoft.Resources",
     kinds: &KINDS,
     functions: &deployments::FUNCTIONS,

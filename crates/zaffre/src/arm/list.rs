@@ -39,7 +39,7 @@ pub(super) fn of_type(
         group_exists(txn, at)?;
         let some_child = ResourceId::parse(&format!("{at}/{}/x", of.last())).unwrap_or_else(|_| at.clone());
         if at.namespace().is_some() && of.kind.place == super::kind::Place::Child {
-            write::parent_is_there(types, cx, txn, &some_child, (&asked.version, &asked.origin), "read")?;
+            write::parents_are_there(types, cx, txn, &some_child, (&asked.version, &asked.origin), "read")?;
         }
     }
     if let Some(own) = of.kind.own {

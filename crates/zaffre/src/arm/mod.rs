@@ -33,6 +33,7 @@ pub mod limits;
 mod list;
 mod location;
 mod locked;
+pub(crate) mod members;
 mod metadata;
 mod moves;
 mod own;
@@ -57,10 +58,11 @@ use azure::{error::Result, ids::ResourceId};
 use serde_json::{Map, Value};
 
 use self::{
-    kind::{Kind, Provider, View},
+    kind::{Kind, Look, Provider, View},
     types::{Type, Types},
 };
 
+pub use self::groups::PROVIDER;
 pub(crate) use self::remove::along;
 pub use self::service::{Asked, Op};
 
@@ -82,6 +84,11 @@ pub(crate) fn shown(provider: &'static Provider, view: &View<'_>) -> Result<Valu
     let is_its = |kind: &&Kind| name.eq_ignore_ascii_case(&format!("{}/{}", provider.namespace, kind.name));
     let kind = provider.kinds.iter().find(is_its).expect("a provider lists its own");
     document::whole(&Type { kind, name: name.clone() }, view)
+}
+
+/// Whether a resource of any type is there, whoever keeps it.
+pub(crate) fn is_there(providers: &'static [&'static Provider], look: &Look<'_>) -> Result<bool> {
+    write::is_there(&Types::new(providers), look)
 }
 
 /// The ids at a link's path: `properties/networkProfile/networkInterfaces/*/id`.

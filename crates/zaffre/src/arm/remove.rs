@@ -59,6 +59,8 @@ pub(super) async fn delete(types: &Types, cx: &Cx, permit: &Permit, write: &Writ
             if !write.of.is_group() {
                 write::group_is_there(txn, write.id)?;
             }
+            let asked = (write.version, write.origin);
+            write::parents_are_there(types, cx, txn, write.id, asked, "delete")?;
             let removed = match write.of.kind.own {
                 Some(_) => delete_own(cx, txn, permit, &mut draw.clone(), write),
                 None => delete_row(types, cx, txn, permit, &mut draw.clone(), write),

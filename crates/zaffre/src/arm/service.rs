@@ -408,7 +408,7 @@ impl Arm {
         let asked = &op.asked;
         let is_patch = op.method == Method::PATCH;
         if matches!(op.method, Method::GET | Method::HEAD) {
-            return cx.read(|txn| get(cx, (txn, permit.caller()), (id, of), op)).await;
+            return cx.read(|txn| get(&self.types, cx, (txn, permit.caller()), (id, of), op)).await;
         }
         if is_patch && of.kind.patch == Patch::Refused {
             return Err(codes::METHOD_NOT_ALLOWED.with(["PATCH", id.as_str()]));
@@ -419,7 +419,7 @@ impl Arm {
         } else if of.kind.bare_put {
             content::any(asked.content_type.as_deref(), body).await?
         } else {
-            content::object(asked.content_type.as_deref(), body).await?
+            content::object(asked.content_type.as_deref(), body, of.is_definition()).await?
         };
         let write = Write {
             id,
@@ -570,6 +570,7 @@ fn target(
     if !of.is_group() {
         write::group_is_there(txn, id)?;
     }
+    write::parents_are_there(&arm.types, cx, txn, id, (&asked.version, &asked.origin), "action")?;
     if let Some(own) = of.kind.own {
         let (version, query, origin) = (&asked.version, &asked.query, asked.origin.as_str());
         let look = Look { cx, txn, caller: &Caller::Anonymous, id, version, query, origin };
@@ -584,12 +585,19 @@ fn absent(of: &Type, id: &ResourceId) -> Error {
 }
 
 /// GET shows it, HEAD says with 204 that it is there (arm.md §6).
-fn get(cx: &Cx, (txn, caller): (&Txn, &Caller), (id, of): (&ResourceId, &Type), op: &Op) -> Result<Reply> {
+fn get(
+    types: &Types,
+    cx: &Cx,
+    (txn, caller): (&Txn, &Caller),
+    (id, of): (&ResourceId, &Type),
+    op: &Op,
+) -> Result<Reply> {
     let asked = &op.asked;
     if !of.is_group() && id.resource_group().is_some() && resources::group(txn, id)?.is_none() {
         return Err(codes::GROUP_NOT_FOUND.with([id.resource_group().unwrap_or_default()]));
     }
     let (version, query, origin) = (&asked.version, &asked.query, asked.origin.as_str());
+    write::parents_are_there(types, cx, txn, id, (version, origin), "read")?;
     let (shown, etag) = match of.kind.own {
         Some(own) => ((own.get)(&Look { cx, txn, caller, id, version, query, origin })?, None),
         None => match resources::get(txn, id)? {

@@ -8,7 +8,7 @@ use azure::{
 
 use super::{
     codes, groups,
-    kind::{Answers, Kind, Located, Provider},
+    kind::{Answers, Kind, Located, Place, Provider},
 };
 
 /// The providers, as they were handed over, and Resource Manager's own.
@@ -207,6 +207,12 @@ impl Type {
 
     pub(super) fn is_group(&self) -> bool {
         std::ptr::eq(self.kind, groups::kind())
+    }
+
+    /// Whether Resource Manager reads the outermost members of its resources itself, before a provider does. What is on
+    /// any scope, or the tenant's, and groups have readers of their own.
+    pub(super) fn is_definition(&self) -> bool {
+        !self.is_group() && matches!(self.kind.place, Place::Group | Place::Child)
     }
 
     /// `Microsoft.Compute/virtualMachines/write`. Resource groups act under the subscription's name.

@@ -193,7 +193,7 @@ fn admit(types: &Types, cx: &Cx, txn: &Txn, write: &Write<'_>, exists: bool) -> 
         group_is_there(txn, write.id)?;
     }
     let verb = if write.is_patch { "update" } else { "write" };
-    parent_is_there(types, cx, txn, write.id, (write.version, write.origin), verb)
+    parents_are_there(types, cx, txn, write.id, (write.version, write.origin), verb)
 }
 
 fn check_name(write: &Write<'_>) -> Result<()> {
@@ -223,8 +223,8 @@ pub(super) fn group_is_there(txn: &Txn, id: &ResourceId) -> Result<()> {
     }
 }
 
-/// A child's parent is there, whoever keeps it.
-pub(super) fn parent_is_there(
+/// What a resource is inside of is there, whoever keeps it; the outermost that is not is named.
+pub(super) fn parents_are_there(
     types: &Types,
     cx: &Cx,
     txn: &Txn,
@@ -232,25 +232,24 @@ pub(super) fn parent_is_there(
     (version, origin): (&ApiVersion, &str),
     verb: &str,
 ) -> Result<()> {
-    let Some(parent) = id.parent().filter(|_| id.names().len() > 1 && id.namespace().is_some()) else {
+    let is_inside = |id: &ResourceId| id.names().len() > 1 && id.namespace().is_some();
+    let Some(parent) = id.parent().filter(|_| is_inside(id)) else { return Ok(()) };
+    parents_are_there(types, cx, txn, &parent, (version, origin), verb)?;
+    let caller = &Caller::Anonymous;
+    if is_there(types, &Look { cx, txn, caller, id: &parent, version, query: &[], origin })? {
         return Ok(());
-    };
-    let of = types.of(&parent)?;
-    let exists = match of.kind.own {
-        Some(own) => (own.get)(&Look {
-            cx,
-            txn,
-            caller: &Caller::Anonymous,
-            id: &parent,
-            version,
-            query: &[],
-            origin,
-        })?
-        .is_some(),
-        None => resources::rows::exists(txn, &parent)?,
-    };
-    let child = || types.of(id).map(|it| it.name);
-    if exists { Ok(()) } else { Err(codes::PARENT_NOT_FOUND.with([verb, &child()?, parent.as_str()])) }
+    }
+    let child = types.of(id)?.name;
+    let child = child.split_once('/').map_or(child.as_str(), |(_, behind)| behind);
+    Err(codes::PARENT_NOT_FOUND.with([verb, child, parent.as_str()]))
+}
+
+/// Whether a resource is there, whoever keeps it.
+pub(super) fn is_there(types: &Types, look: &Look<'_>) -> Result<bool> {
+    match types.of(look.id)?.kind.own {
+        Some(own) => Ok((own.get)(look)?.is_some()),
+        None => resources::rows::exists(look.txn, look.id),
+    }
 }
 
 fn first(cx: &Cx, permit: &Permit, draw: &mut Draw, write: &Write<'_>) -> Resource {
@@ -272,7 +271,7 @@ fn shared(txn: &Txn, write: &Write<'_>, current: Option<&Resource>, next: &mut R
     if write.is_patch {
         return patch(body, next);
     }
-    next.sku = body.get("sku").filter(|it| !it.is_null()).cloned();
+    next.sku = content::map(body, "sku")?.map(Value::Object);
     next.kind = content::text(body, "kind")?;
     next.plan = body.get("plan").filter(|it| !it.is_null()).cloned();
     next.zones = body.get("zones").filter(|it| !it.is_null()).cloned();
@@ -471,6 +470,7 @@ fn put_own(
         return Err(own.absent.map_or_else(|| absent(id), |absent| absent(id)));
     }
     write.preconditions.check(exists.then(Guid::default))?;
+    content::map(write.body, "properties")?;
     let action = write.of.action("write");
     let operation = draw.guid();
     let mut edit = Edit {

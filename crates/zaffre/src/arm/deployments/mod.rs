@@ -29,6 +29,7 @@ use std::time::Duration;
 use azure::{
     error::{Error, Result},
     ids::ResourceId,
+    names::BadName,
     template::{
         Planned,
         source::{self, Places, Source},
@@ -128,6 +129,15 @@ fn unreached(edit: &mut Edit<'_>) -> Result<Written> {
 
 fn unreached_verb(call: &mut Call<'_>) -> Result<Answer> {
     Err(codes::not_implemented(call.id.as_str()))
+}
+
+fn bad_name(name: &str, bad: &BadName) -> Error {
+    match bad {
+        BadName::Length { .. } => {
+            codes::DEPLOYMENT_NAME_TOO_LONG.with([name, &name.chars().count().to_string()])
+        }
+        bad => codes::INVALID_NAME.with([name, &bad.to_string()]),
+    }
 }
 
 fn absent(id: &ResourceId) -> Error {
@@ -400,6 +410,7 @@ pub(super) const fn kind(versions: &'static [azure::api_version::ApiVersion]) ->
     Kind {
         actions: VERBS,
         answers: Answers::CreatedThenAsync,
+        bad_name: Some(bad_name),
         ..Kind::extension("deployments", versions, &OWN)
     }
 }

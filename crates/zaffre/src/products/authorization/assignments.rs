@@ -5,8 +5,9 @@ use std::sync::Arc;
 use azure::{
     api_version::ApiVersion,
     conditions::{self, Attributes, Condition},
-    error::Result,
+    error::{Error, Result},
     ids::{Guid, ObjectId, ResourceId},
+    names::BadName,
     odata::{Filter, Value as Operand},
     principal::PrincipalKind,
     rbac,
@@ -29,6 +30,7 @@ azure::error_rows! {
     static TABLE;
     NOT_FOUND = 404 "RoleAssignmentNotFound" "The role assignment '{0}' is not found.", "general knowledge, unverified wording";
     EXISTS = 409 "RoleAssignmentExists" "The role assignment already exists. The ID of the conflicting role assignment is {0}.", "rbac.md §2";
+    BAD_NAME = 400 "InvalidRoleAssignmentId" "The role assignment ID '{0}' is not valid. The role assignment ID must be a GUID.", "quoted in Azure/azure-sdk-for-python issue 4621";
     UPDATE_NOT_PERMITTED = 400 "RoleAssignmentUpdateNotPermitted" "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.", "rbac.md §2";
     PRINCIPAL_NOT_FOUND = 400 "PrincipalNotFound" "Principal {0} does not exist in the directory {1}. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype", "rbac.md §2";
     PRINCIPAL_NOT_FOUND_THEN = 400 "PrincipalNotFound" "Principal {0} does not exist in the directory {1}.", "rbac.md §2, as of 2015";
@@ -105,6 +107,10 @@ fn shown(look: &Look<'_>, it: &RoleAssignment) -> Value {
         "type": "Microsoft.Authorization/roleAssignments",
         "name": it.name,
     })
+}
+
+pub(super) fn bad_name(name: &str, _: &BadName) -> Error {
+    BAD_NAME.with([name])
 }
 
 /// Those near the scope (`near`) that the filter wants.

@@ -7,6 +7,7 @@ use azure::{
     api_version::ApiVersion,
     error::{Error, Result, Row},
     ids::{Guid, ResourceId},
+    names::BadName,
     odata::{Filter, Value as Operand},
     rbac::{self, Access, Plane},
     roles::{self, Permission, RoleDefinition, RoleKind},
@@ -31,6 +32,7 @@ use crate::{
 azure::error_rows! {
     static TABLE;
     NOT_FOUND = 404 "RoleDefinitionDoesNotExist" "The specified role definition with ID '{0}' does not exist.", "rbac.md §2; at a GET, unverified";
+    BAD_NAME = 400 "InvalidRoleDefinitionId" "The role definition ID '{0}' is not valid. The role definition ID must be a GUID.", "code quoted in public reports; wording as for role assignments";
     BAD_BODY = 400 "InvalidRoleDefinition" "The role definition is invalid: {0}.", "unverified";
     BAD_SCOPE = 400 "LinkedInvalidPropertyId" "Property id '{0}' at path 'properties.assignableScopes' is invalid. Expect fully qualified resource Id that start with '/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'.", "general knowledge, unverified";
     SAME_NAME = 409 "RoleDefinitionWithSameNameExists" "A custom role with the same name already exists in this directory. Use a different name.", "rbac.md §1; wording unverified";
@@ -69,6 +71,10 @@ pub(super) static OWN: Own = Own {
     delete_shows: true,
     absent: Some(|id: &ResourceId| NOT_FOUND.with([plain(id.name())])),
 };
+
+pub(super) fn bad_name(name: &str, _: &BadName) -> Error {
+    BAD_NAME.with([name])
+}
 
 /// Thirty-two digits, as messages print ids.
 pub(super) fn plain(name: &str) -> String {

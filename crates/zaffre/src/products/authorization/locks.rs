@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 
 use super::v;
 use crate::{
-    arm::kind::{Edit, Look, Own, Written},
-    resources::{
+    arm::{
         self,
-        locks::{self, Level, Lock},
+        kind::{Edit, Look, Own, Written},
     },
+    products,
+    resources::locks::{self, Level, Lock},
 };
 
 /// locks-rest.md; az asks for 2016-09-01.
@@ -59,7 +60,8 @@ fn is_at_scope(look: &Look<'_>) -> Result<bool> {
 fn put(edit: &mut Edit<'_>) -> Result<Written> {
     let lock = read(edit.id, edit.body)?;
     let scope = lock.scope();
-    if scope.namespace().is_some() && !resources::rows::exists(edit.txn, &scope)? {
+    let at_scope = Look { id: &scope, query: &[], ..edit.look() };
+    if scope.namespace().is_some() && !arm::is_there(products::PROVIDERS, &at_scope)? {
         return Err(SCOPE_NOT_FOUND.with([scope.as_str()]));
     }
     let is_new = locks::get(edit.txn, edit.id)?.is_none();

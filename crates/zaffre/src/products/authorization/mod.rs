@@ -55,11 +55,13 @@ static DENIAL_VERSIONS: [ApiVersion; 3] = [v("2018-07-01-preview"), v("2018-07-0
 static KINDS: [Kind; 4] = [
     Kind {
         open_in_tenant: true,
+        bad_name: Some(definitions::bad_name),
         ..Kind::extension("roleDefinitions", &DEFINITION_VERSIONS, &definitions::OWN)
     },
     Kind {
         location: Located::Nowhere,
         confirms: true,
+        bad_name: Some(assignments::bad_name),
         ..Kind::extension("roleAssignments", &ASSIGNMENT_VERSIONS, &assignments::OWN)
     },
     Kind::extension("denyAssignments", &DENIAL_VERSIONS, &denials::OWN),

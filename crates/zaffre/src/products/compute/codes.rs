@@ -4,6 +4,7 @@ azure::error_rows! {
     pub(super) static TABLE;
     INVALID_PARAMETER = 400 "InvalidParameter" "The value of parameter {0} is invalid.", "general knowledge of Compute's errors, unverified wording";
     MISSING_PARAMETER = 400 "InvalidParameter" "Required parameter '{0}' is missing (null).", "quoted by users";
+    BAD_NAME = 400 "InvalidParameter" "The entity name '{0}' is invalid according to its validation rule: ^[^_\\W][\\w-._]{0,79}(?<![-.])$.", "documented: troubleshooting shared image galleries; recorded for a data disk's name; here, with this parameter, unverified";
     OUT_OF_RANGE = 400 "InvalidParameter" "The value '{0}' of parameter '{1}' is out of range. The value must be between '{2}' and '{3}', inclusive.", "quoted by users";
     ADMIN_NAME = 400 "InvalidParameter" "The Admin Username specified is not allowed.", "general knowledge of Compute's errors, unverified";
     COMPUTER_NAME = 400 "InvalidParameter" "{0} computer name cannot be more than {1} characters long, be entirely numeric, or contain the following characters: ` ~ ! @ # $ % ^ & * ( ) = + _ [ ] { } \\ | ; : . ' \" , < > / ?.", "general knowledge of Compute's errors, unverified wording";

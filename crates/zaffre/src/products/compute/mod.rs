@@ -138,6 +138,7 @@ pub static PROVIDER: Provider = Provider {
             delete: disks::delete,
             view: disks::view,
             actions: disks::VERBS,
+            bad_name: Some(|_, _| codes::BAD_NAME.with(["diskName"]).at("diskName")),
             ..Kind::tracked("disks", &DISK_VERSIONS)
         },
         Kind {
@@ -154,11 +155,13 @@ pub static PROVIDER: Provider = Provider {
             view: availability_sets::view,
             shows_state: false,
             actions: &[Verb::get("vmSizes", "vmSizes/read", sizes::list)],
+            bad_name: Some(|_, _| codes::BAD_NAME.with(["availabilitySetName"]).at("availabilitySetName")),
             ..Kind::tracked("availabilitySets", &VERSIONS)
         },
         Kind {
             answers: Answers::CreatedThenAsync,
             put: managed_images::put,
+            bad_name: Some(|_, _| codes::BAD_NAME.with(["imageName"]).at("imageName")),
             ..Kind::tracked("images", &VERSIONS)
         },
         Kind {

@@ -92,6 +92,8 @@ codes! {
     MISDIRECTED 421/0 "MisdirectedRequest" Gateway "The request's Host is not the name that the TLS handshake was for." "our own; RFC 9110 §7.4";
     TOO_DEEP 400/0 "BadRequest" Store "The document is nested deeper than 128 levels." "cosmos.md §5; wording unverified";
     NO_ID 400/0 "BadRequest" Store "The input content is invalid because the required properties - 'id; ' - are missing" "cosmos.md §5";
+    ACCOUNT_NAME 400/0 "BadRequest" Gateway "The character '{0}' at index {1} is not allowed in the DatabaseAccount name" "quoted in microsoft/vscode-cosmosdb issue 1617 and microsoft/azurechat issue 77; without the activity id behind it";
+    ACCOUNT_NAME_LENGTH 400/0 "BadRequest" Gateway "DatabaseAccount name must be at least 3 characters and at most 50 characters" "quoted in Azure/azure-cli issue 4505";
     BAD_ID 400/0 "BadRequest" Store "The input name '{0}' is invalid. {1}" "cosmos.md §5, §12; wording unverified";
     MISSING_PARTITION_KEY 400/0 "BadRequest" Gateway "PartitionKey value must be supplied for this operation." "cosmos.md §4.4";
     PARTITION_KEY_MISMATCH 400/1001 "BadRequest" Store "Partition key provided either doesn't correspond to definition in the collection or doesn't match partition key field values specified in the document." "cosmos.md §4.4";

@@ -4,6 +4,7 @@ use azure::{
     action::Action,
     error::Result,
     ids::ResourceId,
+    names,
     rbac::{Access, Plane},
 };
 use serde_json::{Value, json};
@@ -68,12 +69,15 @@ pub(super) fn entities(call: &Call<'_, &Txn>) -> Result<Answer> {
 pub(super) fn check_name(call: &Call<'_, &Txn>) -> Result<Answer> {
     let name = call.body["name"].as_str().ok_or_else(|| BAD_BODY.with(["it has no name"]))?;
     let tree = management_groups::tree(call.txn, &call.cx.cloud.charter)?;
-    let is_taken = tree.get(name).is_some();
-    let (reason, message): (Value, Value) = match is_taken {
-        true => (json!("AlreadyExists"), json!("The group with the specified name already exists")),
-        false => (Value::Null, Value::Null),
+    let bad = names::rule("Microsoft.Management/managementGroups").check(name).err();
+    let (reason, message): (Value, Value) = match bad {
+        Some(bad) => (json!("Invalid"), json!(groups::bad_name(name, &bad).message())),
+        None if tree.get(name).is_some() => {
+            (json!("AlreadyExists"), json!("The group with the specified name already exists"))
+        }
+        None => (Value::Null, Value::Null),
     };
-    Ok(Answer::ok(json!({ "nameAvailable": !is_taken, "reason": reason, "message": message })))
+    Ok(Answer::ok(json!({ "nameAvailable": reason.is_null(), "reason": reason, "message": message })))
 }
 
 /// Every subscription is in the tree from the first: there is nothing to fill in.

@@ -2,13 +2,16 @@
 
 use azure::{
     conditions::Attributes,
-    error::Result,
+    error::{Error, Result},
     ids::{Guid, ResourceId},
+    names::BadName,
     rbac,
 };
 use serde_json::{Map, Value, json};
 
-use super::{BAD_BODY, BAD_NAME, BAD_PARENT, HAS_CHILDREN, IN_CIRCLE, IS_ROOT, NOT_FOUND, TOO_DEEP};
+use super::{
+    BAD_BODY, BAD_CHARACTERS, BAD_NAME, BAD_PARENT, HAS_CHILDREN, IN_CIRCLE, IS_ROOT, NOT_FOUND, TOO_DEEP,
+};
 use crate::{
     access::{
         assignments::{self, RoleAssignment},
@@ -164,7 +167,6 @@ fn write(edit: &mut Edit<'_>, display_name: Option<String>, parent: Option<Strin
         (_, Some(parent)) => Some(parent),
     };
     let parent = parent.map(|name| tree.get(&name).ok_or_else(|| BAD_PARENT.with([name]))).transpose()?;
-    check_name(name)?;
     check_place(&tree, current, name, parent)?;
     demand_places(edit, &tree, current, parent)?;
     let group = ManagementGroup {
@@ -194,11 +196,12 @@ fn default_parent(txn: &Txn, charter: &Charter) -> Result<String> {
     Ok(settings.default_group.unwrap_or_else(|| management_groups::root_name(charter)))
 }
 
-fn check_name(name: &str) -> Result<()> {
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_.()".contains(c);
-    match name.len() <= 90 && name.chars().all(is_allowed) && !name.ends_with('.') {
-        true => Ok(()),
-        false => Err(BAD_NAME.with([name])),
+/// What may not be a group's name, and why.
+pub(super) fn bad_name(name: &str, bad: &BadName) -> Error {
+    match bad {
+        BadName::Characters(which) => BAD_CHARACTERS.with([name, which]),
+        BadName::First(which) | BadName::Last(which) => BAD_CHARACTERS.with([name, &which.to_string()]),
+        BadName::Length { .. } | BadName::Form(_) => BAD_NAME.with([name]),
     }
 }
 

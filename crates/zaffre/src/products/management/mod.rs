@@ -46,6 +46,7 @@ azure::error_rows! {
     NO_SUBSCRIPTION = 404 "NotFound" "The subscription '{0}' is not under the management group '{1}'.", "unverified wording";
     NO_SETTINGS = 404 "NotFound" "The management group '{0}' has no hierarchy settings.", "unverified wording";
     BAD_NAME = 400 "InvalidGroupId" "The management group ID '{0}' is not valid: it has at most 90 letters, digits, hyphens, underscores, periods and parentheses.", "documented: Management Groups - Create Or Update; wording unverified";
+    BAD_CHARACTERS = 400 "InvalidGroupId" "The provided management group name '{0}' has these invalid characters: '{1}'. The name can only be an ASCII letter, digit, -, _, (, ), .", "recorded for checkNameAvailability by the tests of Azure/azure-powershell; here, unverified";
     BAD_PARENT = 400 "BadRequest" "The parent management group '{0}' could not be found.", "unverified wording";
     IN_CIRCLE = 400 "BadRequest" "The management group '{0}' cannot be moved below itself.", "unverified wording";
     TOO_DEEP = 400 "BadRequest" "The hierarchy of management groups has at most {0} levels below the root group.", "documented: management-groups overview; code and wording unverified";
@@ -58,6 +59,7 @@ azure::error_rows! {
 static KINDS: [Kind; 3] = [
     Kind {
         anyone_may_put: true,
+        bad_name: Some(groups::bad_name),
         actions: &[Verb::get("descendants", "descendants/read", groups::descendants)],
         ..of_the_tenant("managementGroups", &groups::OWN)
     },

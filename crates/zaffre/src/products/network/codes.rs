@@ -2,6 +2,7 @@
 
 azure::error_rows! {
     pub(super) static TABLE;
+    BAD_NAME = 400 "InvalidResourceName" "Resource name {0} is invalid. The name can be up to 80 characters long. It must begin with a word character, and it must end with a word character or with '_'. The name may contain word characters or '.', '-', '_'.", "quoted in public reports of failed deployments";
     BAD_REFERENCE = 400 "LinkedInvalidPropertyId" "Property id '{0}' is invalid. Expect fully qualified resource Id that start with '/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'.", "general knowledge, unverified";
     REFERENCE_NOT_FOUND = 400 "InvalidResourceReference" "Resource {0} referenced by resource {1} was not found. Please make sure that the referenced resource exists, and that both resources are in the same region.", "quoted by users";
     MISSING_QUERY = 400 "InvalidRequestFormat" "Cannot parse the request: the query parameter {0} is missing or malformed.", "code quoted by users, wording unverified";

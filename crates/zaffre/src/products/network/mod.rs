@@ -23,8 +23,9 @@ mod vnets;
 
 use azure::{
     api_version::ApiVersion,
-    error::Result,
+    error::{Error, Result},
     ids::{Guid, ResourceId},
+    names::BadName,
 };
 use serde_json::{Map, Value, json};
 
@@ -72,6 +73,7 @@ pub static PROVIDER: Provider = Provider {
                 lookups::ip_address,
             )],
             links: &[Link { path: "subnets/*/properties/networkSecurityGroup/id", action: JOIN_GROUP }],
+            bad_name: Some(bad_name),
             ..Kind::tracked("virtualNetworks", &VERSIONS)
         },
         Kind {
@@ -80,6 +82,7 @@ pub static PROVIDER: Provider = Provider {
             view: subnets::view,
             beside: etag,
             links: &[Link { path: "networkSecurityGroup/id", action: JOIN_GROUP }],
+            bad_name: Some(bad_name),
             ..Kind::child("virtualNetworks/subnets", &VERSIONS)
         },
         Kind {
@@ -87,11 +90,13 @@ pub static PROVIDER: Provider = Provider {
             delete: groups::delete,
             view: groups::view,
             beside: etag,
+            bad_name: Some(bad_name),
             ..Kind::tracked("networkSecurityGroups", &VERSIONS)
         },
         Kind {
             put: rules::put,
             beside: etag,
+            bad_name: Some(bad_name),
             ..Kind::child("networkSecurityGroups/securityRules", &VERSIONS)
         },
         Kind {
@@ -100,6 +105,7 @@ pub static PROVIDER: Provider = Provider {
             delete: public::delete,
             view: public::view,
             beside: etag,
+            bad_name: Some(bad_name),
             ..Kind::tracked("publicIPAddresses", &VERSIONS)
         },
         Kind {
@@ -120,12 +126,17 @@ pub static PROVIDER: Provider = Provider {
                 },
                 Link { path: "networkSecurityGroup/id", action: JOIN_GROUP },
             ],
+            bad_name: Some(bad_name),
             ..Kind::tracked("networkInterfaces", &VERSIONS)
         },
     ],
     functions: lookups::FUNCTIONS,
     data: Vec::new,
 };
+
+fn bad_name(name: &str, _: &BadName) -> Error {
+    codes::BAD_NAME.with([name])
+}
 
 /// Network prints the ETag in the document too.
 fn etag(view: &View<'_>) -> Result<Map<String, Value>> {

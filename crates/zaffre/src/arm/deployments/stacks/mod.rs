@@ -375,6 +375,7 @@ pub(in crate::arm) async fn delete(
     let is_there = cx
         .write(|txn| {
             locked::check(txn, Doing::Deleting, (id, of))?;
+            write::group_is_there(txn, id)?;
             let Some(stack) = stored::get(txn, id)? else {
                 note.done(txn, 204, None)?;
                 return Ok(false);

@@ -1,6 +1,10 @@
 //! `databaseAccounts`: what may be in one, and what comes and goes with it.
 
-use azure::{error::Result, locations};
+use azure::{
+    error::{Error, Result},
+    locations,
+    names::BadName,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -108,6 +112,17 @@ pub(super) fn delete(removal: &mut Removal<'_>) -> Result<Gone> {
     keys::forget(removal.txn, id)?;
     names::release(removal.txn, Space::Cosmos, removal.resource.name())?;
     Ok(Gone::Now)
+}
+
+pub(super) fn bad_name(name: &str, bad: &BadName) -> Error {
+    let at = |c: char| name.chars().position(|it| it == c).unwrap_or_default();
+    let (c, index) = match bad {
+        BadName::Length { .. } | BadName::Form(_) => return codes::ACCOUNT_NAME_LENGTH.bare(),
+        BadName::Characters(which) => which.chars().next().map_or((' ', 0), |c| (c, at(c))),
+        BadName::First(c) => (*c, 0),
+        BadName::Last(c) => (*c, name.chars().count() - 1),
+    };
+    codes::ACCOUNT_NAME.with([c.to_string(), index.to_string()])
 }
 
 /// HEAD on a name: 200 where it is taken, 404 where it is free.

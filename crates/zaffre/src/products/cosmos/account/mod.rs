@@ -17,13 +17,14 @@ mod throughput;
 
 use azure::{
     api_version::ApiVersion,
-    error::Result,
+    error::{Error, Result},
     identity::Shape,
     ids::{Guid, ResourceId},
+    names::BadName,
 };
 use serde_json::Value;
 
-use super::{ACCOUNT_TYPE, codes};
+use super::{ACCOUNT_TYPE, codes, databases};
 use crate::arm::kind::{
     Answers, At, Edit, Function, Kind, Look, Moves, On, Own, Patch, Provider, Run, Verb, Written,
 };
@@ -63,6 +64,7 @@ static KINDS: [Kind; 12] = [
     Kind {
         identity: Some(Shape::of_compute),
         answers: Answers::OkThenAsync,
+        bad_name: Some(accounts::bad_name),
         put: accounts::put,
         delete: accounts::delete,
         moves: Moves::NotYet,
@@ -71,8 +73,14 @@ static KINDS: [Kind; 12] = [
         actions: key_verbs::VERBS,
         ..Kind::tracked("databaseAccounts", &VERSIONS)
     },
-    below("databaseAccounts/sqlDatabases", &SQL_VERSIONS, &sql::DATABASES),
-    below("databaseAccounts/sqlDatabases/containers", &SQL_VERSIONS, &sql::CONTAINERS),
+    Kind {
+        bad_name: Some(bad_name),
+        ..below("databaseAccounts/sqlDatabases", &SQL_VERSIONS, &sql::DATABASES)
+    },
+    Kind {
+        bad_name: Some(bad_name),
+        ..below("databaseAccounts/sqlDatabases/containers", &SQL_VERSIONS, &sql::CONTAINERS)
+    },
     Kind {
         actions: throughput::VERBS,
         ..below("databaseAccounts/sqlDatabases/throughputSettings", &SQL_VERSIONS, &throughput::OWN)
@@ -96,6 +104,11 @@ static KINDS: [Kind; 12] = [
 
 const fn below(name: &'static str, versions: &'static [ApiVersion], own: &'static Own) -> Kind {
     Kind { answers: Answers::Enqueued, patch: Patch::Refused, own: Some(own), ..Kind::child(name, versions) }
+}
+
+/// In the data plane's words.
+fn bad_name(name: &str, bad: &BadName) -> Error {
+    databases::check_name(name).err().unwrap_or_else(|| codes::BAD_ID.with([name, &bad.to_string()]))
 }
 
 pub static PROVIDER: Provider = Provider {
@@ -145,7 +158,7 @@ fn guid_of(id: &ResourceId) -> Option<Guid> {
     id.name().parse().ok()
 }
 
-fn not_found(_: &ResourceId) -> azure::error::Error {
+fn not_found(_: &ResourceId) -> Error {
     codes::NOT_FOUND.bare()
 }
 
@@ -160,7 +173,7 @@ static LEGACY: Own = Own {
     absent: None,
 };
 
-fn legacy(_: &ResourceId) -> azure::error::Error {
+fn legacy(_: &ResourceId) -> Error {
     codes::not_yet("the paths below `apis` of before 2019-08-01; `sqlDatabases` has the same databases")
 }
 
