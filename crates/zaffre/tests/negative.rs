@@ -128,9 +128,14 @@ fn said(subject: &Subject, ask: &Ask, answer: &Answer) -> String {
     format!("{} {code}: {}", answer.status, subject.anonymous(ask, &shortened(&message)))
 }
 
-/// Lists without what is in them.
+/// Lists without what is in them, and places in a body, which are its own.
 fn shortened(message: &str) -> String {
-    LISTS.iter().fold(message.to_owned(), |message, begin| match message.split_once(begin) {
+    let message =
+        &message.split(", position ").enumerate().fold(String::new(), |text, (at, part)| match at {
+            0 => part.to_owned(),
+            _ => format!("{text}, position …{}", part.trim_start_matches(|c: char| c.is_ascii_digit())),
+        });
+    LISTS.iter().fold(message.clone(), |message, begin| match message.split_once(begin) {
         Some((front, list)) => {
             let behind = list.split_once('\'').map_or("", |(_, behind)| behind);
             format!("{front}{begin}…'{behind}")

@@ -91,6 +91,8 @@ static NEEDS: &[Needs] = &[
         "publisher": "Microsoft.ManagedIdentity", "type": "ManagedIdentityExtensionForLinux", "typeHandlerVersion": "1.0", "settings": { "port": 50342 } } })),
     body("Microsoft.Compute/virtualMachines/runCommands", |_| json!({ "location": "westeurope", "properties": { "source": { "script": "id" } } })),
     body("Microsoft.Compute/disks", |_| json!({ "location": "westeurope", "properties": { "creationData": { "createOption": "Empty" }, "diskSizeGB": 4 } })),
+    body("Microsoft.Compute/snapshots", |world| json!({ "location": "westeurope", "properties": { "creationData": {
+        "createOption": "Copy", "sourceResourceId": world.group("/providers/Microsoft.Compute/disks/made") } } })),
     body("Microsoft.Compute/images", |world| json!({ "location": "westeurope", "properties": { "storageProfile": { "osDisk": {
         "osType": "Linux", "osState": "Generalized", "managedDisk": { "id": world.group("/providers/Microsoft.Compute/disks/made") } } } } })),
     body("Microsoft.Compute/virtualMachineScaleSets", |world| json!({ "location": "westeurope", "sku": { "name": "Standard_B1s", "capacity": 1 }, "properties": {

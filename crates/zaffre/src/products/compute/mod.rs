@@ -146,6 +146,7 @@ pub static PROVIDER: Provider = Provider {
             put: snapshots::put,
             view: snapshots::view,
             actions: snapshots::VERBS,
+            bad_name: Some(|_, _| codes::BAD_NAME.with(["snapshotName"]).at("snapshotName")),
             ..Kind::tracked("snapshots", &DISK_VERSIONS)
         },
         Kind {
