@@ -1,0 +1,51 @@
+//! `zaffre env`: the variables that make Azure's clients use this cloud, as whoever asks for them reads them (`format`).
+
+mod format;
+
+use std::process::ExitCode;
+
+use serde::Deserialize;
+
+use self::format::{Format, printed};
+use super::{Outcome, client::Client, home::Home, say};
+use crate::control::Variable;
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Who will read them
+    #[arg(long, value_enum, default_value = "sh")]
+    format: Format,
+    /// Speak as this virtual machine: its name or its resource id
+    #[arg(long, value_name = "NAME")]
+    as_vm: Option<String>,
+    /// Run as on this kind of host: app-service, functions, container-apps, arc, service-fabric, cloud-shell, ml or
+    /// workload-identity
+    #[arg(long, value_name = "KIND", requires = "whom", conflicts_with = "as_vm")]
+    host_kind: Option<String>,
+    /// Whose identities that host has: a resource's id or name; in Cloud Shell a user's name too
+    #[arg(long = "as", id = "whom", value_name = "RESOURCE", requires = "host_kind")]
+    whom: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    value: Vec<Variable>,
+}
+
+pub(super) async fn run(args: Args, home: &Home) -> Outcome {
+    let path = match (&args.host_kind, &args.whom, &args.as_vm) {
+        (Some(kind), Some(whom), _) => format!("/env?host_kind={}&as={}", escaped(kind), escaped(whom)),
+        (_, _, Some(vm)) => format!("/env?as_vm={}", escaped(vm)),
+        (..) => "/env".to_owned(),
+    };
+    let answer: Answer = serde_json::from_value(Client::find(home)?.get(&path).await?)?;
+    say(&printed(args.format, &answer.value))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// As a query's value.
+pub(super) fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let one = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(one).collect()
+}
