@@ -275,8 +275,11 @@ fn metadata(runtime: &Runtime) -> Outcome<Figure> {
     let (our_address, their_address) = (ours_at.local_addr()?, theirs_at.local_addr()?);
     // The door is the guest's 169.254.169.254:80; where its socket really listens is nobody's concern.
     let door = SocketAddr::from((METADATA_ADDRESS, 80));
-    let _doors =
-        guest_doors::serve(&front, &inside, GuestSockets { tcp: vec![(door, ours_at)], udp: vec![] })?;
+    let _doors = guest_doors::serve(
+        &front,
+        &inside,
+        GuestSockets { tcp: vec![(door, ours_at)], udp: vec![], wire: None },
+    )?;
     runtime.spawn(say_nothing(theirs_at));
     let (mut ours, mut other) = (vec![], vec![]);
     for _ in 0..ROUNDS {
@@ -317,6 +320,7 @@ async fn with_machine(server: &Server) -> Outcome<Inside> {
         vm_id: VM_ID,
         hostname: "vm".to_owned(),
         address: Ipv4Addr::LOCALHOST,
+        network: None,
         service: Ipv4Addr::LOCALHOST,
     })
 }

@@ -18,6 +18,7 @@ pub mod principal;
 pub mod rbac;
 pub mod roles;
 pub mod sas;
+pub mod security_rules;
 pub mod shared_key;
 pub mod template;
 pub mod text;

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::exec::Exec;
 use crate::groups::Bounds;
 use crate::keeper::Keeper;
+use crate::network::Wire;
 use crate::refused::{GuestError, Named, Refused};
 use crate::settings::explain;
 use crate::spec::{Command, ExitStatus, Spec, User};
@@ -40,6 +41,8 @@ pub struct Guest {
 pub struct GuestSockets {
     pub tcp: Vec<(SocketAddr, TcpListener)>,
     pub udp: Vec<(SocketAddr, UdpSocket)>,
+    /// Behind the guest's interface, where it has one: for [`crate::Network::attach`].
+    pub wire: Option<Wire>,
 }
 
 impl Guest {
@@ -52,13 +55,14 @@ impl Guest {
             started.map_err(|error| Refused::new("start a guest's init", error.to_string()))??;
         let tcp = spec.tcp.clone();
         let udp = spec.udp.clone();
+        let has_interface = spec.interface.is_some();
         let (link, ready) = Link::open(keeper, control)?;
         let mut guest = Guest { link, pid: 0, bounds: Bounds::WITHOUT_GROUPS };
         guest.link.send(&ToInit::Start(Box::new(spec)))?;
         let ready = tokio::time::timeout(START_PATIENCE, ready).await;
         let ready = ready.map_err(|_| Refused::new("wait for the guest's init", "it does not answer"))?;
         let Ready { pid, bounds, sockets } = ready.map_err(|_| lost())??;
-        let sockets = sort(sockets, &tcp, &udp)?;
+        let sockets = sort(sockets, &tcp, &udp, has_interface)?;
         (guest.pid, guest.bounds) = (pid, bounds);
         Ok((guest, sockets))
     }
@@ -142,14 +146,20 @@ fn lost() -> Refused {
 }
 
 /// Gives each socket its address back.
-fn sort(sockets: Vec<OwnedFd>, tcp: &[SocketAddr], udp: &[SocketAddr]) -> Result<GuestSockets, Refused> {
-    if sockets.len() != tcp.len() + udp.len() {
+fn sort(
+    mut sockets: Vec<OwnedFd>,
+    tcp: &[SocketAddr],
+    udp: &[SocketAddr],
+    has_interface: bool,
+) -> Result<GuestSockets, Refused> {
+    let wire = if has_interface { sockets.pop().map(Wire) } else { None };
+    if sockets.len() != tcp.len() + udp.len() || wire.is_some() != has_interface {
         return Err(Refused::new("take over the guest's sockets", "some did not arrive"));
     }
     let mut sockets = sockets.into_iter();
     let tcp = tcp.iter().copied().zip(sockets.by_ref().map(TcpListener::from)).collect();
     let udp = udp.iter().copied().zip(sockets.map(UdpSocket::from)).collect();
-    Ok(GuestSockets { tcp, udp })
+    Ok(GuestSockets { tcp, udp, wire })
 }
 
 struct Ready {

@@ -1,9 +1,9 @@
 //! Virtual machines made of Linux namespaces: started by root or by an ordinary user, in a few milliseconds, with no helper installed.
 //!
 //! A guest has processes, users, files, a host name and a network of its own. Its /usr is the host's, read-only; its /etc is written from
-//! a list; the rest is empty and in memory; nothing else of the host is there. On its one interface, `lo`, are the addresses that an
-//! Azure VM knows: 169.254.169.254, 168.63.129.16, one for all of Azure's names, and its private ones. They exist in that guest alone:
-//! no packet of a guest leaves the machine, or reaches the host or another guest.
+//! a list; the rest is empty and in memory; nothing else of the host is there. There are the addresses that an Azure VM knows:
+//! 169.254.169.254, 168.63.129.16, one for all of Azure's names, and its private ones. They exist in that guest alone: no packet of a
+//! guest leaves the machine or reaches the host, and another guest only through a [`Network`] that both are in, by its rules.
 //!
 //! ```text
 //! Guest::start(spec) ── exec ──▶ init (this program again, see `init`) builds the namespaces
@@ -32,6 +32,7 @@ mod groups;
 mod guest;
 pub mod init;
 mod keeper;
+mod network;
 mod probe;
 mod refused;
 mod settings;
@@ -44,10 +45,11 @@ mod wire;
 pub use exec::{Exec, Finished, Output, Stdin};
 pub use groups::{Bounds, By, bounds};
 pub use guest::{Guest, GuestSockets};
+pub use network::{Flow, Network, Place, Plug, Protocol, Rules, Wire};
 pub use probe::probe;
 pub use refused::{GuestError, Refused};
 pub use sftp::NAME as SFTP;
 pub use spec::{
-    ADMIN_ID, CA_BUNDLE, Command, ExitStatus, ExtraFile, Limits, METADATA_ADDRESS, OWN_PROGRAM,
+    ADMIN_ID, CA_BUNDLE, Command, ExitStatus, ExtraFile, Interface, Limits, METADATA_ADDRESS, OWN_PROGRAM,
     RESOLVER_ADDRESS, SERVICE_ADDRESS, Share, Size, Spec, User,
 };

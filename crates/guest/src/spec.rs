@@ -34,6 +34,9 @@ pub struct Spec {
     pub ca_bundle: String,
     /// Addresses on `lo` beside 127.0.0.1 (each as a /32 or /128): the metadata service's, the resolver's, the service address, private ones.
     pub addresses: Vec<IpAddr>,
+    /// Its place in a virtual network, where it has one. Then the addresses above at which somebody listens are not on `lo`, but behind
+    /// this interface: at its own addresses, all ports are the guest's.
+    pub interface: Option<Interface>,
     /// Listeners to open before anything runs; what is bound must be one of the guest's addresses.
     pub tcp: Vec<SocketAddr>,
     pub udp: Vec<SocketAddr>,
@@ -43,6 +46,8 @@ pub struct Spec {
     pub files: Vec<ExtraFile>,
     /// Lines for `/etc/hosts` beside the guest's own.
     pub hosts: Vec<(IpAddr, String)>,
+    /// What is put behind short names when they are looked up; empty for nothing.
+    pub search: String,
     /// Environment of every command; wins over what the guest sets itself.
     pub env: Vec<(String, String)>,
     pub limits: Limits,
@@ -59,8 +64,10 @@ impl Spec {
             admin: "azureuser".to_string(),
             ca_bundle: String::new(),
             addresses: [METADATA_ADDRESS, RESOLVER_ADDRESS, SERVICE_ADDRESS].map(IpAddr::V4).to_vec(),
+            interface: None,
             tcp: vec![
                 at(METADATA_ADDRESS, 80),
+                at(RESOLVER_ADDRESS, 80),
                 at(RESOLVER_ADDRESS, 53),
                 at(SERVICE_ADDRESS, 443),
                 at(SERVICE_ADDRESS, 80),
@@ -69,6 +76,7 @@ impl Spec {
             shares: Vec::new(),
             files: Vec::new(),
             hosts: Vec::new(),
+            search: String::new(),
             env: Vec::new(),
             limits: Limits::default(),
         }
@@ -91,6 +99,26 @@ impl Spec {
             Some(path) => refuse(format!("`{}` is no absolute path without `..`", path.display())),
             None => Ok(()),
         }
+    }
+}
+
+/// The interface `eth0`: a place in a virtual network ([`crate::Network`]).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    pub mac: [u8; 6],
+    /// Its own, each with the length of its subnet's prefix; the first is the primary one.
+    pub addresses: Vec<(Ipv4Addr, u8)>,
+    /// Ranges that are reached through it.
+    pub routes: Vec<(Ipv4Addr, u8)>,
+    /// Who passes packets on; none where there are no addresses.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+impl Interface {
+    /// An interface with these addresses in a network of these ranges.
+    pub fn new(mac: [u8; 6], addresses: Vec<(Ipv4Addr, u8)>, routes: Vec<(Ipv4Addr, u8)>) -> Interface {
+        let gateway = addresses.first().map(|(address, prefix)| crate::init::gateway_of(*address, *prefix));
+        Interface { mac, addresses, routes, gateway }
     }
 }
 

@@ -116,6 +116,41 @@ pub(crate) fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
 }
 
+/// A socket that reads and writes whole frames at an interface of this process's network, each behind a header that says what is left to be
+/// done about its sums and its length (`struct virtio_net_hdr`): frames pass from one guest to another without being cut or summed.
+pub(crate) fn packet_socket(interface: u32) -> io::Result<OwnedFd> {
+    const ALL: u16 = (libc::ETH_P_ALL as u16).to_be();
+    let index = libc::c_int::try_from(interface).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: the calls take numbers and pointers to values that live through them, with their sizes; `sockaddr_ll` is plain memory;
+    // the descriptor is new and nothing else owns it.
+    unsafe {
+        let socket = match libc::socket(libc::AF_PACKET, kind, 0) {
+            -1 => return Err(io::Error::last_os_error()),
+            descriptor => OwnedFd::from_raw_fd(descriptor),
+        };
+        for (option, value) in [(libc::PACKET_VNET_HDR, 1), (PACKET_IGNORE_OUTGOING, 1)] {
+            let value: libc::c_int = value;
+            let (pointer, length) = ((&raw const value).cast(), size_of_val(&value) as libc::socklen_t);
+            if libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, option, pointer, length) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        let mut address: libc::sockaddr_ll = std::mem::zeroed();
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_protocol = ALL;
+        address.sll_ifindex = index;
+        let length = size_of_val(&address) as libc::socklen_t;
+        match libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) {
+            0 => Ok(socket),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+/// From linux/if_packet.h, Linux 4.20: what we send is not read back.
+const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
+
 /// What to change on every mount of a tree.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct MountChange<'fd> {

@@ -38,6 +38,8 @@ pub enum Entrance {
     Cosmos,
     /// 169.254.169.254:80, whatever Host says.
     Metadata,
+    /// 168.63.129.16:80 of a guest, whatever Host says.
+    Wire,
     /// localhost:50342 of a guest that has the old extension.
     Extension,
     /// Where programs on other hosts than virtual machines ask: the path says on which.

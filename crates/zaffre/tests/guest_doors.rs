@@ -56,6 +56,7 @@ fn inside() -> Inside {
         vm_id: Guid([7; 16]),
         hostname: "myVM".to_owned(),
         address: Ipv4Addr::new(10, 0, 0, 4),
+        network: None,
         service: SERVICE_ADDRESS,
     }
 }

@@ -1,5 +1,7 @@
 //! Machines that run: what is written is followed, in real guests. Where this machine allows none, each test says so and ends.
 
+mod networks;
+
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use azure::ids::ResourceId;
@@ -65,6 +67,7 @@ impl World {
                 vm_id: whose.vm_id,
                 hostname: whose.hostname.clone(),
                 address: whose.address,
+                network: whose.network.clone(),
                 service: guest::SERVICE_ADDRESS,
             };
             Ok(Box::new(guest_doors::serve(&front, &inside, sockets)?) as _)

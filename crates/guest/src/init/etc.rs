@@ -72,7 +72,7 @@ fn own_files(spec: &Spec) -> Vec<(&'static str, String)> {
         ("/etc/hosts", hosts(spec)),
         ("/etc/profile", PROFILE.to_string()),
         ("/etc/bash.bashrc", PROFILE.to_string()),
-        ("/etc/resolv.conf", format!("nameserver {RESOLVER_ADDRESS}\n")),
+        ("/etc/resolv.conf", resolver(spec)),
         (
             "/etc/nsswitch.conf",
             "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n"
@@ -95,6 +95,11 @@ fn own_files(spec: &Spec) -> Vec<(&'static str, String)> {
         files.push(("/etc/machine-id", format!("{}\n", spec.machine_id)));
     }
     files
+}
+
+fn resolver(spec: &Spec) -> String {
+    let search = if spec.search.is_empty() { String::new() } else { format!("search {}\n", spec.search) };
+    format!("nameserver {RESOLVER_ADDRESS}\n{search}")
 }
 
 fn hosts(spec: &Spec) -> String {

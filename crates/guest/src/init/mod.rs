@@ -18,6 +18,7 @@ mod accounts;
 mod command;
 mod confine;
 mod etc;
+mod interface;
 mod keeper;
 mod lend;
 mod net;
@@ -29,6 +30,7 @@ mod sudo;
 
 use crate::sftp;
 pub(crate) use command::resize;
+pub(crate) use interface::gateway_of;
 
 /// The name (`argv[0]`) under which this program is an init.
 pub(crate) const NAME: &str = "zaffre-guest-init";

@@ -14,7 +14,7 @@ use super::command::{self, Setting};
 use super::keeper::{Begin, Ids};
 use super::lend::{self, Lent};
 use super::sudo::Sudo;
-use super::{net, reach, root, seccomp};
+use super::{interface, net, reach, root, seccomp};
 use crate::refused::{Named, Refused};
 use crate::spec::{ExitStatus, Spec};
 use crate::sys;
@@ -67,12 +67,24 @@ fn build(spec: &Spec, ids: Ids, lent: Option<Vec<Lent>>) -> Result<(Vec<OwnedFd>
     };
     root::build(spec, ids, &lent)?;
     rustix::system::sethostname(spec.hostname.as_bytes()).at("set the host name")?;
-    net::set_up(&spec.addresses)?;
+    let listen = || {
+        let tcp = spec.tcp.iter().map(|it| reach::listen(*it));
+        let udp = spec.udp.iter().map(|it| bind(*it));
+        tcp.chain(udp).collect::<Result<Vec<_>, _>>()
+    };
+    let sockets = match &spec.interface {
+        Some(interface) => {
+            let platform = interface::platform(spec);
+            net::set_up(spec.addresses.iter().filter(|it| !platform.contains(it)))?;
+            interface::make(spec, interface, listen)?
+        }
+        None => {
+            net::set_up(&spec.addresses)?;
+            listen()?
+        }
+    };
     // Nobody inside may look into the init, which holds more rights than they do.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at("close the init to others")?;
-    let tcp = spec.tcp.iter().map(|it| reach::listen(*it));
-    let udp = spec.udp.iter().map(|it| bind(*it));
-    let sockets = tcp.chain(udp).collect::<Result<_, _>>()?;
     Ok((sockets, Sudo::open()?))
 }
 

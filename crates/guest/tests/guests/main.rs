@@ -9,6 +9,7 @@ mod commands;
 mod leaks;
 mod life;
 mod network;
+mod networks;
 mod ordinary_user;
 mod reach;
 mod tools;

@@ -46,6 +46,7 @@ pub(crate) fn follow(
             vm_id: whose.vm_id,
             hostname: whose.hostname.clone(),
             address: whose.address,
+            network: whose.network.clone(),
             service: guest::SERVICE_ADDRESS,
         };
         Ok(Box::new(guest_doors::serve(&served, &inside, sockets)?) as _)

@@ -1,13 +1,17 @@
-//! What a guest's resolver answers: Azure's names, all of them at one address, and nothing else.
+//! What a guest's resolver answers: Azure's names, all of them at one address, the machines of its virtual network, and nothing else.
 //!
 //! One question a message, as every client asks; the answer is always short, so it always fits a datagram. A name of
 //! Azure's has an A record and no other: an AAAA query gets an answer without records, so that clients go on to IPv4 at once.
 //! Any other name does not exist, which is the truth inside a guest: no packet of it leaves the machine.
 //!
+//! The machines of the network are found by their names, and their names by their addresses (PTR), for as long as they run.
+//!
 //! The coding is RFC 1035 §4, by hand: the libraries for it bring a resolver's worth of dependencies for four record types we
 //! never need. What is malformed is answered with a format error where its id can be read, and dropped where not.
 
 use std::net::Ipv4Addr;
+
+use guest::Network;
 
 use super::route::{self, Target};
 
@@ -19,6 +23,7 @@ const TTL_SECONDS: u32 = 60;
 const CLASS_IN: u16 = 1;
 const CLASS_ANY: u16 = 255;
 const TYPE_A: u16 = 1;
+const TYPE_PTR: u16 = 12;
 const TYPE_ANY: u16 = 255;
 
 /// Response codes (RFC 1035 §4.1.1).
@@ -28,11 +33,12 @@ const NAME_ERROR: u8 = 3;
 const NOT_IMPLEMENTED: u8 = 4;
 
 /// What a guest's names stand for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Names {
     pub(super) hostname: String,
     /// The guest's own address.
     pub(super) own: Ipv4Addr,
+    pub(super) network: Option<Network>,
     /// Where all of Azure's names are.
     pub(super) service: Ipv4Addr,
 }
@@ -40,11 +46,49 @@ pub(super) struct Names {
 impl Names {
     fn find(&self, name: &str) -> Option<Ipv4Addr> {
         let is_own = name.eq_ignore_ascii_case(&self.hostname);
+        let neighbour = self.network.as_ref().and_then(|it| it.find(name));
         match route::by_name(name) {
             _ if is_own => Some(self.own),
+            _ if neighbour.is_some() => neighbour,
             _ if name.eq_ignore_ascii_case("localhost") => Some(Ipv4Addr::LOCALHOST),
             Target::Foreign => None,
             _ => Some(self.service),
+        }
+    }
+
+    /// The name behind `4.0.0.10.in-addr.arpa`.
+    fn name_of(&self, name: &str) -> Option<String> {
+        let digits = name.to_ascii_lowercase();
+        let mut digits: Vec<&str> = digits.strip_suffix(".in-addr.arpa")?.split('.').collect();
+        digits.reverse();
+        self.network.as_ref()?.name_of(digits.join(".").parse().ok()?)
+    }
+
+    fn record(&self, question: &Question<'_>) -> Option<Record> {
+        match question.kind {
+            _ if !question.is_internet() => None,
+            TYPE_PTR => self.name_of(&question.name).map(Record::Name),
+            _ => self.find(&question.name).map(Record::Address),
+        }
+    }
+}
+
+/// What is known of a name.
+enum Record {
+    Address(Ipv4Addr),
+    Name(String),
+}
+
+impl Record {
+    /// Its type and its bytes.
+    fn coded(&self) -> (u16, Vec<u8>) {
+        match self {
+            Record::Address(address) => (TYPE_A, address.octets().to_vec()),
+            Record::Name(name) => {
+                let label = |it: &str| [&[it.len() as u8], it.as_bytes()].concat();
+                let labels = name.split('.').filter(|it| it.len() <= LABEL_MAX).flat_map(label);
+                (TYPE_PTR, labels.chain([0]).collect())
+            }
         }
     }
 }
@@ -62,9 +106,12 @@ pub(super) fn answer(message: &[u8], names: &Names) -> Option<Vec<u8>> {
     Some(match question {
         _ if opcode != 0 => reply(header, NOT_IMPLEMENTED, &[], None),
         None => reply(header, FORMAT_ERROR, &[], None),
-        Some(question) => match names.find(&question.name).filter(|_| question.is_internet()) {
+        Some(question) => match names.record(&question) {
             None => reply(header, NAME_ERROR, question.bytes, None),
-            Some(address) => reply(header, NO_ERROR, question.bytes, question.wants_a().then_some(address)),
+            Some(record) => {
+                let record = Some(record).filter(|it| question.wants(it));
+                reply(header, NO_ERROR, question.bytes, record.as_ref())
+            }
         },
     })
 }
@@ -106,28 +153,32 @@ impl<'m> Question<'m> {
         matches!(self.class, CLASS_IN | CLASS_ANY)
     }
 
-    fn wants_a(&self) -> bool {
-        matches!(self.kind, TYPE_A | TYPE_ANY)
+    fn wants(&self, record: &Record) -> bool {
+        match record {
+            Record::Address(_) => matches!(self.kind, TYPE_A | TYPE_ANY),
+            Record::Name(_) => true,
+        }
     }
 }
 
-fn reply(query: &[u8; HEADER], code: u8, question: &[u8], address: Option<Ipv4Addr>) -> Vec<u8> {
+fn reply(query: &[u8; HEADER], code: u8, question: &[u8], record: Option<&Record>) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER + question.len() + 16);
     out.extend_from_slice(&query[..2]);
     // A response, of the query's opcode, recursion desired as it was; recursion available.
     out.push(0x80 | query[2] & 0x79);
     out.push(0x80 | code);
-    let counts = [u16::from(!question.is_empty()), u16::from(address.is_some()), 0, 0];
+    let counts = [u16::from(!question.is_empty()), u16::from(record.is_some()), 0, 0];
     out.extend(counts.iter().flat_map(|count| count.to_be_bytes()));
     out.extend_from_slice(question);
-    if let Some(address) = address {
+    if let Some(record) = record {
+        let (kind, bytes) = record.coded();
         // The name is the question's, which begins right after the header.
         out.extend_from_slice(&[0xc0, HEADER as u8]);
-        out.extend_from_slice(&TYPE_A.to_be_bytes());
+        out.extend_from_slice(&kind.to_be_bytes());
         out.extend_from_slice(&CLASS_IN.to_be_bytes());
         out.extend_from_slice(&TTL_SECONDS.to_be_bytes());
-        out.extend_from_slice(&4_u16.to_be_bytes());
-        out.extend_from_slice(&address.octets());
+        out.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
+        out.extend_from_slice(&bytes);
     }
     out
 }
@@ -144,6 +195,7 @@ mod tests {
         Names {
             hostname: "myVM".to_owned(),
             own: Ipv4Addr::new(10, 0, 0, 4),
+            network: Some(Network::default()),
             service: Ipv4Addr::new(10, 255, 255, 1),
         }
     }

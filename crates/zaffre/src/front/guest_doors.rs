@@ -6,6 +6,7 @@
 //! any other address :80  the same without TLS
 //! 127.0.0.1, any port    the old extension, while the machine has it: its settings name the port (50342)
 //! 168.63.129.16:53       names (`dns`)
+//! 168.63.129.16:80       the wire server, as far as it says that it is there
 //! ```
 //!
 //! Who asks is known before a byte is read: the listener is the guest's own, and its door says which machine that is. A guest
@@ -19,7 +20,7 @@ use std::{
 };
 
 use azure::ids::{Guid, ResourceId};
-use guest::{GuestSockets, METADATA_ADDRESS};
+use guest::{GuestSockets, METADATA_ADDRESS, Network, RESOLVER_ADDRESS};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream, UdpSocket},
@@ -43,7 +44,7 @@ const QUERY_BYTES: usize = 4096;
 const QUERY_TIME: Duration = Duration::from_secs(10);
 
 /// Whose doors these are.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Inside {
     pub cloud: CloudId,
     pub vm: ResourceId,
@@ -51,6 +52,8 @@ pub struct Inside {
     pub hostname: String,
     /// The machine's own address, which its host name resolves to.
     pub address: Ipv4Addr,
+    /// Its virtual network, whose machines it finds by name.
+    pub network: Option<Network>,
     /// The one address that all of Azure's names resolve to in there.
     pub service: Ipv4Addr,
 }
@@ -71,6 +74,7 @@ enum Role {
 /// By its address alone. A socket that is for nothing we know is closed.
 fn role(address: SocketAddr) -> Option<Role> {
     match (address.ip(), address.port()) {
+        (IpAddr::V4(RESOLVER_ADDRESS), 80) => Some(Role::Plain(Entrance::Wire)),
         (IpAddr::V4(METADATA_ADDRESS), 80) => Some(Role::Plain(Entrance::Metadata)),
         (_, 80) => Some(Role::Plain(Entrance::Named)),
         (_, 443) => Some(Role::Tls),
@@ -139,6 +143,7 @@ impl Doors {
         Names {
             hostname: self.inside.hostname.clone(),
             own: self.inside.address,
+            network: self.inside.network.clone(),
             service: self.inside.service,
         }
     }
@@ -203,6 +208,7 @@ mod tests {
             ("10.255.255.1:80", Some(Role::Plain(Entrance::Named))),
             ("10.255.255.1:443", Some(Role::Tls)),
             ("168.63.129.16:53", Some(Role::Names)),
+            ("168.63.129.16:80", Some(Role::Plain(Entrance::Wire))),
             ("127.0.0.1:50342", Some(Role::Plain(Entrance::Extension))),
             ("127.0.0.1:50343", Some(Role::Plain(Entrance::Extension))),
             ("10.0.0.4:50342", None),

@@ -21,6 +21,7 @@ pub mod route;
 pub mod serve;
 mod tls;
 pub(crate) mod vm_secrets;
+mod wire_server;
 
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,9 @@ use http::{Request, Response};
 
 use azure::ids::Guid;
 
-use self::{catalogue::Catalogue, elsewhere::Elsewhere, route::Target, serve::serve};
+use self::{
+    catalogue::Catalogue, elsewhere::Elsewhere, route::Target, serve::serve, wire_server::WireServer,
+};
 use crate::{
     arm::Arm,
     cloud::Cloud,
@@ -77,6 +80,7 @@ pub async fn answer(
     let parts = Parts::new(door, head);
     let cx = context(env, cloud, &parts);
     match route::target(&parts.door, parts.host()) {
+        Target::Wire => serve(&WireServer, cx, parts, body).await,
         Target::Control => serve(&Control, cx, parts, body).await,
         Target::Catalogue => serve(&Catalogue, cx, parts, body).await,
         Target::Entra => serve(&Entra, cx, parts, body).await,

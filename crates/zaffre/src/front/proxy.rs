@@ -97,7 +97,7 @@ fn judge(host: &str, port: u16, is_offline: bool) -> Verdict {
     match route::by_name(host) {
         Target::Foreign if is_offline => Verdict::Refuse(&OFFLINE),
         Target::Foreign => Verdict::PassOn,
-        Target::Refused | Target::Control | Target::Extension | Target::Hosts => {
+        Target::Refused | Target::Control | Target::Extension | Target::Hosts | Target::Wire => {
             Verdict::Refuse(&NOT_EMULATED)
         }
         Target::Metadata if port == 80 => Verdict::Ours { entrance: Entrance::Metadata, tls: false },

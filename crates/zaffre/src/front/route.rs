@@ -15,6 +15,8 @@ pub enum Target {
     /// Documents that Azure's clients fetch by the way: image aliases.
     Catalogue,
     Control,
+    /// What a machine's agent asks the platform.
+    Wire,
     /// Under one of Microsoft's suffixes, and not emulated: refused here, never passed on.
     Refused,
     /// Nobody's name that we know: the proxy may pass it on.
@@ -105,6 +107,7 @@ pub fn target(door: &Door, host: &str) -> Target {
         Entrance::Blob => Target::Blob,
         Entrance::Cosmos => Target::Cosmos,
         Entrance::Metadata => Target::Metadata,
+        Entrance::Wire => Target::Wire,
         Entrance::Extension => Target::Extension,
         Entrance::Hosts => Target::Hosts,
         Entrance::Control => Target::Control,

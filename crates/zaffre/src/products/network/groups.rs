@@ -1,6 +1,6 @@
 //! `networkSecurityGroups`: rules, those that everybody has behind one's own.
 
-use azure::{error::Result, ids::ResourceId};
+use azure::{error::Result, ids::ResourceId, security_rules::Rule};
 use serde_json::{Map, Value, json};
 
 use super::{codes, ids, nested, resource_guid, rules};
@@ -14,6 +14,7 @@ pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
         change.next.properties.shift_remove(shown);
     }
     resource_guid(change);
+    change.cx.env.follower.wake_after(change.txn);
     rules::NESTED.write(change)
 }
 
@@ -87,8 +88,13 @@ static DEFAULTS: [Default; 6] = [
     default(("DenyAllOutBound", "Deny all outbound traffic"), ("Outbound", 65500, "Deny"), ("*", "*")),
 ];
 
+/// As rules, behind a group's own.
+pub(super) fn default_rules() -> impl Iterator<Item = Rule> {
+    DEFAULTS.iter().filter_map(|it| Rule::parse(&it.properties()))
+}
+
 impl Default {
-    fn shown(&self, group: &Resource) -> Value {
+    fn properties(&self) -> Map<String, Value> {
         let properties = json!({
             "provisioningState": "Succeeded",
             "description": self.says,
@@ -105,13 +111,17 @@ impl Default {
             "sourceAddressPrefixes": [],
             "destinationAddressPrefixes": [],
         });
-        let id = group.id.child("defaultSecurityRules", self.name);
         let Value::Object(properties) = properties else { unreachable!("it is written as an object") };
+        properties
+    }
+
+    fn shown(&self, group: &Resource) -> Value {
+        let id = group.id.child("defaultSecurityRules", self.name);
         nested::document(
             &id,
             "Microsoft.Network/networkSecurityGroups/defaultSecurityRules",
             group.etag,
-            properties,
+            self.properties(),
         )
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
         settle(change, at, configuration, was)?;
     }
     settle_group(change)?;
+    change.cx.env.follower.wake_after(change.txn);
     let mac = change.current.and_then(|it| it.property("macAddress")).cloned();
     let mac = mac.unwrap_or_else(|| json!(mac_address(change.draw.guid().0)));
     change.next.set("macAddress", mac);

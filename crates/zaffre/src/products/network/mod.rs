@@ -4,6 +4,7 @@
 //! - `vnets.rs`, `subnets.rs`, `groups.rs`, `rules.rs`, `public.rs`, `interfaces.rs`: a type each.
 //! - `instances.rs`: places in subnets for the instances of scale sets.
 //! - `nested.rs`: lists inside a parent's properties whose items are resources of their own.
+//! - `places.rs`: where a machine is, and what security rules stand around it.
 //! - `addresses.rs`: which addresses are taken, by whom. `lookups.rs`: how clients ask what is free.
 //! - `codes.rs`: Network's own errors.
 //!
@@ -16,6 +17,7 @@ pub(crate) mod instances;
 mod interfaces;
 mod lookups;
 mod nested;
+pub(crate) mod places;
 mod public;
 mod rules;
 mod subnets;
@@ -95,6 +97,7 @@ pub static PROVIDER: Provider = Provider {
         },
         Kind {
             put: rules::put,
+            delete: rules::delete,
             beside: etag,
             bad_name: Some(bad_name),
             ..Kind::child("networkSecurityGroups/securityRules", &VERSIONS)

@@ -15,7 +15,7 @@ use super::{
     or_default,
 };
 use crate::{
-    arm::kind::Change,
+    arm::kind::{Change, Gone, Removal},
     resources::{self, Resource},
     store::Txn,
 };
@@ -33,7 +33,14 @@ pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
     let mut next = change.next.clone();
     judge(change, Item { parent: &parent, before: None, next: &mut next })?;
     *change.next = next;
+    change.cx.env.follower.wake_after(change.txn);
     Ok(())
+}
+
+/// What it allowed or refused is judged by the rules that are left.
+pub(super) fn delete(removal: &mut Removal<'_>) -> Result<Gone> {
+    removal.cx.env.follower.wake_after(removal.txn);
+    Ok(Gone::Now)
 }
 
 /// Members that are one of a few words, which are kept as Azure spells them.

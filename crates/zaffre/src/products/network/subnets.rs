@@ -42,6 +42,7 @@ fn judge(change: &mut Change<'_>, item: Item<'_>) -> Result<()> {
     }
     let was: Vec<_> = before.map(group).transpose()?.flatten().into_iter().collect();
     links::relink(change.txn, &next.id, &was, &now.into_iter().collect::<Vec<_>>())?;
+    change.cx.env.follower.wake_after(change.txn);
     let defaults = [
         ("delegations", json!([])),
         ("privateEndpointNetworkPolicies", json!("Disabled")),

@@ -15,12 +15,14 @@
 //!
 //! - `want.rs`: what the rows say there should be.
 //! - `running.rs`: what runs: guests, their doors, or on machines that allow no guests, nothing at all.
+//! - `places.rs`: virtual networks, and machines' places in them.
 //! - `report.rs`: what is written back.
 //! - `elsewhere.rs`: what other processes of the cloud write about machines.
 //! - `exec.rs`: commands in what runs.
 
 mod elsewhere;
 mod exec;
+mod places;
 mod report;
 mod running;
 mod want;
@@ -41,14 +43,14 @@ use azure::{
     error::Error,
     ids::{Guid, ResourceId},
 };
-use guest::GuestSockets;
+use guest::{GuestSockets, Network};
 use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
     time::Instant,
 };
 
-use self::{exec::Commands, running::Running, want::Want};
+use self::{exec::Commands, places::Networks, running::Running, want::Want};
 use super::events;
 use crate::{
     Server,
@@ -82,6 +84,8 @@ pub struct Whose {
     pub hostname: String,
     /// What its host name stands for.
     pub address: Ipv4Addr,
+    /// The virtual network that it is in.
+    pub network: Option<Network>,
 }
 
 /// What the reconciler needs of the world.
@@ -127,6 +131,7 @@ impl Reconciler {
             has_duty,
             busy: Mutex::default(),
             failures: Mutex::default(),
+            networks: Networks::default(),
         };
         Reconciler { stop, task: tokio::spawn(Arc::new(follow).run(stopped)) }
     }
@@ -148,6 +153,7 @@ struct Follow {
     /// Machines that a task is at work on.
     busy: Mutex<HashSet<Key>>,
     failures: Mutex<HashMap<Key, Failures>>,
+    networks: Networks,
 }
 
 /// Boots of one machine that came to nothing, one after another.
@@ -279,9 +285,15 @@ impl Follow {
         for key in left {
             self.begin(tasks, key.clone(), |this| async move { this.end(&key).await });
         }
+        let networks: Vec<&ResourceId> =
+            wanted.iter().filter_map(|it| Some(&it.place.as_ref()?.network)).collect();
+        self.networks.keep(cloud.id, &networks);
         for want in wanted {
             let key = (cloud.id, want.vm.clone());
             let present = lock(&self.machines).get(&key).cloned();
+            if let (Some(present), Some(place)) = (&present, &want.place) {
+                present.judge_by(place);
+            }
             if want.is_met_by(present.as_deref()) || self.has_given_up(&key, &want) {
                 continue;
             }
@@ -365,18 +377,26 @@ impl Follow {
                 running
             }
         };
-        running.listen(&want.ports(), |sockets| (self.setup.serve)(&want.whose(key.0), sockets)).await
+        let whose = want.whose(key.0, self.network(key, want));
+        running.listen(&want.ports(), |sockets| (self.setup.serve)(&whose, sockets)).await
     }
 
     async fn boot(&self, way: Way, key: &Key, want: &Want) -> Result<Arc<Running>, String> {
-        let serve = |sockets| (self.setup.serve)(&want.whose(key.0), sockets);
+        let network = self.network(key, want);
+        let whose = want.whose(key.0, network.clone());
+        let serve = |sockets| (self.setup.serve)(&whose, sockets);
         let follower = self.server.env.follower.clone();
         match way {
             Way::Simulated => Ok(Arc::new(Running::simulated(want))),
             Way::Namespaces => {
-                Running::boot(want, self.setup.spec(want), serve, move || follower.wake()).await
+                Running::boot(want, self.setup.spec(want), network.as_ref(), serve, move || follower.wake())
+                    .await
             }
         }
+    }
+
+    fn network(&self, key: &Key, want: &Want) -> Option<Network> {
+        want.place.as_ref().map(|place| self.networks.of(key.0, place))
     }
 
     fn note_death(&self, key: &Key, want: &Want, old: &Running) {
@@ -425,6 +445,12 @@ impl Setup {
         spec.admin.clone_from(&want.admin);
         spec.ca_bundle.clone_from(&self.ca_bundle);
         spec.addresses.extend(&want.addresses);
+        if let (Some(place), Some(address)) = (&want.place, want.address()) {
+            spec.interface = Some(places::interface(place));
+            spec.search = place.suffix.clone();
+            let names = [format!("{}.{}", want.hostname, place.suffix), want.hostname.clone()];
+            spec.hosts.extend(names.map(|name| (IpAddr::V4(address), name)));
+        }
         if let Some((cpus, megabytes)) = want.size {
             (spec.limits.cpus, spec.limits.memory_bytes) = (Some(cpus), Some(u64::from(megabytes) << 20));
         }

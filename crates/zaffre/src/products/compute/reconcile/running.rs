@@ -9,11 +9,12 @@ use std::{
     },
 };
 
-use azure::ids::Guid;
-use guest::{Guest, GuestSockets, Spec};
+use azure::{ids::Guid, security_rules::Security};
+use guest::{Guest, GuestSockets, Network, Plug, Spec};
 use tokio::time::Instant;
 
-use super::{Served, extension_address, lock, want::Want};
+use super::{Served, extension_address, lock, places, want::Want};
+use crate::products::network::places::Place;
 
 pub(super) struct Running {
     pub(super) vm_id: Guid,
@@ -24,11 +25,14 @@ pub(super) struct Running {
     is_dead: Arc<AtomicBool>,
     /// Its own sockets and those of its extensions. They would keep a dead guest's network alive.
     doors: Arc<Mutex<Doors>>,
+    /// Whether it is behind an interface, and the security rules there.
+    judged_by: Mutex<Option<Security>>,
 }
 
 #[derive(Default)]
 struct Doors {
     own: Option<Served>,
+    plug: Option<Plug>,
     extensions: BTreeMap<u16, Option<Served>>,
 }
 
@@ -41,6 +45,7 @@ impl Running {
             guest,
             is_dead: Arc::default(),
             doors: Arc::default(),
+            judged_by: Mutex::default(),
         }
     }
 
@@ -52,12 +57,18 @@ impl Running {
     pub(super) async fn boot(
         want: &Want,
         spec: Spec,
+        network: Option<&Network>,
         serve: impl FnOnce(GuestSockets) -> io::Result<Served>,
         died: impl FnOnce() + Send + 'static,
     ) -> Result<Arc<Self>, String> {
-        let (guest, sockets) = Guest::start(spec).await.map_err(|error| error.to_string())?;
+        let (guest, mut sockets) = Guest::start(spec).await.map_err(|error| error.to_string())?;
         let guest = Arc::new(guest);
         let running = Arc::new(Running::new(want, Some(Arc::clone(&guest))));
+        if let (Some(wire), Some(network), Some(place)) = (sockets.wire.take(), network, &want.place) {
+            let plug = network.attach(wire, places::in_network(place, &want.hostname));
+            lock(&running.doors).plug = Some(plug.map_err(|error| error.to_string())?);
+            *lock(&running.judged_by) = Some(place.security.clone());
+        }
         lock(&running.doors).own = Some(serve(sockets).map_err(|error| error.to_string())?);
         let (is_dead, doors) = (Arc::clone(&running.is_dead), Arc::clone(&running.doors));
         tokio::spawn(async move {
@@ -71,6 +82,17 @@ impl Running {
 
     pub(super) fn is_dead(&self) -> bool {
         self.is_dead.load(Ordering::Acquire)
+    }
+
+    /// From now on these are the security rules around it; nothing where it has no interface.
+    pub(super) fn judge_by(&self, place: &Place) {
+        let mut judged_by = lock(&self.judged_by);
+        if judged_by.as_ref().is_some_and(|it| *it != place.security)
+            && let Some(plug) = &lock(&self.doors).plug
+        {
+            plug.set_rules(places::judged(place));
+            *judged_by = Some(place.security.clone());
+        }
     }
 
     /// Where extensions answer.
@@ -90,7 +112,8 @@ impl Running {
                 Some(guest) => {
                     let address = extension_address(*port);
                     let listener = guest.listen(address).await.map_err(|error| error.to_string())?;
-                    let sockets = GuestSockets { tcp: vec![(address, listener)], udp: Vec::new() };
+                    let sockets =
+                        GuestSockets { tcp: vec![(address, listener)], udp: Vec::new(), wire: None };
                     Some(serve(sockets).map_err(|error| error.to_string())?)
                 }
                 None => None,

@@ -9,6 +9,7 @@ use azure::{
     error::Result,
     ids::{Guid, ResourceId},
 };
+use guest::Network;
 use serde_json::Value;
 
 use super::{
@@ -22,6 +23,7 @@ use super::{
 };
 use crate::{
     cloud::CloudId,
+    products::network::places::{self, Place},
     resources::{self, Resource, State},
     store::Txn,
 };
@@ -37,7 +39,9 @@ pub(super) struct Want {
     pub(super) admin: String,
     /// Processors and megabytes of memory, where its size is one that we know.
     pub(super) size: Option<(u32, u32)>,
-    /// Its private addresses.
+    /// Its primary interface's place in a virtual network.
+    pub(super) place: Option<Place>,
+    /// Its other private addresses.
     pub(super) addresses: Vec<IpAddr>,
     pub(super) extensions: Vec<Extension>,
     /// What is under way about the machine itself.
@@ -70,12 +74,17 @@ fn of(txn: &Txn, vm: &Resource, machine: Machine) -> Result<Want> {
         None => None,
     };
     let of_set = of_set.and_then(|it| it.operation);
+    let interfaces = interfaces(txn, vm)?;
+    let place = interfaces.first().map(|it| places::of(txn, it)).transpose()?.flatten();
+    let own = |it: &IpAddr| place.iter().flat_map(|it| &it.addresses).any(|(own, _)| IpAddr::V4(*own) == *it);
+    let addresses = addresses(&interfaces).into_iter().filter(|it| !own(it)).collect();
     Ok(Want {
         vm: vm.id.clone(),
         hostname: text("osProfile/computerName", "vm"),
         admin: text("osProfile/adminUsername", "azureuser"),
         size: vm.text("hardwareProfile/vmSize").and_then(sizes::of),
-        addresses: addresses(txn, vm)?,
+        place,
+        addresses,
         extensions: view::extensions(txn, &vm.id)?.iter().filter_map(extension_of).collect(),
         operations: machine.operations.iter().copied().chain(under_way).chain(of_set).collect(),
         machine,
@@ -87,20 +96,26 @@ fn extension_of(resource: &Resource) -> Option<Extension> {
     Some(Extension { port: extension::port(resource)?, operation })
 }
 
-/// The addresses of its network interfaces, as far as those are there and say any.
-fn addresses(txn: &Txn, vm: &Resource) -> Result<Vec<IpAddr>> {
+/// Its network interfaces, as far as those are there; the primary one first.
+fn interfaces(txn: &Txn, vm: &Resource) -> Result<Vec<Resource>> {
     let listed = vm.property("networkProfile/networkInterfaces").and_then(Value::as_array);
-    let ids = listed.into_iter().flatten().filter_map(|it| ResourceId::parse(it.get("id")?.as_str()?).ok());
+    let mut listed: Vec<&Value> = listed.into_iter().flatten().collect();
+    listed.sort_by_key(|it| it["properties"]["primary"] != true && it["primary"] != true);
+    let ids = listed.into_iter().filter_map(|it| ResourceId::parse(it.get("id")?.as_str()?).ok());
+    ids.filter_map(|id| resources::get(txn, &id).transpose()).collect()
+}
+
+/// The addresses that interfaces say they have.
+fn addresses(interfaces: &[Resource]) -> Vec<IpAddr> {
     let mut addresses = BTreeSet::new();
-    for id in ids {
-        let interface = resources::get(txn, &id)?;
-        let configurations = interface.as_ref().and_then(|it| it.property("ipConfigurations")?.as_array());
+    for interface in interfaces {
+        let configurations = interface.property("ipConfigurations").and_then(Value::as_array);
         for configuration in configurations.into_iter().flatten() {
             let address = configuration.get("properties").and_then(|it| it.get("privateIPAddress")?.as_str());
             addresses.extend(address.and_then(|it| it.parse::<IpAddr>().ok()).filter(is_private));
         }
     }
-    Ok(addresses.into_iter().collect())
+    addresses.into_iter().collect()
 }
 
 /// What a guest's interface can take beside the addresses that every guest has.
@@ -122,7 +137,7 @@ impl Want {
     }
 
     /// Who is asking behind its doors.
-    pub(super) fn whose(&self, cloud: CloudId) -> Whose {
+    pub(super) fn whose(&self, cloud: CloudId, network: Option<Network>) -> Whose {
         let is_v4 = |it: &IpAddr| match it {
             IpAddr::V4(it) => Some(*it),
             IpAddr::V6(_) => None,
@@ -132,8 +147,16 @@ impl Want {
             vm: self.vm.clone(),
             vm_id: self.machine.vm_id,
             hostname: self.hostname.clone(),
-            address: self.addresses.iter().find_map(is_v4).unwrap_or(OWN_NAME),
+            address: self
+                .address()
+                .unwrap_or_else(|| self.addresses.iter().find_map(is_v4).unwrap_or(OWN_NAME)),
+            network,
         }
+    }
+
+    /// Its primary address in its network.
+    pub(super) fn address(&self) -> Option<Ipv4Addr> {
+        self.place.as_ref()?.addresses.first().map(|(address, _)| *address)
     }
 
     /// Whether what runs is this machine's latest boot.
