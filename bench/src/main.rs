@@ -11,6 +11,7 @@ mod arm;
 #[path = "../../crates/zaffre/src/store/tests/postgres/cluster.rs"]
 mod cluster;
 mod figure;
+mod guests;
 mod identity;
 mod raw_log;
 mod store;
@@ -32,12 +33,14 @@ struct Bench {
 
 const BENCHES: &[Bench] = &[
     Bench { name: "arm", run: arm::run },
+    Bench { name: "guests", run: guests::run },
     Bench { name: "identity", run: identity::run },
     Bench { name: "store", run: store::run },
     Bench { name: "store-postgres", run: store_postgres::run },
 ];
 
 fn main() -> ExitCode {
+    guest::init::main_if_asked();
     let words: Vec<String> = std::env::args().skip(1).collect();
     if let [store::FILL, dir, bytes] = &words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         return ended(store::fill_until_killed(dir, bytes));

@@ -64,6 +64,16 @@ const CAMPAIGNS: &[Campaign] = &[
         amount: Amount { option: "--cases", variable: "ZAFFRE_CAMPAIGN_CASES", default: 1_000_000 },
     },
     Campaign {
+        name: "guests",
+        says: "make machines and kill their program at any moment: is anything left of them",
+        test: &[
+            "--test",
+            "main",
+            "machines::leaks::nothing_is_left_of_machines_whose_program_is_killed_at_any_moment",
+        ],
+        amount: Amount { option: "--rounds", variable: "ZAFFRE_CAMPAIGN_ROUNDS", default: 200 },
+    },
+    Campaign {
         name: "attack",
         says: "attack a furnished cloud in every way that has a row; fewer rows than N are a failure too",
         test: &["--test", "main", "attacks::every_attack_is_refused_in_azures_words"],

@@ -44,7 +44,7 @@ impl Up {
     }
 
     /// Returns when the cloud has said that it is up.
-    fn start_in(home: TempDir, words: &[&str]) -> Up {
+    pub(crate) fn start_in(home: TempDir, words: &[&str]) -> Up {
         let words = [&["up", "--port", "all=0", "--log", "off"], words].concat();
         let mut child =
             zaffre(home.path(), &words).stdout(Stdio::piped()).spawn().expect("the program starts");
@@ -58,11 +58,21 @@ impl Up {
         self.home.path()
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its place, for the next one; it must have ended.
+    pub(crate) fn into_home(mut self) -> TempDir {
+        let nowhere = tempfile::tempdir().expect("a folder");
+        std::mem::replace(&mut self.home, nowhere)
+    }
+
     fn run_json(&self) -> Value {
         serde_json::from_slice(&fs::read(self.path().join("run.json")).expect("run.json")).expect("JSON")
     }
 
-    fn env(&self) -> Value {
+    pub(crate) fn env(&self) -> Value {
         serde_json::from_slice(&run(self.path(), &["env", "--format", "json"]).stdout).expect("JSON")
     }
 
@@ -120,7 +130,7 @@ impl Up {
     }
 
     /// Writes a resource as the application that owns the subscription.
-    fn put(&self, token: &str, path: &str, body: &Value) {
+    pub(crate) fn put(&self, token: &str, path: &str, body: &Value) {
         let path = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg{path}?api-version=2024-11-01");
         let headers = format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n");
         let arm = "management.azure.com";

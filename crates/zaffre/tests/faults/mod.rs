@@ -38,7 +38,7 @@ impl Chance {
 }
 
 /// A number from the environment, or the one of the short form.
-fn asked(name: &str, short: u64) -> u64 {
+pub(crate) fn asked(name: &str, short: u64) -> u64 {
     let text = std::env::var(name).ok();
     text.map_or(short, |text| text.parse().unwrap_or_else(|_| panic!("`{name}={text}` is no number")))
 }
