@@ -30,7 +30,12 @@ pub use self::{
     sign::{Place, Request},
     terms::{AddressRange, Terms},
 };
-use crate::{api_version::ApiVersion, ids::Guid, text::base64_decode, time::Timestamp};
+use crate::{
+    api_version::ApiVersion,
+    ids::Guid,
+    text::{base64, base64_decode},
+    time::Timestamp,
+};
 
 /// The versions from which something is otherwise (blob.md §2, §6).
 static FIRST: ApiVersion = ApiVersion::of("2012-02-12");
@@ -272,6 +277,13 @@ impl Sas {
             fields.given("sr").is_none() && (fields.given("ss").is_some() || fields.given("srt").is_some());
         let sas = if is_account { Sas::of_account(fields) } else { Sas::of_service(fields) };
         sas.map(Some)
+    }
+
+    /// What is to be signed: the same parameters without `sig`. Refuses what could not be used afterwards.
+    pub fn draft(query: &[(String, String)]) -> Result<Sas, Fault> {
+        let unsigned = ("sig".to_owned(), base64([0; SIGNATURE_BYTES]));
+        let whole: Vec<_> = query.iter().cloned().chain([unsigned]).collect();
+        Sas::parse(&whole)?.ok_or(Fault::Mandatory("sig"))
     }
 
     fn of_account(fields: Fields) -> Result<Sas, Fault> {

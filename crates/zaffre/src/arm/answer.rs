@@ -130,5 +130,6 @@ pub(super) fn tagged(reply: Reply, etag: Option<azure::ids::Guid>) -> Reply {
 }
 
 pub(super) fn provided(reply: Reply, of: &Type) -> Reply {
-    if of.is_known() { reply } else { reply.with(NO_PROVIDER.0, NO_PROVIDER.1) }
+    let is_done = of.is_known() && !of.kind.is_only_kept;
+    if is_done { reply } else { reply.with(NO_PROVIDER.0, NO_PROVIDER.1) }
 }

@@ -102,6 +102,8 @@ pub struct Kind {
     pub anyone_may_put: bool,
     /// Whether a PUT may come without a body: its path says all.
     pub bare_put: bool,
+    /// Whether it is kept as it was sent and nothing of it is done: then every answer about it says so.
+    pub is_only_kept: bool,
     /// Whether whoever has a name may read those of the tenant itself. Its list then shows what the caller may see.
     pub open_in_tenant: bool,
     pub moves: Moves,
@@ -560,6 +562,7 @@ impl Kind {
             confirms: false,
             anyone_may_put: false,
             bare_put: false,
+            is_only_kept: false,
             open_in_tenant: false,
             moves: Moves::Freely,
         }

@@ -130,6 +130,12 @@ static NEEDS: &[Needs] = &[
         "subnet": { "id": world.group("/providers/Microsoft.Network/virtualNetworks/made/subnets/made") } } }] } })),
     body("Microsoft.Storage/storageAccounts", |_| json!({ "location": "westeurope", "kind": "StorageV2", "sku": { "name": "Standard_LRS" } })),
     named("Microsoft.Storage/storageAccounts/blobServices", "default", |_| json!({ "properties": {} })),
+    named("Microsoft.Storage/storageAccounts/fileServices", "default", |_| json!({ "properties": {} })),
+    named("Microsoft.Storage/storageAccounts/queueServices", "default", |_| json!({ "properties": {} })),
+    named("Microsoft.Storage/storageAccounts/tableServices", "default", |_| json!({ "properties": {} })),
+    named("Microsoft.Storage/storageAccounts/managementPolicies", "default", |_| json!({ "properties": {} })),
+    named("Microsoft.Storage/storageAccounts/inventoryPolicies", "default", |_| json!({ "properties": {} })),
+    named("Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies", "default", |_| json!({ "properties": {} })),
 ];
 
 /// What a scale set's machines are connected to.

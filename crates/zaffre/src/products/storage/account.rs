@@ -7,6 +7,7 @@
 use azure::{
     api_version::ApiVersion,
     error::{Error, Result},
+    identity::Shape,
     names::{self, BadName},
 };
 use serde_json::{Map, Value, json};
@@ -15,6 +16,7 @@ use super::{
     blob::{purge, records},
     codes,
     keys::{ACCOUNTS, Account, AccountKeys, DROP_IN, Settings},
+    services,
 };
 use crate::{
     arm::{
@@ -49,9 +51,20 @@ const KINDS: [&str; 5] = ["Storage", "StorageV2", "BlobStorage", "FileStorage", 
 /// The versions from which something is otherwise.
 static SKU_OBJECT: ApiVersion = ApiVersion::of("2016-01-01");
 static HTTPS_BY_DEFAULT: ApiVersion = ApiVersion::of("2019-04-01");
+static SYSTEM_ASSIGNED: ApiVersion = ApiVersion::of("2016-12-01");
+static USER_ASSIGNED: ApiVersion = ApiVersion::of("2020-08-01-preview");
 static MORE_ENDPOINTS: ApiVersion = ApiVersion::of("2018-03-01-preview");
 static KEY_TIMES: ApiVersion = ApiVersion::of("2021-01-01");
 static PRIVATE_BY_DEFAULT: ApiVersion = ApiVersion::of("2023-01-01");
+
+/// How a version spells the `identity` block (the published models of the provider).
+pub(super) fn identity(version: &ApiVersion) -> Shape {
+    match version {
+        _ if *version >= USER_ASSIGNED => Shape::Map,
+        _ if *version >= SYSTEM_ASSIGNED => Shape::SystemOnly,
+        _ => Shape::Absent,
+    }
+}
 
 /// Judges what the account is to be, and writes what its data plane obeys.
 pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
@@ -170,6 +183,7 @@ fn settings(resource: &Resource) -> Settings {
 pub(super) fn delete(removal: &mut Removal<'_>) -> Result<Gone> {
     let name = removal.resource.name().to_owned();
     records::drop_account(removal.txn, &name)?;
+    services::drop_account(removal.txn, &name)?;
     ACCOUNTS.delete(removal.txn, &name)?;
     release(removal.txn, Space::Storage, &name)?;
     Ok(Gone::Now)

@@ -1,5 +1,5 @@
-//! `blobServices/default` and its containers through Resource Manager: the containers of the data plane, and no
-//! others (resources.md §4).
+//! `blobServices/default/containers` through Resource Manager: the containers of the data plane, and no others
+//! (resources.md §4).
 
 use azure::{
     error::{Error, Result},
@@ -11,72 +11,18 @@ use super::{
     blob::records::{self, Container, PublicAccess},
     codes,
     keys::ACCOUNTS,
+    services::account_of,
 };
 use crate::{
     arm::{
-        codes::{INVALID_CONTENT, not_implemented},
+        codes::INVALID_CONTENT,
         kind::{Edit, Look, Own, Written},
     },
     store::Txn,
 };
 
-/// The one blob service of an account.
-pub(super) static SERVICES: Own = Own {
-    get: get_service,
-    list: list_services,
-    put: put_service,
-    patch: None,
-    delete: keep_service,
-    delete_shows: false,
-    absent: None,
-};
-
 pub(super) static CONTAINERS: Own =
     Own { get, list, put, patch: Some(put), delete, delete_shows: false, absent: Some(absent) };
-
-fn get_service(look: &Look<'_>) -> Result<Option<Value>> {
-    let is_default = look.id.name().eq_ignore_ascii_case("default");
-    let exists = is_default && ACCOUNTS.exists(look.txn, &account_of(look.id))?;
-    Ok(exists.then(|| service(look.id)))
-}
-
-fn list_services(look: &Look<'_>) -> Result<Vec<Value>> {
-    Ok(vec![service(&look.id.child("blobServices", "default"))])
-}
-
-/// Takes what says nothing new; the settings themselves are not here yet.
-fn put_service(edit: &mut Edit<'_>) -> Result<Written> {
-    let given = edit.body.get("properties").and_then(Value::as_object);
-    if let Some((name, _)) = given.into_iter().flatten().find(|(_, value)| says_something(value)) {
-        return Err(not_implemented(format!("blobServices with {name}")));
-    }
-    Ok(Written { is_new: false, body: service(edit.id) })
-}
-
-/// Whether a setting differs from what every account has: nothing, or something that is off.
-fn says_something(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => false,
-        Value::Object(members) if members.get("enabled") == Some(&Value::Bool(false)) => false,
-        Value::Object(members) => members.values().any(says_something),
-        Value::Array(items) => !items.is_empty(),
-        Value::Bool(true) | Value::Number(_) | Value::String(_) => true,
-    }
-}
-
-/// The service is there as long as its account is.
-fn keep_service(_: &mut Edit<'_>) -> Result<Option<Value>> {
-    Err(not_implemented("DELETE of blobServices"))
-}
-
-fn service(id: &ResourceId) -> Value {
-    json!({
-        "id": id,
-        "name": "default",
-        "type": "Microsoft.Storage/storageAccounts/blobServices",
-        "properties": { "cors": { "corsRules": [] }, "deleteRetentionPolicy": { "enabled": false } },
-    })
-}
 
 fn get(look: &Look<'_>) -> Result<Option<Value>> {
     let found = records::container(look.txn, &account_of(look.id), look.id.name())?;
@@ -139,11 +85,6 @@ fn delete(edit: &mut Edit<'_>) -> Result<Option<Value>> {
 
 fn absent(_: &ResourceId) -> Error {
     codes::CONTAINER_NOT_FOUND.bare()
-}
-
-/// The account of a blob service or of a container: the first name behind the provider.
-fn account_of(id: &ResourceId) -> String {
-    id.names().first().map_or_else(String::new, |name| name.to_ascii_lowercase())
 }
 
 fn shown(id: &ResourceId, container: &Container, with_metadata: bool) -> Value {

@@ -38,19 +38,14 @@ pub(super) fn regenerate(call: &mut Call<'_>) -> Result<Answer> {
     Ok(Answer::ok(shown(&account, call.version)))
 }
 
-pub(super) fn account_sas(_: &mut Call<'_>) -> Result<Answer> {
-    Err(not_implemented("ListAccountSas"))
+/// Every user delegation key is made of the account's secret, which the next one who asks for a key draws anew.
+pub(super) fn revoke_delegation_keys(call: &mut Call<'_>) -> Result<Answer> {
+    let account = Account { delegation: None, ..account(call)? };
+    ACCOUNTS.put(call.txn, &call.id.name().to_owned(), &account)?;
+    Ok(Answer::empty(200))
 }
 
-pub(super) fn service_sas(_: &mut Call<'_>) -> Result<Answer> {
-    Err(not_implemented("ListServiceSas"))
-}
-
-pub(super) fn revoke_delegation_keys(_: &mut Call<'_>) -> Result<Answer> {
-    Err(not_implemented("revokeUserDelegationKeys"))
-}
-
-fn account(call: &Call<'_>) -> Result<Account> {
+pub(super) fn account(call: &Call<'_>) -> Result<Account> {
     let found = ACCOUNTS.get(call.txn, &call.id.name().to_owned())?;
     found.ok_or_else(|| crate::arm::codes::INTERNAL.bare().because("an account's row lacks its keys"))
 }

@@ -3,10 +3,10 @@
 use azure::{api_version::ApiVersion, error::Result};
 use serde_json::json;
 
-use super::{account, blob, containers, key_actions};
+use super::{account, blob, containers, documents, key_actions, sas_actions, services};
 use crate::{
     arm::{
-        kind::{Answer, Answers, At, Call, Function, Kind, Located, Moves, On, Provider, Run, Verb},
+        kind::{Answer, Answers, At, Call, Function, Kind, Moves, On, Own, Provider, Run, Verb},
         usages::{self, Usage},
     },
     store::Txn,
@@ -39,10 +39,21 @@ static VERSIONS: [ApiVersion; 23] = [
     ApiVersion::of("2026-09-01"),
 ];
 
+/// A service that every account has. Its settings are kept, and not obeyed.
+const fn service(name: &'static str, own: &'static Own) -> Kind {
+    Kind { own: Some(own), is_only_kept: true, ..Kind::child(name, &VERSIONS) }
+}
+
+/// Kept as it is sent. The SDKs know no 201 for these.
+const fn document(name: &'static str) -> Kind {
+    Kind { answers: Answers::Ok, shows_state: false, is_only_kept: true, ..Kind::child(name, &VERSIONS) }
+}
+
 pub static PROVIDER: Provider = Provider {
     namespace: "Microsoft.Storage",
     kinds: &[
         Kind {
+            identity: Some(account::identity),
             answers: Answers::AcceptedThenLocation,
             bad_name: Some(account::bad_name),
             put: account::put,
@@ -53,8 +64,8 @@ pub static PROVIDER: Provider = Provider {
             actions: &[
                 Verb::post("listKeys", "listKeys/action", key_actions::list),
                 Verb::post("regenerateKey", "regenerateKey/action", key_actions::regenerate),
-                Verb::post("ListAccountSas", "listAccountSas/action", key_actions::account_sas),
-                Verb::post("ListServiceSas", "listServiceSas/action", key_actions::service_sas),
+                Verb::post("ListAccountSas", "listAccountSas/action", sas_actions::of_account),
+                Verb::post("ListServiceSas", "listServiceSas/action", sas_actions::of_service),
                 Verb::post(
                     "revokeUserDelegationKeys",
                     "revokeUserDelegationKeys/action",
@@ -63,15 +74,26 @@ pub static PROVIDER: Provider = Provider {
             ],
             ..Kind::tracked("storageAccounts", &VERSIONS)
         },
-        Kind {
-            own: Some(&containers::SERVICES),
-            location: Located::Nowhere,
-            ..Kind::child("storageAccounts/blobServices", &VERSIONS)
-        },
+        service("storageAccounts/blobServices", &services::BLOB),
+        service("storageAccounts/fileServices", &services::FILE),
+        service("storageAccounts/queueServices", &services::QUEUE),
+        service("storageAccounts/tableServices", &services::TABLE),
         Kind {
             own: Some(&containers::CONTAINERS),
             ..Kind::child("storageAccounts/blobServices/containers", &VERSIONS)
         },
+        Kind {
+            bare_put: true,
+            put: documents::put_immutability,
+            ..document("storageAccounts/blobServices/containers/immutabilityPolicies")
+        },
+        Kind { put: documents::put_policy, ..document("storageAccounts/managementPolicies") },
+        Kind { put: documents::put_policy, ..document("storageAccounts/inventoryPolicies") },
+        document("storageAccounts/localUsers"),
+        document("storageAccounts/objectReplicationPolicies"),
+        Kind { answers: Answers::Immediate, ..document("storageAccounts/fileServices/shares") },
+        document("storageAccounts/queueServices/queues"),
+        Kind { put: documents::put_table, ..document("storageAccounts/tableServices/tables") },
     ],
     functions: &[
         Function {

@@ -199,19 +199,18 @@ impl Client {
 
     /// The same by another key.
     pub(super) fn sas_by(&self, key: &[u8], query: &str, path: &str) -> String {
-        let unsigned = format!("{query}&sig={}", text::percent_encode(&text::base64([0; 32])));
-        let query = text::form_decode(&unsigned).expect("is UTF-8");
-        let sas = Sas::parse(&query).unwrap_or_else(|fault| panic!("{unsigned}: {fault}")).expect("is there");
+        let pairs = text::form_decode(query).expect("is UTF-8");
+        let sas = Sas::draft(&pairs).unwrap_or_else(|fault| panic!("{query}: {fault}"));
         let path = text::percent_decode(path).expect("is UTF-8");
         let place = match path.trim_start_matches('/').split_once('/') {
             Some((container, name)) => Place::Blob { container, name },
             None if path == "/" => Place::Account,
             None => Place::Container(&path[1..]),
         };
-        let request = sas::Request { account: &self.account, place, headers: &[], query: &query };
+        let request = sas::Request { account: &self.account, place, headers: &[], query: &pairs };
         let signed = sas.string_to_sign(&request).expect("is for this level");
         let signature = text::base64(keys::hmac_sha256(key, signed.as_bytes()));
-        unsigned.replace(&text::percent_encode(&text::base64([0; 32])), &text::percent_encode(&signature))
+        format!("{query}&sig={}", text::percent_encode(&signature))
     }
 
     /// Sends a request whose only credential is in its query.
