@@ -81,7 +81,9 @@ pub(super) async fn believed(cx: &Cx, name: &str, password: &str) -> Result<User
 }
 
 pub(super) async fn password(cx: &Cx, request: &TokenRequest, form: &Form) -> Result<Reply> {
-    if matches!(request.tenant, Tenant::Common | Tenant::Consumers) {
+    // ADAL's clients (az until 2.29) ask /common with a password at v1, which finds the tenant by the name (az-cli.md §13).
+    let is_common = request.tenant == Tenant::Common && request.version == Version::V2;
+    if is_common || request.tenant == Tenant::Consumers {
         return Err((&codes::NOT_OVER_CONSUMERS).into());
     }
     let shown = client::shown(cx, request, form).await?;
