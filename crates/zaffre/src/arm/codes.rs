@@ -38,6 +38,7 @@ azure::error_rows! {
     GROUP_BEING_DELETED = 409 "ResourceGroupBeingDeleted" "The resource group '{0}' is in deprovisioning state and cannot perform this operation.", "arm.md §4";
     GROUP_ELSEWHERE = 409 "InvalidResourceGroupLocation" "Invalid resource group location '{0}'. The Resource group already exists in location '{1}'.", "arm.md §4";
     RESOURCE_ELSEWHERE = 409 "InvalidResourceLocation" "The resource '{0}' already exists in location '{1}' in resource group '{2}'. A resource with the same name cannot be created in location '{3}'. Please select a new resource name.", "arm.md §4";
+    DEPLOYMENT_ELSEWHERE = 409 "InvalidDeploymentLocation" "Invalid deployment location '{0}'. The deployment '{1}' already exists in location '{2}'.", "documented: Subscription deployments, Deployment location and name; the message as quoted by users";
     BUSY = 409 "AnotherOperationInProgress" "Another operation on this or dependent resource is in progress. To retrieve status of the operation use uri: {0}.", "arm.md §4; wording unverified";
 
     THROTTLED = 429 "SubscriptionRequestsThrottled" "Number of requests for subscription '{0}' and operation '{1}' exceeded the backend storage limit. Please try again after '{2}' seconds.", "arm.md §4";

@@ -29,6 +29,7 @@ use std::time::Duration;
 use azure::{
     error::{Error, Result},
     ids::ResourceId,
+    locations,
     names::BadName,
     template::{
         Planned,
@@ -274,6 +275,16 @@ pub(super) async fn put(
     })
 }
 
+/// The name of a deployment above a group belongs to one location.
+fn stays(id: &ResourceId, there: Option<&str>, asked: Option<&str>) -> Result<()> {
+    match (there, asked) {
+        (Some(there), Some(asked)) if locations::normalize(there) != locations::normalize(asked) => {
+            Err(codes::DEPLOYMENT_ELSEWHERE.with([asked, id.name(), there]))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes the deployment down; without a note, as a step of another one or of a stack. Says whether there was none of its name.
 async fn begin(
     cx: &Cx,
@@ -295,6 +306,7 @@ async fn begin(
         if let Some(active) = before.as_ref().filter(|it| !it.state.is_terminal()) {
             return Err(codes::DEPLOYMENT_ACTIVE.with([id.name(), &active.started.iso()]));
         }
+        stays(id, before.as_ref().and_then(|it| it.location.as_deref()), prepared.location.as_deref())?;
         let deployment = Deployment {
             id: id.clone(),
             group_created: resources::group(txn, id)?.map(|it| it.created),
