@@ -21,9 +21,11 @@
 //!
 //! - `@token WHO [AUDIENCE]`: a bearer token; WHO is `admin` or an object id;
 //! - `@cosmos-key KEY`, `@cosmos-token WHO`: Cosmos's `authorization` header, by a key or by a token;
+//! - `@storage-key ACCOUNT KEY`: a signature by a storage account's key;
 //! - `@clock +SECONDS`: the cloud's clock moves, after the token was made;
 //! - `@set NAME = /json/pointer`: keeps a value of the answer as `{{NAME}}`; `header:location` is one too;
 //! - `@show /json/pointer`: prints that part of the answer alone;
+//! - `@without HEADER`: leaves one out, as the etag of what a deployment made beside something else: who drew first differs;
 //! - `@host KIND RESOURCE`: a door of `zaffre env --host-kind` is opened, whose address is `{{endpoint}}` and whose secret `{{secret}}`;
 //! - `@door blob | cosmos | hosts | extension | metadata VM VMID`: another entrance than the host's name.
 //!

@@ -6,6 +6,7 @@ use azure::{
     cosmos_key,
     ids::{ClientId, ObjectId},
     jwt::claims::{Bearer, Credential},
+    shared_key::{self, Scheme},
     text,
     time::Timestamp,
 };
@@ -33,8 +34,9 @@ const EMULATOR_KEY: [&str; 2] =
     ["C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2n", "Q9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=="];
 
 /// What every answer of a service carries: shown once a file.
-const DRESS: [&str; 24] = [
+const DRESS: [&str; 26] = [
     "cache-control",
+    "dataserviceversion",
     "date",
     "expires",
     "p3p",
@@ -46,6 +48,7 @@ const DRESS: [&str; 24] = [
     "x-ms-activity-id",
     "x-ms-client-request-id",
     "x-ms-correlation-request-id",
+    "x-ms-dirapi-data-contract-version",
     "x-ms-gatewayversion",
     "x-ms-number-of-read-regions",
     "x-ms-ratelimit-remaining-subscription-deletes",
@@ -121,7 +124,7 @@ impl Conversation {
     async fn exchange(&mut self, exchange: &Exchange, is_first: bool) -> String {
         let mut request = Request::builder().method(exchange.method.as_str());
         let mut door = Door::named(CloudId::DEFAULT);
-        let (mut sets, mut shows) = (Vec::new(), None);
+        let (mut sets, mut shows, mut without) = (Vec::new(), None, String::new());
         for directive in &exchange.directives {
             let directive = self.filled(directive);
             let words: Vec<&str> = directive.split_ascii_whitespace().collect();
@@ -139,8 +142,13 @@ impl Conversation {
                     let (date, signed) = self.signed(&exchange.method, &self.filled(&exchange.target), key);
                     request = request.header("x-ms-date", date).header("authorization", signed);
                 }
+                ["storage-key", account, key] => {
+                    let headers = self.signed_storage(exchange, account, key);
+                    request = headers.into_iter().fold(request, |it, (name, value)| it.header(name, value));
+                }
                 ["clock", moved] => self.move_clock(moved),
                 ["set", name, "=", pointer] => sets.push(((*name).to_owned(), (*pointer).to_owned())),
+                ["without", header] => without = (*header).to_owned(),
                 ["show", pointer] => shows = Some((*pointer).to_owned()),
                 ["host", kind, whom] => self.open_host(kind, whom).await,
                 ["door", "hosts"] => door = Door::at(CloudId::DEFAULT, Entrance::Hosts),
@@ -183,7 +191,9 @@ impl Conversation {
             self.variables.insert(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
         let mut answer = format!("{}\n", head.status);
-        answer.push_str(&headers(&head.headers, is_first));
+        let mut shown = head.headers.clone();
+        shown.remove(&without);
+        answer.push_str(&headers(&shown, is_first));
         answer.push_str(&printed(&body, json, shows.as_deref()));
         without_tokens(&answer)
     }
@@ -198,6 +208,29 @@ impl Conversation {
         let key = text::base64_decode(key).expect("a key is base64");
         let signature = text::base64(keys::hmac_sha256(&key, payload.as_bytes()));
         (date, text::percent_encode(&format!("type=master&ver=1.0&sig={signature}")))
+    }
+
+    /// `x-ms-date`, and the header of a storage account's key.
+    fn signed_storage(&self, exchange: &Exchange, account: &str, key: &str) -> [(&'static str, String); 2] {
+        let cloud = self.server.cloud(CloudId::DEFAULT).expect("the default cloud");
+        let date = cloud.clock.now().rfc1123();
+        let target = self.filled(&exchange.target);
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        let mut headers: Vec<(&str, &str)> =
+            exchange.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        headers.push(("x-ms-date", date.as_str()));
+        let signed = shared_key::Request {
+            method: &exchange.method,
+            headers: &headers,
+            path,
+            query,
+            account,
+            is_secondary: false,
+        };
+        let signed = shared_key::candidates(Scheme::SharedKey, &signed).remove(0);
+        let key = text::base64_decode(key).expect("a key is base64");
+        let signature = text::base64(keys::hmac_sha256(&key, signed.as_bytes()));
+        [("authorization", format!("SharedKey {account}:{signature}")), ("x-ms-date", date)]
     }
 
     /// What `zaffre env --host-kind KIND --as RESOURCE` sets, as variables of the conversation.
