@@ -143,6 +143,28 @@ impl Filter {
         }
     }
 
+    /// The same about other paths; they come in lower case.
+    #[must_use]
+    pub fn renamed(self, name: &impl Fn(&str) -> String) -> Filter {
+        let both = |one: Filter, other: Filter| (Box::new(one.renamed(name)), Box::new(other.renamed(name)));
+        match self {
+            Filter::And(one, other) => {
+                let (one, other) = both(*one, *other);
+                Filter::And(one, other)
+            }
+            Filter::Or(one, other) => {
+                let (one, other) = both(*one, *other);
+                Filter::Or(one, other)
+            }
+            Filter::Not(inner) => Filter::Not(Box::new(inner.renamed(name))),
+            Filter::Compare { path, operator, value } => {
+                Filter::Compare { path: name(&path), operator, value }
+            }
+            Filter::Test { path, test, value } => Filter::Test { path: name(&path), test, value },
+            call @ Filter::Call { .. } => call,
+        }
+    }
+
     /// The names of what all must hold, in lower case and in order, where it is nothing but functions of the service
     /// and paths that are equal to a text: lists that answer to a few such filters know them by this.
     pub fn plain_parts(&self) -> Option<Vec<String>> {

@@ -33,6 +33,7 @@ pub(crate) const ARM: &str = "management.azure.com";
 pub(crate) const ENTRA: &str = "login.microsoftonline.com";
 pub(crate) const METADATA: &str = "169.254.169.254";
 pub(crate) const GRAPH: &str = "graph.microsoft.com";
+pub(crate) const AAD_GRAPH: &str = "graph.windows.net";
 pub(crate) const COSMOS: &str = "acct.documents.azure.com";
 pub(crate) const BLOB: &str = "acct.blob.core.windows.net";
 const DROP_IN_ACCOUNT: &str = "devstoreaccount1";
@@ -52,6 +53,7 @@ pub(crate) enum Protocol {
     Arm,
     Entra,
     Graph,
+    AzureAdGraph,
     Imds,
     Blob,
     Cosmos,
@@ -265,6 +267,7 @@ impl Answer {
         let json = self.json();
         let code = match protocol {
             Protocol::Arm | Protocol::Graph | Protocol::Plain => json.pointer("/error/code"),
+            Protocol::AzureAdGraph => json.pointer("/odata.error/code"),
             Protocol::Entra => json.pointer("/error_codes/0").or_else(|| json.get("error")),
             Protocol::Imds => json.get("error"),
             Protocol::Cosmos => json.get("code"),
@@ -284,6 +287,7 @@ pub(crate) struct World {
     pub(crate) arm: Auth,
     pub(crate) storage: Auth,
     pub(crate) graph: Auth,
+    pub(crate) aad_graph: Auth,
     pub(crate) cosmos_token: Auth,
     /// The accounts' own keys.
     pub(crate) account_key: Auth,
@@ -330,13 +334,24 @@ impl World {
     async fn signed_in(server: Arc<Server>, id: CloudId) -> World {
         let cloud = server.cloud(id).expect("is open");
         let machine = Door::named(id);
-        let (arm, storage, graph) = (Auth::None, Auth::None, Auth::None);
+        let (arm, storage, graph, aad_graph) = (Auth::None, Auth::None, Auth::None, Auth::None);
         let (cosmos_token, account_key, cosmos_key) = (Auth::None, Auth::None, Auth::None);
-        let mut world =
-            World { server, cloud, arm, storage, graph, cosmos_token, account_key, cosmos_key, machine };
+        let mut world = World {
+            server,
+            cloud,
+            arm,
+            storage,
+            graph,
+            aad_graph,
+            cosmos_token,
+            account_key,
+            cosmos_key,
+            machine,
+        };
         world.arm = Auth::Bearer(world.token("https://management.azure.com/.default").await);
         world.storage = Auth::Bearer(world.token("https://storage.azure.com/.default").await);
         world.graph = Auth::Bearer(world.token("https://graph.microsoft.com/.default").await);
+        world.aad_graph = Auth::Bearer(world.token("https://graph.windows.net/.default").await);
         world.cosmos_token = Auth::CosmosToken(world.token("https://cosmos.azure.com/.default").await);
         world
     }
@@ -420,6 +435,13 @@ impl World {
     pub(crate) fn graph(&self, method: &str, target: &str) -> Ask {
         let ask = Ask::new(Protocol::Graph, Door::named(self.cloud.id), GRAPH, method, target);
         ask.by(self.graph.clone())
+    }
+
+    /// A request of Azure AD Graph, behind the tenant and with its version.
+    pub(crate) fn aad_graph(&self, method: &str, path: &str) -> Ask {
+        let target = format!("/{}{path}?api-version=1.6", self.cloud.charter.tenant);
+        let ask = Ask::new(Protocol::AzureAdGraph, Door::named(self.cloud.id), AAD_GRAPH, method, &target);
+        ask.by(self.aad_graph.clone())
     }
 
     /// A request of the machine's own, at 169.254.169.254.

@@ -101,6 +101,17 @@ impl PasswordCredential {
     }
 }
 
+impl PasswordCredential {
+    /// One whose text a client chose, of which the hash is known.
+    pub fn chosen(
+        (key_id, hint): (Guid, String),
+        hash: SecretHash,
+        (start, end): (Timestamp, Timestamp),
+    ) -> Self {
+        PasswordCredential { key_id, display_name: None, hint, start, end, is_principals: false, hash }
+    }
+}
+
 impl Application {
     /// Whether people may sign in through it without its proving anything: az, and what Graph calls a fallback public
     /// client.

@@ -65,7 +65,7 @@ pub static GRAPH: ResourceApp = ResourceApp {
     source: "entra.md §2.1",
 };
 
-static AAD_GRAPH: ResourceApp = ResourceApp {
+pub static AAD_GRAPH: ResourceApp = ResourceApp {
     display_name: "Windows Azure Active Directory",
     app_id: "00000002-0000-0000-c000-000000000000",
     identifiers: &["https://graph.windows.net"],

@@ -42,7 +42,7 @@ use crate::{
     door::Door,
     entra::Entra,
     env::Env,
-    graph::Graph,
+    graph::{AzureAdGraph, Graph},
     imds::{Hosts, Imds},
     products::{self, cosmos::data::Cosmos, storage::blob::BlobService},
     service::{
@@ -90,6 +90,7 @@ pub async fn answer(
         Target::Blob => serve(&BlobService, cx, parts, body).await,
         Target::Cosmos => serve(&Cosmos, cx, parts, body).await,
         Target::Graph => serve(&Graph, cx, parts, body).await,
+        Target::AzureAdGraph => serve(&AzureAdGraph, cx, parts, body).await,
         Target::Refused | Target::Foreign => serve(&Elsewhere, cx, parts, body).await,
     }
 }

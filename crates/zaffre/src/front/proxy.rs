@@ -101,7 +101,13 @@ fn judge(host: &str, port: u16, is_offline: bool) -> Verdict {
             Verdict::Refuse(&NOT_EMULATED)
         }
         Target::Metadata if port == 80 => Verdict::Ours { entrance: Entrance::Metadata, tls: false },
-        Target::Entra | Target::Arm | Target::Graph | Target::Blob | Target::Cosmos | Target::Catalogue
+        Target::Entra
+        | Target::Arm
+        | Target::Graph
+        | Target::AzureAdGraph
+        | Target::Blob
+        | Target::Cosmos
+        | Target::Catalogue
             if port == 443 || port == 80 =>
         {
             Verdict::Ours { entrance: Entrance::Named, tls: port == 443 }
@@ -109,6 +115,7 @@ fn judge(host: &str, port: u16, is_offline: bool) -> Verdict {
         Target::Entra
         | Target::Arm
         | Target::Graph
+        | Target::AzureAdGraph
         | Target::Metadata
         | Target::Blob
         | Target::Cosmos

@@ -63,7 +63,7 @@ pub(super) struct Query {
 }
 
 impl Query {
-    pub(super) fn read(parts: &Parts) -> Result<Query> {
+    pub(super) fn read(pairs: &[(String, String)], is_eventual: bool) -> Result<Query> {
         let mut query = Query {
             filter: None,
             search: None,
@@ -75,14 +75,14 @@ impl Query {
             counts: false,
             kept: Vec::new(),
         };
-        for (name, value) in &parts.query {
+        for (name, value) in pairs {
             let bad = || codes::BAD_QUERY.with([name]);
             match name.to_ascii_lowercase().trim_start_matches('$') {
                 "filter" => {
                     let filter = Filter::parse(value);
                     query.filter = Some(filter.map_err(|why| codes::BAD_FILTER.with([why.to_string()]))?);
                 }
-                "search" => query.search = Some(search(parts, value)?),
+                "search" => query.search = Some(search(value, is_eventual)?),
                 "select" => query.select = Some(listed(value)),
                 "expand" => query.expand = expand(value).ok_or_else(bad)?,
                 "orderby" => query.order = order(value).ok_or_else(bad)?,
@@ -100,7 +100,7 @@ impl Query {
                 query.kept.push((name.clone(), value.clone()));
             }
         }
-        match query.filter.as_ref().is_some_and(is_advanced) && !(query.counts && is_eventual(parts)) {
+        match query.filter.as_ref().is_some_and(is_advanced) && !(query.counts && is_eventual) {
             true => {
                 Err(codes::UNSUPPORTED_QUERY.with(["it needs 'ConsistencyLevel: eventual' and $count=true"]))
             }
@@ -132,7 +132,8 @@ impl Query {
     }
 }
 
-fn is_eventual(parts: &Parts) -> bool {
+/// Whether the client bears with an answer from Graph's index.
+pub(super) fn is_eventual(parts: &Parts) -> bool {
     parts.header("consistencylevel").is_some_and(|it| it.eq_ignore_ascii_case("eventual"))
 }
 
@@ -149,8 +150,8 @@ fn is_advanced(filter: &Filter) -> bool {
 
 /// `"displayName:text" AND ("mail:x" OR "mail:y")`, as a filter: the words of Graph's index are not kept, so a part
 /// of the text is enough.
-fn search(parts: &Parts, value: &str) -> Result<Filter> {
-    if !is_eventual(parts) {
+fn search(value: &str, is_eventual: bool) -> Result<Filter> {
+    if !is_eventual {
         return Err((&codes::EVENTUAL).into());
     }
     let bad = || codes::BAD_QUERY.with(["$search"]);

@@ -15,6 +15,7 @@
 //! roles        directory roles
 //! batch        requests in a request
 //! codes        every refusal
+//! aad          the same directory as graph.windows.net had it, by its older names
 //! ```
 //!
 //! Who may do something is weighed in the same transaction as the thing. Names of properties that no row of
@@ -23,6 +24,7 @@
 //! Not done: `addKey` and `removeKey` (a proof by an older key; the list of keys itself can be written), `delta` and
 //! change notifications, administrative units, policies, licences. Groups' `proxyAddresses` have no meaning here.
 
+mod aad;
 mod ask;
 mod batch;
 mod changes;
@@ -41,6 +43,7 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::aad::AzureAdGraph;
 use azure::error::{Error, Result, Row};
 use serde_json::json;
 
@@ -81,7 +84,7 @@ impl Service for Graph {
         let path = routes::Path::parse(parts)?;
         let (route, keys) = routes::find(&parts.method, &path)?;
         let whole = matches!(route.effect, Effect::Batch).then(|| Box::new(outer(parts)));
-        Ok(Op { route, keys, query: Query::read(parts)?, path, whole })
+        Ok(Op { route, keys, query: Query::read(&parts.query, ask::is_eventual(parts))?, path, whole })
     }
 
     /// Whoever may read one object may read them all, so absence is no secret, and is found out by

@@ -256,7 +256,7 @@ fn cast(segments: &mut Vec<String>) -> Option<String> {
 }
 
 /// `applications(appId='x')` is two segments, and so is `users('x')`.
-fn keyed(segment: &str) -> Vec<String> {
+pub(super) fn keyed(segment: &str) -> Vec<String> {
     let key = segment.strip_suffix(')').and_then(|it| it.split_once('('));
     match key {
         Some((set, key)) if !set.is_empty() && !key.is_empty() => {
@@ -271,7 +271,7 @@ fn keyed(segment: &str) -> Vec<String> {
 
 /// The row, and what stands for its stars.
 pub(super) fn find(method: &Method, path: &Path) -> Result<(&'static Route, Vec<String>)> {
-    let matching = || ROUTES.iter().filter_map(|route| Some((route, takes(route, &path.segments)?)));
+    let matching = || ROUTES.iter().filter_map(|route| Some((route, takes(route.path, &path.segments)?)));
     let answers =
         |route: &Route| route.method == *method || (route.method == Method::GET && *method == Method::HEAD);
     match matching().find(|(route, _)| answers(route)) {
@@ -290,8 +290,9 @@ fn unknown(path: &Path) -> azure::error::Error {
     }
 }
 
-fn takes(route: &Route, segments: &[String]) -> Option<Vec<String>> {
-    let mut patterns = route.path.split('/');
+/// What stands for the stars of a path.
+pub(super) fn takes(path: &str, segments: &[String]) -> Option<Vec<String>> {
+    let mut patterns = path.split('/');
     let mut keys = Vec::new();
     for segment in segments {
         let pattern = patterns.next()?;

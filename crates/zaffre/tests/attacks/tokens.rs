@@ -31,6 +31,7 @@ fn takers(stage: &Stage) -> Vec<Taker> {
         ),
         taker("storage", world.blob("GET", "/con/a.txt"), (401, "InvalidAuthenticationInfo")),
         taker("Graph", world.graph("GET", "/v1.0/users"), (401, "InvalidAuthenticationToken")),
+        taker("Azure AD Graph", world.aad_graph("GET", "/users"), (401, "Authentication_MissingOrMalformed")),
         taker("Cosmos", world.account_document("GET", "/1"), (401, "Unauthorized")),
     ]
 }
@@ -127,6 +128,7 @@ fn told(taker: &Taker, name: &str) -> (u16, &'static str) {
             | "an audience that ends alike"
             | "an audience with a NUL",
         ) => (401, "InvalidAuthenticationTokenAudience"),
+        ("Azure AD Graph", "expired" | "expired long ago") => (401, "Authentication_ExpiredToken"),
         _ => taker.refused,
     }
 }

@@ -23,6 +23,7 @@ pub(super) fn fault(ask: &Ask, answer: &Answer) -> Option<String> {
         _ if !answer.header("content-type").starts_with("application/json") => Err("is not declared as JSON"),
         Protocol::Arm => resource_manager(answer),
         Protocol::Graph => graph(&answer.json()),
+        Protocol::AzureAdGraph => azure_ad_graph(&answer.json()),
         Protocol::Plain => error_object(&answer.json()),
         Protocol::Entra => entra(&answer.json()),
         Protocol::Imds => imds(&answer.json()),
@@ -61,6 +62,13 @@ fn graph(body: &Value) -> Held {
         held(is_text(&body["error"]["innerError"][name]), "no innerError")?;
     }
     Ok(())
+}
+
+fn azure_ad_graph(body: &Value) -> Held {
+    let error = &body["odata.error"];
+    held(is_text(&error["code"]), "no odata.error.code")?;
+    held(is_text(&error["message"]["value"]), "no odata.error.message.value")?;
+    held(is_text(&error["requestId"]) && is_text(&error["date"]), "no requestId or date")
 }
 
 fn entra(body: &Value) -> Held {

@@ -27,10 +27,11 @@ const FAULTS: [Fault; 8] = [
 ];
 
 /// A request to each service. Whatever it asks for, it is refused first.
-fn services(world: &World) -> [(&'static str, Ask); 9] {
+fn services(world: &World) -> [(&'static str, Ask); 10] {
     let hosts = Door::at(CloudId::DEFAULT, Entrance::Hosts);
     let control = Door::at(CloudId::DEFAULT, Entrance::Control);
     [
+        ("aad-graph", world.aad_graph("GET", "/users")),
         ("arm", world.arm("GET", "/subscriptions")),
         ("blob", world.blob("GET", "/con/a.txt")),
         ("control", Ask::new(Protocol::Plain, control, "localhost", "GET", "/vms")),
@@ -69,8 +70,10 @@ async fn every_fault_is_said_in_each_services_own_words() {
 fn said(answer: &Answer) -> String {
     let body = answer.json();
     let text = |pointer: &str| body.pointer(pointer).and_then(serde_json::Value::as_str);
-    let code = ["/error/code", "/error", "/code"].into_iter().find_map(text);
-    let message = ["/error/message", "/error_description", "/message"].into_iter().find_map(text);
+    let code = ["/error/code", "/odata.error/code", "/error", "/code"].into_iter().find_map(text);
+    let message = ["/error/message", "/odata.error/message/value", "/error_description", "/message"]
+        .into_iter()
+        .find_map(text);
     let text = answer.text();
     let element = |name: &str| text.split_once(&format!("<{name}>"))?.1.split(['<', '\n']).next();
     let all = [element("Code").or(code), element("Message").or(message)];

@@ -13,7 +13,7 @@ use zaffre::{
 };
 
 use super::{good, once};
-use crate::world::{ARM, Ask, Auth, ENTRA, GRAPH, METADATA, Protocol, World};
+use crate::world::{AAD_GRAPH, ARM, Ask, Auth, ENTRA, GRAPH, METADATA, Protocol, World};
 
 const ROUNDS: u64 = 4_000;
 /// After so many rounds the cloud has changed so much that a fresh one shows more.
@@ -243,6 +243,10 @@ fn exchange(world: &World, service: &str, text: &str) -> Option<Ask> {
     let host = host.map(|(_, value)| String::from_utf8_lossy(value).into_owned());
     let named = Door::named(world.cloud.id);
     let (protocol, door, host, auth) = match (service, host) {
+        (_, Some(host)) if host == AAD_GRAPH => {
+            (Protocol::AzureAdGraph, named, host, world.aad_graph.clone())
+        }
+        ("graph", Some(host)) if host == ENTRA => (Protocol::Entra, named, host, Auth::None),
         ("entra", host) => (Protocol::Entra, named, host.unwrap_or(ENTRA.to_owned()), Auth::None),
         ("imds", host) => {
             let entrance =

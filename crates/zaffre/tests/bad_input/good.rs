@@ -143,6 +143,14 @@ fn directory(world: &World) -> Vec<Ask> {
             .graph("GET", "/v1.0/users?$filter=startswith(displayName,'A')&$top=1&$select=id")
             .titled("list users"),
         world.graph("POST", "/v1.0/users").json(&user).titled("create user"),
+        world
+            .aad_graph("POST", "/applications")
+            .json(&json!({ "displayName": "a", "passwordCredentials": [{ "value": "a Long 1 enough" }] }))
+            .titled("create application of Azure AD Graph"),
+        world
+            .aad_graph("POST", "/getObjectsByObjectIds")
+            .json(&json!({ "objectIds": [zaffre::directory::founding::ADMIN_USER], "types": ["User"] }))
+            .titled("getObjectsByObjectIds"),
         world.graph("PATCH", &user_path).json(&json!({ "displayName": "Admin" })).titled("update user"),
         world
             .graph("POST", "/v1.0/applications")
