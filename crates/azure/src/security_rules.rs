@@ -156,6 +156,22 @@ impl Security {
         Security { groups, network }
     }
 
+    /// Whether there is a group at all.
+    pub fn is_guarded(&self) -> bool {
+        !self.groups.is_empty()
+    }
+
+    /// The first address of every range that an inbound rule lets in.
+    pub fn sources_let_in(&self) -> Vec<IpAddr> {
+        let rules = self.groups.iter().flatten();
+        let inbound = rules.filter(|it| it.allows && it.direction == Direction::Inbound);
+        let first = |who: &Who| match who {
+            Who::Within(range) => range.at(0),
+            Who::Anybody | Who::Network | Who::Internet | Who::Nobody => None,
+        };
+        inbound.flat_map(|it| it.source.who.iter().filter_map(first)).collect()
+    }
+
     /// Whether every group lets this pass.
     pub fn allows(&self, direction: Direction, traffic: &Traffic) -> bool {
         let decides = |rules: &Vec<Rule>| {

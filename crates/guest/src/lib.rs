@@ -27,6 +27,7 @@
 //!
 //! `unsafe` is in the module `sys` alone.
 
+mod accept;
 mod exec;
 mod groups;
 mod guest;

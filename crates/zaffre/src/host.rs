@@ -5,7 +5,7 @@
 
 mod follower;
 
-use std::{future::Future, path::PathBuf, pin::Pin};
+use std::{future::Future, net::SocketAddr, path::PathBuf, pin::Pin};
 
 use azure::{error::Result, ids::ResourceId};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,19 @@ pub trait Guests: Send + Sync {
 
     /// Whether this machine is simulated: its commands run on the host, and need the environment that makes them speak as it.
     fn is_on_host(&self, cloud: CloudId, vm: &ResourceId) -> bool;
+
+    /// Where a machine is signed in to over SSH; none where it has no public address, or no group lets anybody in.
+    fn ssh(&self, cloud: CloudId, vm: &ResourceId) -> Option<Ssh>;
+}
+
+/// A machine's SSH server, as its clients know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ssh {
+    pub address: SocketAddr,
+    /// The machine's administrator.
+    pub user: String,
+    /// `ssh-ed25519 AAAA...`.
+    pub host_key: String,
 }
 
 /// A command to run in a guest.

@@ -2,6 +2,7 @@
 
 mod leaks;
 mod networks;
+mod ssh;
 
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc, time::Duration};
 
@@ -22,6 +23,7 @@ use zaffre::{
         ca::Authority,
         connection::{Closer, Front, Limits},
         guest_doors::{self, Inside},
+        ssh_doors,
     },
     host::{Command, Exit, Share},
     products::compute::reconcile::{Reconciler, Setup, Way, Whose},
@@ -61,6 +63,11 @@ impl World {
             Arc::new(Authority::open(folder.path(), || Clock::System.now()).expect("an authority"));
         let (front, closer) =
             Front::new(Arc::clone(&server), Arc::clone(&authority), Limits::default()).expect("a front");
+        let served = front.clone();
+        let serve_ssh = move |address, server| {
+            let (at, door) = ssh_doors::open(&served, address, &[0], server)?;
+            Ok((at, Box::new(door) as _))
+        };
         let serve = move |whose: &Whose, sockets| {
             let inside = Inside {
                 cloud: whose.cloud,
@@ -78,6 +85,7 @@ impl World {
             ca_bundle: authority.certificate().to_owned(),
             init: init.into(),
             serve: Box::new(serve),
+            serve_ssh: Box::new(serve_ssh),
         };
         let machines = Reconciler::start(&server, setup);
         let mut world = World { server, machines, closer, folder, token: String::new() };

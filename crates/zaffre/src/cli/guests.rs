@@ -9,6 +9,7 @@ use crate::{
         ca::Authority,
         connection::Front,
         guest_doors::{self, Inside},
+        ssh_doors,
     },
     products::compute::reconcile::{Reconciler, Setup, Way, Whose},
 };
@@ -31,6 +32,7 @@ pub(crate) fn follow(
     authority: &Authority,
     guests: Guests,
     init: PathBuf,
+    ssh_ports: Vec<u16>,
 ) -> Option<Reconciler> {
     let way = match guests {
         Guests::Off => return None,
@@ -51,6 +53,17 @@ pub(crate) fn follow(
         };
         Ok(Box::new(guest_doors::serve(&served, &inside, sockets)?) as _)
     };
-    let setup = Setup { way, ca_bundle: authority.certificate().to_owned(), init, serve: Box::new(serve) };
+    let served = front.clone();
+    let serve_ssh = move |address, server| {
+        let (at, door) = ssh_doors::open(&served, address, &ssh_ports, server)?;
+        Ok((at, Box::new(door) as _))
+    };
+    let setup = Setup {
+        way,
+        ca_bundle: authority.certificate().to_owned(),
+        init,
+        serve: Box::new(serve),
+        serve_ssh: Box::new(serve_ssh),
+    };
     Some(Reconciler::start(&Arc::clone(&front.server), setup))
 }

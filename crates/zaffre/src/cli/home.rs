@@ -4,6 +4,7 @@
 //! store/ content/ ca/ guests/     what the cloud keeps
 //! lock                            held while a cloud runs, by the kernel: gone with its process
 //! run.json control.sock           where it is, while it runs
+//! ssh_known_hosts                 the keys of its machines, as `zaffre vm ssh-config` last saw them
 //! ```
 //!
 //! A cloud in memory keeps nothing here but the lock and `run.json`; its certificates and its socket lie in a folder of its own

@@ -121,7 +121,8 @@ impl World {
         let server = Server::start(Store::in_memory(), Content::in_memory(), settings).await?;
         let authority = Arc::new(Authority::open(&folder.0, || Clock::System.now())?);
         let (front, closer) = Front::new(Arc::clone(&server), Arc::clone(&authority), Limits::default())?;
-        let machines = guests::follow(&front, &authority, Guests::Namespaces, guest::OWN_PROGRAM.into());
+        let machines =
+            guests::follow(&front, &authority, Guests::Namespaces, guest::OWN_PROGRAM.into(), vec![0]);
         Ok(World { server, machines, closer, folder })
     }
 

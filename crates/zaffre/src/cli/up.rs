@@ -135,7 +135,13 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
     // Nobody has set one before: the server is ours.
     let _ = server.env.authority.set(Arc::clone(&authority));
     let (front, closer) = Front::new(Arc::clone(&server), Arc::clone(&authority), Limits::default())?;
-    let machines = guests::follow(&front, &authority, args.guests, guest::OWN_PROGRAM.into());
+    let machines = guests::follow(
+        &front,
+        &authority,
+        args.guests,
+        guest::OWN_PROGRAM.into(),
+        listen::ssh_ports(&args.ports),
+    );
     let open = listen::open(&front, &args.ports).await?;
     let control = Home::socket_in(&place.folder);
     listen::open_control(&front, &control)?;

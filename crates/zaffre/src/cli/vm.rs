@@ -1,7 +1,9 @@
 //! `zaffre vm`: the virtual machines, and commands in them.
 //!
 //! `exec` passes this process's standard streams through, with a terminal where both of its ends are one, and ends with the
-//! command's own exit code (128 and the signal's number where a signal ended it).
+//! command's own exit code (128 and the signal's number where a signal ended it). `list` says how those are signed in to that can be.
+
+mod ssh_config;
 
 use std::{
     convert::Infallible,
@@ -41,6 +43,8 @@ pub(super) enum Verb {
     List,
     /// Run a command in one
     Exec(Exec),
+    /// Print what `~/.ssh/config` needs to know of those that can be signed in to
+    SshConfig(SshConfig),
     /// Announce a scheduled event to one, as the platform does, and then do it
     Event(Event),
 }
@@ -55,6 +59,12 @@ pub(super) struct Event {
     /// When it begins, unless the machine lets it begin before [default: as much notice as Azure gives]
     #[arg(long = "in", value_name = "SECONDS")]
     notice: Option<u64>,
+}
+
+#[derive(clap::Args)]
+pub(super) struct SshConfig {
+    /// One machine's name [default: all of them]
+    name: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -77,6 +87,7 @@ pub(super) async fn run(verb: Verb, home: &Home) -> Outcome {
     match verb {
         Verb::List => list(home).await,
         Verb::Exec(args) => exec(args, home).await,
+        Verb::SshConfig(args) => ssh_config::print(args.name.as_deref(), home).await,
         Verb::Event(args) => event(args, home).await,
     }
 }
@@ -110,6 +121,7 @@ async fn list(home: &Home) -> Outcome {
     let columns = ["name", "resourceGroup", "location", "state"];
     for vm in answer["value"].as_array().into_iter().flatten() {
         let row = columns.map(|column| format!("{:<24}", text(vm, column))).concat();
+        let row = format!("{row}{}", ssh_config::sign_in(vm).unwrap_or_default());
         say(&format!("{}\n", row.trim_end()))?;
     }
     Ok(ExitCode::SUCCESS)

@@ -16,17 +16,24 @@ const LISTED: usize = 1000;
 
 pub(super) async fn list(cx: &Cx) -> Result<Reply> {
     let all = cx.read(all).await?;
-    let value: Vec<Value> = all.iter().map(shown).collect();
+    let value: Vec<Value> = all.iter().map(|vm| shown(cx, vm)).collect();
     Ok(Reply::json(200, &json!({ "value": value })))
 }
 
-fn shown(vm: &Resource) -> Value {
+fn shown(cx: &Cx, vm: &Resource) -> Value {
+    let ssh = cx.env.guests.get().and_then(|guests| guests.ssh(cx.cloud.id, &vm.id));
     json!({
         "name": vm.machine_name(),
         "resourceGroup": vm.id.resource_group(),
         "location": vm.location,
         "identity": vm.identity.is_some(),
         "state": vm.state.as_str(),
+        "ssh": ssh.map(|it| json!({
+            "address": it.address.ip(),
+            "port": it.address.port(),
+            "user": it.user,
+            "hostKey": it.host_key,
+        })),
         "id": vm.id,
     })
 }

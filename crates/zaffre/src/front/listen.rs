@@ -6,6 +6,7 @@
 //! blob  10000   drop-in, either     where Azurite would be
 //! cosmos 8081   drop-in, either     where the Cosmos emulator would be
 //! hosts 10082   either              other hosts' managed identities, at doors that `zaffre env --host-kind` makes
+//! ssh   22      machines            each machine's own, at its public address (`ssh_doors`)
 //! ```
 //!
 //! A drop-in port is where a project already looks, so one that is taken stays shut, with a word about it: another port would
@@ -64,6 +65,10 @@ static LISTENERS: [Listener; 5] = [
     Listener { name: "hosts", port: 10082, is_drop_in: false, speaks: Speaks::Either(Entrance::Hosts) },
 ];
 
+/// Where machines are signed in to: not one listener, but one for each of them, at the first of these that can be had.
+const SSH: &str = "ssh";
+const SSH_PORTS: [u16; 3] = [22, 2222, 0];
+
 /// What `--port NAME=N|0|off` says; the later word counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish {
@@ -84,9 +89,8 @@ impl FromStr for Wish {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, port) = text.split_once('=').ok_or("expected NAME=PORT")?;
-        let is_known = name == "all" || LISTENERS.iter().any(|it| it.name == name);
-        if !is_known {
-            let names: Vec<_> = LISTENERS.iter().map(|it| it.name).collect();
+        let names: Vec<_> = LISTENERS.iter().map(|it| it.name).chain([SSH]).collect();
+        if name != "all" && !names.contains(&name) {
             return Err(format!("no listener `{name}`: there are {}, and `all`", names.join(", ")));
         }
         let port = match port {
@@ -100,6 +104,16 @@ impl FromStr for Wish {
 
 fn wished(wishes: &[Wish], name: &str) -> Option<Wished> {
     wishes.iter().rev().find(|wish| wish.name == name || wish.name == "all").map(|wish| wish.port)
+}
+
+/// The ports that a machine's SSH server tries, in this order; none where there is to be none.
+pub fn ssh_ports(wishes: &[Wish]) -> Vec<u16> {
+    match wished(wishes, SSH) {
+        None => SSH_PORTS.to_vec(),
+        Some(Wished::At(port)) => vec![port],
+        Some(Wished::Any) => vec![0],
+        Some(Wished::Off) => Vec::new(),
+    }
 }
 
 /// Where the listeners are, by name, and what could not be had.
@@ -267,6 +281,9 @@ mod tests {
             assert_eq!(wished(&wishes, name), port, "{name}");
         }
         assert_eq!(wished(&[], "proxy"), None);
+        assert_eq!((ssh_ports(&wishes), ssh_ports(&[])), (vec![0], vec![22, 2222, 0]));
+        let off = ["ssh=2200", "ssh=off"].map(|it| it.parse::<Wish>().expect("a wish"));
+        assert_eq!((ssh_ports(&off[..1]), ssh_ports(&off)), (vec![2200], vec![]));
         for bad in ["blob", "queue=1", "blob=x", "blob=70000", "blob=-1"] {
             assert!(bad.parse::<Wish>().is_err(), "{bad}");
         }

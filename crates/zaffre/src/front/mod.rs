@@ -19,6 +19,7 @@ mod prompt;
 mod proxy;
 pub mod route;
 pub mod serve;
+pub mod ssh_doors;
 mod tls;
 pub(crate) mod vm_secrets;
 mod wire_server;

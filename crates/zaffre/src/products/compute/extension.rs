@@ -1,12 +1,13 @@
-//! Extensions of virtual machines: the old identity extension, by which a guest answers at localhost:50342.
+//! Extensions of virtual machines: the old identity extension, by which a guest answers at localhost:50342, and the one that says who
+//! may sign in (`vm_access`).
 //!
 //! Every other extension would install something, which guests cannot do yet: it is refused by its name rather than kept
-//! as if it had run. What is in `protectedSettings` is kept nowhere.
+//! as if it had run. What is in `protectedSettings` is kept nowhere here.
 
 use azure::error::{Error, Result};
 use serde_json::{Map, Value, json};
 
-use super::{codes, machine};
+use super::{codes, machine, vm_access};
 use crate::{
     arm::{
         self,
@@ -23,10 +24,15 @@ const PORT: u16 = 50342;
 
 pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
     let properties = &mut change.next.properties;
+    let protected = properties.iter().find(|(name, _)| name.eq_ignore_ascii_case("protectedSettings"));
+    let protected = protected.map(|(_, value)| value.clone()).unwrap_or_default();
     properties.retain(|name, value| !value.is_null() && !name.eq_ignore_ascii_case("protectedSettings"));
     properties.shift_remove("instanceView");
-    check_type(properties)?;
+    let is_access = check_type(properties)?;
     properties.entry("autoUpgradeMinorVersion").or_insert(json!(true));
+    if is_access {
+        return vm_access::apply(change, &protected);
+    }
     let settings = properties.entry("settings").or_insert_with(|| json!({}));
     if port_in(Some(settings)).is_none() {
         return Err(codes::INVALID_PARAMETER.with(["settings.port"]).at("settings.port"));
@@ -45,7 +51,8 @@ pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
     machine::put(change.cx, change.txn, &vm, &machine)
 }
 
-fn check_type(properties: &Map<String, Value>) -> Result<()> {
+/// Whether it is about who may sign in; the old identity extension otherwise.
+fn check_type(properties: &Map<String, Value>) -> Result<bool> {
     let text = |name: &str| properties.get(name).and_then(Value::as_str).unwrap_or_default();
     let (publisher, name) = (text("publisher"), text("type"));
     for (parameter, value) in [("publisher", publisher), ("type", name)] {
@@ -53,7 +60,11 @@ fn check_type(properties: &Map<String, Value>) -> Result<()> {
             return Err(codes::INVALID_PARAMETER.with([parameter]).at(parameter));
         }
     }
-    if is_ours(publisher, name) { Ok(()) } else { Err(unknown(publisher, name)) }
+    match vm_access::is_it(publisher, name) {
+        true => Ok(true),
+        false if is_ours(publisher, name) => Ok(false),
+        false => Err(unknown(publisher, name)),
+    }
 }
 
 fn is_ours(publisher: &str, name: &str) -> bool {

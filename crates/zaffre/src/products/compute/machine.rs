@@ -15,6 +15,7 @@ use azure::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::logins;
 use crate::{
     host::Share,
     resources::moving::Move,
@@ -140,12 +141,14 @@ pub(super) fn note(txn: &mut Txn, vm: &ResourceId, machine: &Machine) -> Result<
 
 /// Takes the row away; the reconciler, who does it, needs no waking.
 pub(super) fn take_away(txn: &mut Txn, vm: &ResourceId) -> Result<()> {
+    logins::delete(txn, vm)?;
     Ok(MACHINES.delete(txn, vm)?)
 }
 
 /// The same machine under another id: whoever runs it begins it anew there.
 pub(super) fn moved(cx: &Cx, txn: &mut Txn, moved: &Move<'_>) -> Result<()> {
     let Some(machine) = get(txn, moved.from)? else { return Ok(()) };
+    logins::moved(txn, moved)?;
     delete(cx, txn, moved.from)?;
     let mut machine = Machine { seen: None, ..machine };
     if !cx.env.follower.is_there() {
@@ -156,5 +159,5 @@ pub(super) fn moved(cx: &Cx, txn: &mut Txn, moved: &Move<'_>) -> Result<()> {
 
 pub(super) fn delete(cx: &Cx, txn: &mut Txn, vm: &ResourceId) -> Result<()> {
     cx.env.follower.wake_after(txn);
-    Ok(MACHINES.delete(txn, vm)?)
+    take_away(txn, vm)
 }

@@ -2,6 +2,7 @@
 //!
 //! - `vm.rs`: what a PUT, PATCH or DELETE of a virtual machine means. `view.rs`: how it is shown.
 //! - `power.rs`: start, powerOff, restart, deallocate. `extension.rs`: the old identity extension.
+//! - `logins.rs`: who may sign in, beside what `osProfile` shows; `vm_access.rs`: the extension that changes it.
 //! - `disks.rs`, `snapshots.rs`, `availability_sets.rs`, `managed_images.rs`: a type each. `attached.rs`: the disks of a machine.
 //! - `scale_sets.rs`: one model and many machines; `instances.rs`: these machines.
 //! - `run_command.rs`: scripts in machines, as an action; `run_commands.rs`: as resources.
@@ -21,6 +22,7 @@ mod events;
 mod extension;
 mod images;
 mod instances;
+mod logins;
 mod lookups;
 mod machine;
 mod managed_images;
@@ -33,6 +35,7 @@ mod sizes;
 mod snapshots;
 mod view;
 mod vm;
+mod vm_access;
 
 #[cfg(test)]
 mod tests;

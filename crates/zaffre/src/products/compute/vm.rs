@@ -1,7 +1,7 @@
 //! What a PUT, PATCH or DELETE of a virtual machine means: the document that is kept, and the machine that should be.
 //!
 //! The document is the caller's, with what Azure fills in (resources.md §2.2), without what it never answers: passwords and
-//! custom data are read once and kept nowhere. `null` stands for "not given", as az's templates write it (az-cli.md §8).
+//! custom data are read once; a password is kept as a hash (`logins`), custom data nowhere. `null` stands for "not given", as az's templates write it (az-cli.md §8).
 
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{
     attached, availability_sets, codes, disks, events,
     images::System,
+    logins,
     machine::{self, Machine},
     managed_images::{self, Source},
 };
@@ -46,11 +47,17 @@ pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
             return Err(codes::INVALID_PARAMETER.with([*name]).at(*name));
         }
     }
+    let password = properties.get("osProfile").and_then(|it| it["adminPassword"].as_str()).map(str::to_owned);
     forget_secrets(properties);
     keep_read_only(properties, current);
     keep_made_up(properties, current);
     unchanged(properties, current)?;
-    complete(change, &name)
+    complete(change, &name)?;
+    match change.is_create() {
+        true => logins::found(change.txn, change.next, password.as_deref(), change.draw),
+        // The platform changes it by an extension alone.
+        false => Ok(()),
+    }
 }
 
 /// Fills in what Azure does, and writes down the machine that there should be.

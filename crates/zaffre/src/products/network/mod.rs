@@ -3,6 +3,7 @@
 //!
 //! - `vnets.rs`, `subnets.rs`, `groups.rs`, `rules.rs`, `public.rs`, `interfaces.rs`: a type each.
 //! - `instances.rs`: places in subnets for the instances of scale sets.
+//! - `inbound.rs`: whether a machine can be reached from outside.
 //! - `nested.rs`: lists inside a parent's properties whose items are resources of their own.
 //! - `places.rs`: where a machine is, and what security rules stand around it.
 //! - `addresses.rs`: which addresses are taken, by whom. `lookups.rs`: how clients ask what is free.
@@ -13,6 +14,7 @@
 mod addresses;
 mod codes;
 mod groups;
+pub(crate) mod inbound;
 pub(crate) mod instances;
 mod interfaces;
 mod lookups;

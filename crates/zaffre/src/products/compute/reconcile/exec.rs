@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     cloud::CloudId,
-    host::{Command, Exec, Exit, Follower, Guests, Nudge, Share},
+    host::{Command, Exec, Exit, Follower, Guests, Nudge, Share, Ssh},
     service::Fault,
     store::Store,
 };
@@ -69,6 +69,10 @@ impl Guests for Commands {
 
     fn is_on_host(&self, cloud: CloudId, vm: &ResourceId) -> bool {
         lock(&self.machines).get(&(cloud, vm.clone())).is_some_and(|it| it.guest.is_none())
+    }
+
+    fn ssh(&self, cloud: CloudId, vm: &ResourceId) -> Option<Ssh> {
+        lock(&self.machines).get(&(cloud, vm.clone()))?.ssh()
     }
 }
 
@@ -151,13 +155,29 @@ async fn in_guest(guest: &guest::Guest, command: Command) -> Result<Exec> {
     else {
         return Err(Fault::Internal.because("a command began without its streams"));
     };
+    let (nudge, exit) = attend(exec, |nudge| nudge, |exit| exit);
+    Ok(Exec {
+        stdin: Box::new(stdin),
+        stdout: Box::new(stdout),
+        stderr: stderr.map(|it| Box::new(it) as _),
+        nudge,
+        exit,
+    })
+}
+
+/// Does to a command what its holder wants, in the holder's own words for it, and tells how it ended.
+pub(super) fn attend<N: Send + 'static, E: Send + 'static>(
+    mut exec: guest::Exec,
+    nudge_of: impl Fn(N) -> Nudge + Send + 'static,
+    exit_of: impl Fn(Exit) -> E + Send + 'static,
+) -> (mpsc::Sender<N>, oneshot::Receiver<E>) {
     let (nudge, mut nudges) = mpsc::channel(NUDGES);
     let (ended, exit) = oneshot::channel();
     tokio::spawn(async move {
         let status = loop {
             tokio::select! {
                 status = exec.wait() => break status,
-                nudge = nudges.recv() => match nudge {
+                nudge = nudges.recv() => match nudge.map(&nudge_of) {
                     Some(Nudge::Signal(signal)) => drop(exec.signal(signal)),
                     Some(Nudge::Resize(size)) => {
                         drop(exec.resize(guest::Size { rows: size.rows, columns: size.columns }));
@@ -168,19 +188,13 @@ async fn in_guest(guest: &guest::Guest, command: Command) -> Result<Exec> {
             }
         };
         if let Ok(status) = status {
-            let _ = ended.send(match status {
+            let _ = ended.send(exit_of(match status {
                 guest::ExitStatus::Code(code) => Exit::Code(code),
                 guest::ExitStatus::Signal(signal) => Exit::Signal(signal),
-            });
+            }));
         }
     });
-    Ok(Exec {
-        stdin: Box::new(stdin),
-        stdout: Box::new(stdout),
-        stderr: stderr.map(|it| Box::new(it) as _),
-        nudge,
-        exit,
-    })
+    (nudge, exit)
 }
 
 fn cannot_run(program: &str, error: &guest::GuestError) -> Error {

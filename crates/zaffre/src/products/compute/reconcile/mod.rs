@@ -18,13 +18,14 @@
 //! - `places.rs`: virtual networks, and machines' places in them.
 //! - `report.rs`: what is written back.
 //! - `elsewhere.rs`: what other processes of the cloud write about machines.
-//! - `exec.rs`: commands in what runs.
+//! - `exec.rs`: commands in what runs. `ssh.rs`: what an SSH server asks of it.
 
 mod elsewhere;
 mod exec;
 mod places;
 mod report;
 mod running;
+mod ssh;
 mod want;
 
 use std::{
@@ -51,12 +52,13 @@ use tokio::{
 };
 
 use self::{exec::Commands, places::Networks, running::Running, want::Want};
-use super::events;
+use super::{events, logins};
 use crate::{
     Server,
     cloud::{Chance, Cloud, CloudId},
     door::Door,
     env::LogFormat,
+    host::Ssh,
     resources::scheduled_events,
     service::Cx,
     store::{duty, lease::Lease},
@@ -75,6 +77,9 @@ pub enum Way {
 pub type Served = Box<dyn Send + Sync>;
 /// Serves a guest's sockets: `front`, which alone accepts.
 pub type Serve = Box<dyn Fn(&Whose, GuestSockets) -> io::Result<Served> + Send + Sync>;
+
+/// Listens at a public address with a machine's SSH server: `front`, which alone accepts. Gives where that is.
+pub type ServeSsh = Box<dyn Fn(Ipv4Addr, ::ssh::Server) -> io::Result<(SocketAddr, Served)> + Send + Sync>;
 
 /// Whose sockets they are.
 pub struct Whose {
@@ -97,6 +102,7 @@ pub struct Setup {
     /// The program whose `main` begins with `guest::init::main_if_asked`.
     pub init: PathBuf,
     pub serve: Serve,
+    pub serve_ssh: ServeSsh,
 }
 
 /// Whose machine: one name may be in two clouds.
@@ -378,7 +384,38 @@ impl Follow {
             }
         };
         let whose = want.whose(key.0, self.network(key, want));
-        running.listen(&want.ports(), |sockets| (self.setup.serve)(&whose, sockets)).await
+        running.listen(&want.ports(), |sockets| (self.setup.serve)(&whose, sockets)).await?;
+        if !running.is_open_at(want.ssh) {
+            self.let_in(key, want, &running).await;
+        }
+        Ok(())
+    }
+
+    /// Opens the machine's SSH server at its public address, or closes it where it has none. A machine whose address cannot be
+    /// had runs all the same.
+    async fn let_in(&self, key: &Key, want: &Want, running: &Running) {
+        // Closed first: it may be the same address under another rule.
+        running.set_ssh(None, None);
+        let (Some(address), Some(guest)) = (want.ssh, &running.guest) else { return };
+        let opened = async {
+            let draw = Chance::system().draw();
+            let vm_id = want.machine.vm_id;
+            let seed = self
+                .server
+                .env
+                .store
+                .write(key.0, |txn| logins::host_key(txn, &want.vm, vm_id, draw.clone()));
+            let host_key = ::ssh::HostKey::from_seed(&seed.await.map_err(|error| format!("{error:?}"))?);
+            let public = host_key.public();
+            let inside = ssh::Inside::new(self.server.env.store.clone(), key.clone(), Arc::clone(guest));
+            let server = ::ssh::Server::new(Arc::new(inside), host_key);
+            let (at, served) = (self.setup.serve_ssh)(address, server).map_err(|error| error.to_string())?;
+            Ok::<_, String>((Ssh { address: at, user: want.admin.clone(), host_key: public }, served))
+        };
+        let opened = opened.await.map_err(|problem| {
+            self.log(&format!("`{}` has no SSH at {address}: {problem}", want.vm));
+        });
+        running.set_ssh(Some(address), opened.ok());
     }
 
     async fn boot(&self, way: Way, key: &Key, want: &Want) -> Result<Arc<Running>, String> {

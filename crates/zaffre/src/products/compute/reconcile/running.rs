@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
+    net::Ipv4Addr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -14,7 +15,7 @@ use guest::{Guest, GuestSockets, Network, Plug, Spec};
 use tokio::time::Instant;
 
 use super::{Served, extension_address, lock, places, want::Want};
-use crate::products::network::places::Place;
+use crate::{host::Ssh, products::network::places::Place};
 
 pub(super) struct Running {
     pub(super) vm_id: Guid,
@@ -34,6 +35,14 @@ struct Doors {
     own: Option<Served>,
     plug: Option<Plug>,
     extensions: BTreeMap<u16, Option<Served>>,
+    ssh: Option<SshDoor>,
+}
+
+/// Where one signs in, or was to.
+struct SshDoor {
+    address: Ipv4Addr,
+    /// With what keeps it open; none where nothing could listen there.
+    open: Option<(Ssh, Served)>,
 }
 
 impl Running {
@@ -121,6 +130,20 @@ impl Running {
             lock(&self.doors).extensions.insert(*port, served);
         }
         Ok(())
+    }
+
+    /// Whether one can sign in at this address, as far as this host lets one, and nowhere else.
+    pub(super) fn is_open_at(&self, address: Option<Ipv4Addr>) -> bool {
+        self.guest.is_none() || lock(&self.doors).ssh.as_ref().map(|it| it.address) == address
+    }
+
+    pub(super) fn ssh(&self) -> Option<Ssh> {
+        lock(&self.doors).ssh.as_ref()?.open.as_ref().map(|(ssh, _)| ssh.clone())
+    }
+
+    /// Closes where one signed in, and keeps what there is instead.
+    pub(super) fn set_ssh(&self, address: Option<Ipv4Addr>, open: Option<(Ssh, Served)>) {
+        lock(&self.doors).ssh = address.map(|address| SshDoor { address, open });
     }
 
     /// Ends it and waits until nothing of it is left.

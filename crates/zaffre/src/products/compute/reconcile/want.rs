@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::{
     super::{
         extension,
+        images::System,
         machine::{self, Machine, Power},
         sizes, view,
     },
@@ -23,13 +24,19 @@ use super::{
 };
 use crate::{
     cloud::CloudId,
-    products::network::places::{self, Place},
+    products::network::{
+        inbound,
+        places::{self, Place},
+    },
     resources::{self, Resource, State},
     store::Txn,
 };
 
 /// Where a host name leads on a machine without a network interface, as Debian has it.
 const OWN_NAME: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
+
+/// What a security group knows it by, wherever this machine lets us listen.
+const SSH: u16 = 22;
 
 /// A machine as it should be, with what waits for it to be so.
 pub(super) struct Want {
@@ -43,6 +50,8 @@ pub(super) struct Want {
     pub(super) place: Option<Place>,
     /// Its other private addresses.
     pub(super) addresses: Vec<IpAddr>,
+    /// Its public address, where that is open to whoever wants to sign in.
+    pub(super) ssh: Option<Ipv4Addr>,
     pub(super) extensions: Vec<Extension>,
     /// What is under way about the machine itself.
     pub(super) operations: Vec<Guid>,
@@ -76,6 +85,10 @@ fn of(txn: &Txn, vm: &Resource, machine: Machine) -> Result<Want> {
     let of_set = of_set.and_then(|it| it.operation);
     let interfaces = interfaces(txn, vm)?;
     let place = interfaces.first().map(|it| places::of(txn, it)).transpose()?.flatten();
+    let ssh = match System::of(vm) {
+        System::Linux => inbound::open_address(txn, &interfaces, SSH)?,
+        System::Windows => None,
+    };
     let own = |it: &IpAddr| place.iter().flat_map(|it| &it.addresses).any(|(own, _)| IpAddr::V4(*own) == *it);
     let addresses = addresses(&interfaces).into_iter().filter(|it| !own(it)).collect();
     Ok(Want {
@@ -85,6 +98,7 @@ fn of(txn: &Txn, vm: &Resource, machine: Machine) -> Result<Want> {
         size: vm.text("hardwareProfile/vmSize").and_then(sizes::of),
         place,
         addresses,
+        ssh,
         extensions: view::extensions(txn, &vm.id)?.iter().filter_map(extension_of).collect(),
         operations: machine.operations.iter().copied().chain(under_way).chain(of_set).collect(),
         machine,
@@ -176,7 +190,9 @@ impl Want {
 
     pub(super) fn is_met_by(&self, running: Option<&Running>) -> bool {
         let is_as_it_should_be = match running {
-            Some(running) => self.is_booted(running) && running.ports() == self.ports(),
+            Some(running) => {
+                self.is_booted(running) && running.ports() == self.ports() && running.is_open_at(self.ssh)
+            }
             None => !self.is_on(),
         };
         is_as_it_should_be && self.is_reported()
