@@ -31,6 +31,12 @@ const ROWS: &[Row] = &[
         needs: &[PYTHON, NODE, BASH, OPENSSL, NAMESPACES],
         runs: &[("python", IDENTITY), ("js", &[]), ("az", SIGNING_IN)],
     },
+    Row {
+        name: "ssh",
+        says: "OpenSSH's clients, in a machine that az made: shells, files, forwarding, and what the tutorials type there",
+        needs: AZ,
+        runs: &[("az", &["ssh"])],
+    },
     Row { name: "az", says: "the Azure CLI, by transcripts", needs: AZ, runs: &[("az", &[])] },
     Row {
         name: "python",

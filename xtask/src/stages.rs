@@ -5,7 +5,8 @@
 //! but shares the build scripts' output, which is why it is told `--release` too.
 
 use crate::tools::{
-    AZ, C_COMPILER, CARGO_DENY, CLIPPY, CURL, NAMESPACES, NODE, OPENSSL, POSTGRESQL, PYTHON, RUSTFMT, Tool,
+    AZ, C_COMPILER, CARGO_DENY, CLIPPY, CURL, NAMESPACES, NODE, OPENSSL, POSTGRESQL, PYTHON, RUSTFMT, SSH,
+    Tool,
 };
 
 pub(crate) struct Stage {
@@ -71,7 +72,7 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage {
         name: "rust",
         says: "unit, integration, tidy and documentation tests",
-        needs: &[C_COMPILER, CURL, OPENSSL, NAMESPACES, POSTGRESQL],
+        needs: &[C_COMPILER, CURL, OPENSSL, NAMESPACES, POSTGRESQL, SSH],
         command: &["cargo", "test", "--release", "--locked", "--workspace", "--no-fail-fast"],
         later_ones_need_it: false,
     },

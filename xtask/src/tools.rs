@@ -63,7 +63,11 @@ pub(crate) const BASH: Tool =
     Tool { name: "bash", probe: &["bash", "--version"], get: "apt-get install bash" };
 
 /// What the stories of the Azure CLI run: it is installed by `clients/run.py`, into the target folder.
-pub(crate) const AZ: &[Tool] = &[PYTHON, BASH, OPENSSL, NAMESPACES];
+pub(crate) const AZ: &[Tool] = &[PYTHON, BASH, OPENSSL, NAMESPACES, SSH];
+
+/// OpenSSH's clients, which sign in to machines.
+pub(crate) const SSH: Tool =
+    Tool { name: "OpenSSH's client", probe: &["ssh", "-V"], get: "apt-get install openssh-client" };
 
 /// Guests are made of these. `unshare` stands for them: it asks the kernel for what `zaffre` asks it for.
 pub(crate) const NAMESPACES: Tool = Tool {
