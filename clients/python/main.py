@@ -21,6 +21,7 @@ CHAPTERS = [
     "hosts",
     "tokens",
     "blobs",
+    "signatures",
     "cosmos",
     "parting",
 ]
