@@ -30,6 +30,13 @@ pub(super) static PUBLIC_NOT_PERMITTED: Row = Row {
     source: "blob.md §7, unverified",
 };
 
+pub(super) static CONTAINER_HELD: Row = Row {
+    code: "ContainerHasLegalHold",
+    status: 409,
+    template: "The container {0} cannot be deleted while it has one or more legal holds.",
+    source: "blob.md §12: the code; wording unverified",
+};
+
 pub(super) static CONTAINER_NOT_FOUND: Row = Row {
     code: "ContainerNotFound",
     status: 404,

@@ -11,6 +11,7 @@ use super::{
     blob::records::{self, Container, PublicAccess},
     codes,
     keys::ACCOUNTS,
+    legal_holds,
     services::account_of,
 };
 use crate::{
@@ -79,6 +80,9 @@ fn settle(txn: &Txn, account: &String, properties: &Value, container: &mut Conta
 fn delete(edit: &mut Edit<'_>) -> Result<Option<Value>> {
     let account = account_of(edit.id);
     let Some(container) = records::container(edit.txn, &account, edit.id.name())? else { return Ok(None) };
+    if container.is_held() {
+        return Err(codes::CONTAINER_HELD.with([edit.id.name()]));
+    }
     records::drop_container(edit.txn, &account, edit.id.name(), &container)?;
     Ok(Some(shown(edit.id, &container, true)))
 }
@@ -105,13 +109,16 @@ fn shown(id: &ResourceId, container: &Container, with_metadata: bool) -> Value {
             "leaseState": "Available",
             "lastModifiedTime": container.modified.iso(),
             "hasImmutabilityPolicy": false,
-            "hasLegalHold": false,
+            "hasLegalHold": container.is_held(),
             "deleted": false,
             "remainingRetentionDays": 0,
             "defaultEncryptionScope": "$account-encryption-key",
             "denyEncryptionScopeOverride": false,
         },
     });
+    if container.is_held() {
+        shown["properties"]["legalHold"] = legal_holds::shown(container);
+    }
     if with_metadata && !container.metadata.is_empty() {
         let pairs = container.metadata.iter().map(|(name, value)| (name.clone(), json!(value)));
         shown["properties"]["metadata"] = pairs.collect::<serde_json::Map<_, _>>().into();

@@ -1,7 +1,7 @@
 //! Microsoft.Storage: accounts, and the blobs in them.
 //!
 //! - `provider.rs`: the table that Resource Manager reads; `account.rs`, `key_actions.rs`, `sas_actions.rs`, `services.rs`,
-//!   `containers.rs` and `documents.rs` are what its rows do, `codes.rs` their errors.
+//!   `containers.rs`, `legal_holds.rs` and `documents.rs` are what its rows do, `codes.rs` their errors.
 //! - `keys.rs`: what the data plane must know of an account: its id, its keys, its switches, by name.
 //! - `blob/`: the data plane, a service of its own: `{account}.blob.core.windows.net` and the drop-in port.
 //!
@@ -15,6 +15,7 @@ mod containers;
 mod documents;
 mod key_actions;
 pub mod keys;
+mod legal_holds;
 mod provider;
 mod sas_actions;
 mod services;

@@ -3,7 +3,7 @@
 use azure::{api_version::ApiVersion, error::Result};
 use serde_json::json;
 
-use super::{account, blob, containers, documents, key_actions, sas_actions, services};
+use super::{account, blob, containers, documents, key_actions, legal_holds, sas_actions, services};
 use crate::{
     arm::{
         kind::{Answer, Answers, At, Call, Function, Kind, Moves, On, Own, Provider, Run, Verb},
@@ -80,6 +80,10 @@ pub static PROVIDER: Provider = Provider {
         service("storageAccounts/tableServices", &services::TABLE),
         Kind {
             own: Some(&containers::CONTAINERS),
+            actions: &[
+                Verb::post("setLegalHold", "setLegalHold/action", legal_holds::set),
+                Verb::post("clearLegalHold", "clearLegalHold/action", legal_holds::clear),
+            ],
             ..Kind::child("storageAccounts/blobServices/containers", &VERSIONS)
         },
         Kind {

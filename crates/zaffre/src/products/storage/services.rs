@@ -28,18 +28,23 @@ const fn own(list: fn(&Look<'_>) -> Result<Vec<Value>>) -> Own {
     Own { get, list, put, patch: None, delete: keep, delete_shows: false, absent: None }
 }
 
-/// The types, with what each shows where nothing was set (published examples of the provider).
-const SERVICES: [(&str, fn() -> Value); 4] = [
-    (
-        "blobServices",
-        || json!({ "cors": { "corsRules": [] }, "deleteRetentionPolicy": { "enabled": false } }),
-    ),
-    (
-        "fileServices",
-        || json!({ "cors": { "corsRules": [] }, "shareDeleteRetentionPolicy": { "enabled": true, "days": 7 } }),
-    ),
-    ("queueServices", || json!({ "cors": { "corsRules": [] } })),
-    ("tableServices", || json!({ "cors": { "corsRules": [] } })),
+/// A service: its type, and what it shows where nothing was set (published examples of the provider).
+struct Service {
+    name: &'static str,
+    defaults: fn() -> Value,
+}
+
+static SERVICES: [Service; 4] = [
+    Service {
+        name: "blobServices",
+        defaults: || json!({ "cors": { "corsRules": [] }, "deleteRetentionPolicy": { "enabled": false } }),
+    },
+    Service {
+        name: "fileServices",
+        defaults: || json!({ "cors": { "corsRules": [] }, "shareDeleteRetentionPolicy": { "enabled": true, "days": 7 } }),
+    },
+    Service { name: "queueServices", defaults: || json!({ "cors": { "corsRules": [] } }) },
+    Service { name: "tableServices", defaults: || json!({ "cors": { "corsRules": [] } }) },
 ];
 
 fn get(look: &Look<'_>) -> Result<Option<Value>> {
@@ -62,7 +67,7 @@ fn put(edit: &mut Edit<'_>) -> Result<Written> {
         Some(Value::Object(given)) => given.clone(),
         Some(_) => return Err(INVALID_CONTENT.with(["'properties' is an object"])),
     };
-    let key = (account_of(edit.id), service_of(edit.id).to_owned());
+    let key = (account_of(edit.id), of(edit.id).name.to_owned());
     let mut settings = SETTINGS.get(edit.txn, &key)?.unwrap_or_default();
     settings.extend(given.into_iter().filter(|(_, value)| !value.is_null()));
     SETTINGS.put(edit.txn, &key, &settings)?;
@@ -71,20 +76,18 @@ fn put(edit: &mut Edit<'_>) -> Result<Written> {
 
 /// A service is there as long as its account is.
 fn keep(edit: &mut Edit<'_>) -> Result<Option<Value>> {
-    Err(not_implemented(format!("DELETE of {}", service_of(edit.id))))
+    Err(not_implemented(format!("DELETE of {}", of(edit.id).name)))
 }
 
 /// What was set goes with the account.
 pub(super) fn drop_account(txn: &mut Txn, account: &str) -> Result<(), StoreError> {
-    SERVICES
-        .iter()
-        .try_for_each(|(service, _)| SETTINGS.delete(txn, &(account.to_owned(), (*service).to_owned())))
+    SERVICES.iter().try_for_each(|it| SETTINGS.delete(txn, &(account.to_owned(), it.name.to_owned())))
 }
 
 fn shown(txn: &Txn, id: &ResourceId) -> Result<Value> {
-    let (service, defaults) = of(id);
+    let Service { name: service, defaults } = of(id);
     let mut properties = defaults().as_object().cloned().unwrap_or_default();
-    let key = (account_of(id), service.to_owned());
+    let key = (account_of(id), (*service).to_owned());
     properties.extend(SETTINGS.get(txn, &key)?.unwrap_or_default());
     let mut shown = json!({
         "id": id,
@@ -93,7 +96,7 @@ fn shown(txn: &Txn, id: &ResourceId) -> Result<Value> {
         "properties": properties,
     });
     // Of queues and tables the platform shows none.
-    let has_sku = matches!(service, "blobServices" | "fileServices");
+    let has_sku = matches!(*service, "blobServices" | "fileServices");
     if let Some(account) = ACCOUNTS.get(txn, &key.0)?.filter(|_| has_sku) {
         let tier = if account.settings.sku.starts_with("Premium") { "Premium" } else { "Standard" };
         shown["sku"] = json!({ "name": account.settings.sku, "tier": tier });
@@ -106,12 +109,7 @@ pub(super) fn account_of(id: &ResourceId) -> String {
     id.names().first().map_or_else(String::new, |name| name.to_ascii_lowercase())
 }
 
-fn service_of(id: &ResourceId) -> &'static str {
-    of(id).0
-}
-
-fn of(id: &ResourceId) -> (&'static str, fn() -> Value) {
+fn of(id: &ResourceId) -> &'static Service {
     let kind = id.segments().rev().nth(1).unwrap_or_default();
-    let known = SERVICES.into_iter().find(|(service, _)| service.eq_ignore_ascii_case(kind));
-    known.unwrap_or(SERVICES[0])
+    SERVICES.iter().find(|it| it.name.eq_ignore_ascii_case(kind)).unwrap_or(&SERVICES[0])
 }

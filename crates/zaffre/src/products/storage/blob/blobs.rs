@@ -22,7 +22,7 @@ use super::{
     op::Op,
     purge,
     range::Asked,
-    records::{BLOBS, Blob, Bodies, CONTAINERS, ContentHeaders, Metadata, Place, UNCOMMITTED},
+    records::{BLOBS, Blob, Bodies, CONTAINERS, Container, ContentHeaders, Metadata, Place, UNCOMMITTED},
     upload::{self, Received},
 };
 use crate::{
@@ -121,12 +121,13 @@ pub(super) fn replace(
     new: &New,
     bodies: &mut Bodies,
 ) -> Result<Stamp> {
-    still_there(txn, op, container)?;
+    let place = still_there(txn, op, container)?;
     let key = key(op, container);
     let current = BLOBS.get(txn, &key)?;
     let before = current.as_ref().map(Blob::stamp);
     op.conditions.judge_write(before, Write::Create)?;
     if let Some(current) = &current {
+        check_held(&place)?;
         bodies.forget(txn, container, current.body)?;
     }
     drop_uncommitted(txn, &key, bodies)?;
@@ -152,12 +153,15 @@ fn drop_uncommitted(txn: &mut Txn, key: &(Guid, String), bodies: &mut Bodies) ->
     Ok(())
 }
 
-/// Whether the container is still the one that the request was admitted for.
-pub(super) fn still_there(txn: &Txn, op: &Op, container: Guid) -> Result<()> {
-    match CONTAINERS.get(txn, &containers::key(op))? {
-        Some(current) if current.id == container => Ok(()),
-        Some(_) | None => Err(codes::CONTAINER_NOT_FOUND.bare()),
-    }
+/// The container, if it is still the one that the request was admitted for.
+pub(super) fn still_there(txn: &Txn, op: &Op, container: Guid) -> Result<Container> {
+    let current = CONTAINERS.get(txn, &containers::key(op))?.filter(|current| current.id == container);
+    current.ok_or_else(|| codes::CONTAINER_NOT_FOUND.bare())
+}
+
+/// What is there is neither changed nor taken away while somebody holds the container; new blobs may come.
+fn check_held(container: &Container) -> Result<()> {
+    if container.is_held() { Err(codes::HELD_BLOB.bare()) } else { Ok(()) }
 }
 
 pub(super) fn key(op: &Op, container: Guid) -> (Guid, String) {
@@ -324,8 +328,9 @@ async fn change(cx: &Cx, op: &Op, found: &Found, change: impl Fn(&mut Blob)) -> 
 
 /// The blob as it is in the transaction, if the conditions let it be changed.
 fn current(txn: &Txn, op: &Op, container: Guid) -> Result<Blob> {
-    still_there(txn, op, container)?;
+    let place = still_there(txn, op, container)?;
     let blob = BLOBS.get(txn, &key(op, container))?.ok_or_else(|| codes::BLOB_NOT_FOUND.bare())?;
+    check_held(&place)?;
     op.conditions.judge_write(Some(blob.stamp()), Write::Change)?;
     Ok(blob)
 }

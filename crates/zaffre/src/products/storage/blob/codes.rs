@@ -38,6 +38,8 @@ azure::error_rows! {
     MULTIPLE_CONDITIONS = 400 "MultipleConditionHeadersNotSupported" "Multiple condition headers are not supported.", "blob.md §12";
     NO_BLOB_LEASE = 412 "LeaseNotPresentWithBlobOperation" "There is currently no lease on the blob.", "blob.md §12";
     NO_CONTAINER_LEASE = 412 "LeaseNotPresentWithContainerOperation" "There is currently no lease on the container.", "blob.md §12; wording after the blob's";
+    HELD_BLOB = 409 "BlobImmutableDueToLegalHold" "This operation is not permitted as the blob is immutable due to one or more legal holds.", "blob.md §12";
+    HELD_CONTAINER = 409 "ContainerHasLegalHold" "The operation is not permitted as the container has one or more legal holds.", "blob.md §12; wording unverified";
     INVALID_BLOB_OR_BLOCK = 400 "InvalidBlobOrBlock" "The specified blob or block content is invalid.", "blob.md §12";
     INVALID_BLOCK_LIST = 400 "InvalidBlockList" "The specified block list is invalid.", "blob.md §12";
     INVALID_XML_NODE = 400 "InvalidXmlNodeValue" "The value provided for one of the XML nodes in the request body was not in the correct format.", "blob.md §12; wording: Azure's error pages (Common REST API error codes)";

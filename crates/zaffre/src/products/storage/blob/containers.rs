@@ -76,6 +76,9 @@ pub(super) async fn set_metadata(cx: &Cx, op: &Op, metadata: &Metadata) -> Resul
 pub(super) async fn delete(cx: &Cx, op: &Op) -> Result<Reply> {
     cx.write(|txn| {
         let container = judged(txn, op, &op.conditions)?;
+        if container.is_held() {
+            return Err(codes::HELD_CONTAINER.bare());
+        }
         let (account, name) = key(op);
         Ok(drop_container(txn, &account, &name, &container)?)
     })

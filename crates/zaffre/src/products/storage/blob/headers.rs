@@ -26,7 +26,7 @@ pub(super) fn container(reply: &mut Reply, container: &Container) {
     unleased(reply);
     public_access(reply, container.public_access);
     reply.set("x-ms-has-immutability-policy", "false");
-    reply.set("x-ms-has-legal-hold", "false");
+    reply.set("x-ms-has-legal-hold", container.is_held().to_string());
     reply.set("x-ms-immutable-storage-with-versioning-enabled", "false");
     reply.set("x-ms-default-encryption-scope", "$account-encryption-key");
     reply.set("x-ms-deny-encryption-scope-override", "false");

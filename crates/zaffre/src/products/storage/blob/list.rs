@@ -206,7 +206,7 @@ fn print_container(xml: &mut Xml, name: &str, container: &Container, with_metada
         PublicAccess::Container => xml.element("PublicAccess", "container"),
     }
     xml.element("HasImmutabilityPolicy", "false");
-    xml.element("HasLegalHold", "false");
+    xml.element("HasLegalHold", if container.is_held() { "true" } else { "false" });
     xml.element("DefaultEncryptionScope", "$account-encryption-key");
     xml.element("DenyEncryptionScopeOverride", "false");
     xml.element("ImmutableStorageWithVersioningEnabled", "false");

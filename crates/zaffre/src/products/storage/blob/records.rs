@@ -17,7 +17,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use azure::{ids::Guid, time::Timestamp};
+use azure::{
+    ids::{Guid, ObjectId},
+    time::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{acl::StoredPolicy, conditions::Stamp};
@@ -45,6 +48,17 @@ pub(crate) struct Container {
     /// From which signatures take their terms.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<StoredPolicy>,
+    /// While there is one, nothing in the container is changed or deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub legal_holds: Vec<LegalHold>,
+}
+
+/// A tag that somebody holds a container by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LegalHold {
+    pub tag: String,
+    pub since: Timestamp,
+    pub by: Option<ObjectId>,
 }
 
 /// What an anonymous reader may see of a container.
@@ -69,6 +83,7 @@ impl Container {
             public_access: PublicAccess::None,
             metadata: Metadata::new(),
             policies: Vec::new(),
+            legal_holds: Vec::new(),
         }
     }
 
@@ -79,6 +94,10 @@ impl Container {
     pub(crate) fn touch(&mut self, now: Timestamp) {
         let stamp = Stamp::next(now, Some(self.stamp()));
         (self.etag, self.modified) = (stamp.etag, stamp.modified);
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        !self.legal_holds.is_empty()
     }
 }
 
