@@ -120,7 +120,7 @@ fn step(chance: &mut Chance, up: &Up, token: &str) -> Child {
 fn machine(number: u64, name: &str) -> Value {
     let id = format!("{GROUP}/providers/Microsoft.Network/networkInterfaces/nic{number}");
     // Every other one has no network.
-    let interfaces = if number % 2 == 0 { json!([{ "id": id }]) } else { json!([]) };
+    let interfaces = if number.is_multiple_of(2) { json!([{ "id": id }]) } else { json!([]) };
     json!({ "location": "westeurope", "properties": {
         "hardwareProfile": { "vmSize": "Standard_B1s" },
         "osProfile": { "computerName": name, "adminUsername": "azureuser" },

@@ -25,7 +25,7 @@ const TOO_MANY_BYTES: usize = (4 << 20) + 1;
 pub(super) static CASES: &[Case] = &[
     Case("PUT of a name shorter than its rule allows", |stage, it, _| misnamed(stage, it, |rule| (rule.min > 1).then(|| "a".repeat(rule.min - 1)))),
     Case("PUT of a name longer than its rule allows", |stage, it, _| misnamed(stage, it, |rule| Some("a".repeat(rule.max + 1)))),
-    Case("PUT of a name with a character that its rule forbids", |stage, it, _| misnamed(stage, it, |rule| inside(rule))),
+    Case("PUT of a name with a character that its rule forbids", |stage, it, _| misnamed(stage, it, inside)),
     Case("PUT of a name that begins as its rule forbids", |stage, it, _| misnamed(stage, it, |rule| Some(format!("{}aaa", outside(rule.first, rule)?)))),
     Case("PUT of a name that ends as its rule forbids", |stage, it, _| misnamed(stage, it, |rule| Some(format!("aaa{}", outside(rule.last, rule)?)))),
     Case("PUT of a name whose form its rule forbids", |stage, it, _| misnamed(stage, it, ill_formed)),

@@ -115,7 +115,7 @@ fn dotenv(name: &str, value: Option<&str>) -> String {
 /// Words for a shell to read again, on one line.
 fn docker(variables: &[Variable]) -> String {
     let mut words = vec!["--network".to_owned(), "host".to_owned()];
-    for folder in folder(variables) {
+    if let Some(folder) = folder(variables) {
         words.extend(["-v".to_owned(), word(&format!("{folder}:{folder}:ro"))]);
     }
     for it in variables {
@@ -130,7 +130,7 @@ fn docker(variables: &[Variable]) -> String {
 fn compose(variables: &[Variable]) -> String {
     let quoted = |value: &str| json!(value.replace('$', "$$")).to_string();
     let mut text = "network_mode: host\n".to_owned();
-    for folder in folder(variables) {
+    if let Some(folder) = folder(variables) {
         text += &format!("volumes:\n  - {}\n", quoted(&format!("{folder}:{folder}:ro")));
     }
     text += "environment:\n";
