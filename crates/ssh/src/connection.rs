@@ -253,6 +253,19 @@ impl Handler for Connection {
         session.channel_success(channel)
     }
 
+    /// Refused aloud: a client counts answers to know which of its requests each is for.
+    async fn x11_request(
+        &mut self,
+        channel: ChannelId,
+        _single_connection: bool,
+        _protocol: &str,
+        _cookie: &str,
+        _screen: u32,
+        session: &mut Protocol,
+    ) -> Result<(), Error> {
+        session.channel_failure(channel)
+    }
+
     async fn env_request(
         &mut self,
         channel: ChannelId,

@@ -374,6 +374,18 @@ async fn the_one_subsystem_is_files() {
 }
 
 #[tokio::test]
+async fn what_is_not_done_is_refused_and_the_next_request_is_answered() {
+    let talk = signed_in().await;
+    let mut channel = talk.client.channel_open_session().await.unwrap();
+    channel.request_x11(true, false, "MIT-MAGIC-COOKIE-1", "00", 0).await.unwrap();
+    assert!(matches!(channel.wait().await, Some(ChannelMsg::Failure)));
+    channel.set_env(true, "LD_PRELOAD", "/tmp/x.so").await.unwrap();
+    assert!(matches!(channel.wait().await, Some(ChannelMsg::Failure)));
+    channel.set_env(true, "LANG", "C").await.unwrap();
+    assert!(matches!(channel.wait().await, Some(ChannelMsg::Success)));
+}
+
+#[tokio::test]
 async fn whatever_ends_the_connection_lets_go_of_what_runs() {
     // The client closes the channel; it goes as a whole; the machine's owner cuts it off.
     for way in 0..3 {
