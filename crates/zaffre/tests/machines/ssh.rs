@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{io::AsyncWriteExt as _, process::Command};
-use zaffre::{cloud::CloudId, host::Ssh, products::compute::reconcile::Way};
+use zaffre::{cloud::CloudId, host::Ssh, products::compute::reconcile::Way, store::Store};
 
 use super::{World, has_guests, id, processes_of};
 
@@ -37,7 +37,11 @@ struct Login {
 impl Login {
     /// A machine whose only user has a key of this kind.
     async fn new(vm: &str, kind: &str) -> Login {
-        let world = World::new(Way::Namespaces).await;
+        Login::over(Store::in_memory(), vm, kind).await
+    }
+
+    async fn over(store: Store, vm: &str, kind: &str) -> Login {
+        let world = World::over(store, Way::Namespaces).await;
         let login = Login { world, vm: vm.to_owned(), folder: tempfile::tempdir().expect("a folder") };
         let key = login.key("mine", kind).await;
         let public = fs::read_to_string(key.with_extension("pub")).expect("a key");
@@ -307,6 +311,24 @@ async fn twenty_sessions_run_at_once() {
     let runs = commands.iter().map(|it| login.runs(it));
     let all = futures_util::future::join_all(runs).await;
     assert!(all.iter().all(|(code, _)| *code == Some(0)), "{all:?}");
+    login.world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_is_known_by_its_key_after_a_restart_of_the_program() {
+    if !can_sign_in().await {
+        return;
+    }
+    let store = Store::in_memory();
+    let mut login = Login::over(store.clone(), "known-m", "ed25519").await;
+    let before = login.server().expect("it can be signed in to");
+    login.world.end().await;
+    assert!(tokio::net::TcpStream::connect(before.address).await.is_err(), "nobody listens while it is down");
+    login.world = World::over(store, Way::Namespaces).await;
+    login.world.until("an open door", async || login.server().is_some()).await;
+    let after = login.server().expect("it can be signed in to");
+    assert_eq!((after.address.ip(), &after.host_key), (before.address.ip(), &before.host_key));
+    assert_eq!(login.runs("whoami").await.1, "azureuser\n");
     login.world.end().await;
 }
 
