@@ -467,6 +467,7 @@ pub struct Own {
 }
 
 /// A read of a kind that is kept elsewhere.
+#[derive(Clone, Copy)]
 pub struct Look<'a> {
     pub cx: &'a Cx,
     pub txn: &'a Txn,

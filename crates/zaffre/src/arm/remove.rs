@@ -62,7 +62,7 @@ pub(super) async fn delete(types: &Types, cx: &Cx, permit: &Permit, write: &Writ
             let asked = (write.version, write.origin);
             write::parents_are_there(types, cx, txn, write.id, asked, "delete")?;
             let removed = match write.of.kind.own {
-                Some(_) => delete_own(cx, txn, permit, &mut draw.clone(), write),
+                Some(_) => delete_own(types, cx, txn, permit, &mut draw.clone(), write),
                 None => delete_row(types, cx, txn, permit, &mut draw.clone(), write),
             }?;
             let (status, begun) = match (&removed, answer::of_removal(write.of, removed.lasts())) {
@@ -184,6 +184,7 @@ fn is_empty(txn: &Txn, id: &ResourceId) -> Result<bool> {
 }
 
 fn delete_own(
+    types: &Types,
     cx: &Cx,
     txn: &mut Txn,
     permit: &Permit,
@@ -206,6 +207,11 @@ fn delete_own(
     };
     write.preconditions.check((own.get)(&edit.look())?.map(|_| Guid::default()).or(Some(Guid::default())))?;
     let Some(was) = (own.delete)(&mut edit)? else { return Ok(Removed::Nothing) };
+    // Documents that nobody provides may lie inside.
+    let mut also = Vec::new();
+    for inside in resources::within(txn, write.id, None, usize::MAX)?.into_iter().rev() {
+        take(cx, txn, draw, &types.of(&inside.id)?, inside, (write.id, &[], &mut also))?;
+    }
     let who = permit.caller().principal().map(|it| it.object_id);
     operations::begin(txn, &Operation::new(operation, write.id, Gives::Nothing, cx.now).by(who).done())?;
     let lasting = durations::of_write(cx, write.of, Doing::Deleting);

@@ -106,10 +106,15 @@ impl Account {
     }
 }
 
-/// Display names of an account's regions, by their failover priority.
+/// Whether a location of an account's row is out of service.
+pub(super) fn is_offline(location: &Value) -> bool {
+    location["isOffline"] == true
+}
+
+/// Display names of an account's regions that answer, by their failover priority.
 pub(super) fn regions(resource: &Resource) -> Vec<String> {
     let listed = resource.property("locations").and_then(Value::as_array).map(Vec::as_slice);
-    let mut listed: Vec<&Value> = listed.unwrap_or_default().iter().collect();
+    let mut listed: Vec<&Value> = listed.unwrap_or_default().iter().filter(|it| !is_offline(it)).collect();
     listed.sort_by_key(|location| location["failoverPriority"].as_i64().unwrap_or(0));
     let names = listed.iter().filter_map(|location| location["locationName"].as_str());
     names.map(|name| display_name(name).to_owned()).collect()

@@ -10,6 +10,7 @@ use super::{
     definition, documents, offers,
     partition::Definition,
     rid::{self, CollectionRid},
+    scripts,
     stamp::Stamp,
 };
 use crate::{
@@ -160,9 +161,10 @@ fn put(txn: &mut Txn, account: &ResourceId, collection: &Collection) -> Result<(
     Ok(COLLECTIONS.put(txn, &key, collection)?)
 }
 
-/// Takes a collection away with its documents and its throughput.
+/// Takes a collection away with its documents, its scripts and its throughput.
 pub(super) fn delete(txn: &mut Txn, account: &ResourceId, collection: &Collection) -> Result<()> {
     documents::forget(txn, collection.space)?;
+    scripts::forget(txn, collection)?;
     offers::forget(txn, account, &collection.rid.text())?;
     let rid = collection.rid;
     BY_RID.delete(txn, &(account.clone(), rid.database, rid.collection))?;

@@ -11,13 +11,14 @@
 //!   accounts   whose host this is, where it answers, its keys
 //!   databases, collections, offers    one row each, by name, found by resource id (`_rid`) too
 //!   documents  in the order of their effective partition keys; a sequence of its own a collection
+//!   scripts    stored procedures, triggers, functions: kept, not run
 //!   definition, item, partition, rid, stamp    pure: what a body may say, hashes, ids, etags
 //! ```
 //!
 //! Errors are the rows of `codes`, for both planes: Resource Manager passes on what the data plane says.
 //!
 //! Not here yet, and answered with `NotImplemented`: queries beyond `SELECT * FROM c`, query plans, batches,
-//! the change feed, patches, server-side scripts, users and permissions, unique keys, direct mode.
+//! the change feed, patches, the running of scripts and their paths in the data plane, users and permissions, unique keys, direct mode.
 
 pub mod account;
 mod accounts;
@@ -32,6 +33,7 @@ mod keys;
 mod offers;
 mod partition;
 mod rid;
+mod scripts;
 mod stamp;
 
 /// Above the account in `…/databaseAccounts/{account}/…`.

@@ -19,9 +19,13 @@ pub(super) struct CollectionRid {
 }
 
 const COLLECTION_BIT: u32 = 1 << 31;
-/// Kinds of a collection's children, in the top nibble of their number.
+/// Kinds of a collection's children, in the top nibble of their number (those of scripts: azure-cosmos-dotnet-v3,
+/// ResourceId).
 const DOCUMENT: u64 = 0x0;
 const PARTITION_KEY_RANGE: u64 = 0x5;
+const USER_DEFINED_FUNCTION: u64 = 0x6;
+const TRIGGER: u64 = 0x7;
+const STORED_PROCEDURE: u64 = 0x8;
 const KIND_SHIFT: u32 = 60;
 
 /// A database's number out of chance; the last byte is zero, as in ids one sees.
@@ -81,6 +85,18 @@ impl CollectionRid {
 
     pub(super) fn partition_key_range(self, number: u64) -> String {
         self.child(PARTITION_KEY_RANGE, number)
+    }
+
+    pub(super) fn stored_procedure(self, number: u64) -> String {
+        self.child(STORED_PROCEDURE, number)
+    }
+
+    pub(super) fn trigger(self, number: u64) -> String {
+        self.child(TRIGGER, number)
+    }
+
+    pub(super) fn user_defined_function(self, number: u64) -> String {
+        self.child(USER_DEFINED_FUNCTION, number)
     }
 
     fn child(self, kind: u64, number: u64) -> String {

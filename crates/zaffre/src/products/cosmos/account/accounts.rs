@@ -7,6 +7,7 @@ use azure::{
 };
 use serde_json::{Value, json};
 
+use super::failover;
 use crate::{
     access::sql_roles,
     arm::kind::{Answer, Call, Change, Gone, Removal},
@@ -85,14 +86,11 @@ fn settle_locations(change: &mut Change<'_>) -> Result<()> {
             "isZoneRedundant": location["isZoneRedundant"].as_bool().unwrap_or(false),
         }));
     }
-    let mut priorities: Vec<u64> = kept.iter().filter_map(|it| it["failoverPriority"].as_u64()).collect();
-    priorities.sort_unstable();
-    if !priorities.iter().copied().eq(0..kept.len() as u64) {
-        return Err(bad(
-            "The failover priorities of the account must be 0 and those that follow, each once.",
-        ));
-    }
+    failover::check_priorities(&kept)?;
     kept.sort_by_key(|it| it["failoverPriority"].as_u64());
+    if let Some(current) = change.current {
+        failover::keep_offline(&mut kept, current);
+    }
     change.next.set("locations", kept);
     Ok(())
 }

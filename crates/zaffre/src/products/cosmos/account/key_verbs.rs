@@ -1,17 +1,17 @@
 //! An account's keys over Resource Manager (resources.md §6.2). What each verb shows is an action of its own,
-//! so that a role may see the keys that read and not those that write.
+//! so that a role may see the keys that read and not those that write. The table has the account's other verbs too.
 
 use azure::{error::Result, ids::ResourceId};
 use serde_json::json;
 
-use super::{later, shown};
+use super::{done, failover, shown};
 use crate::{
-    arm::kind::{Answer, Call, Follow, On, Run, Verb},
+    arm::kind::{Answer, Call, On, Run, Verb},
     products::cosmos::{
         codes,
         keys::{self, AccountKeys, KeyKind},
     },
-    resources::operations::{self, Gives, Operation},
+    resources::operations::Gives,
     store::Txn,
 };
 
@@ -21,9 +21,9 @@ pub(super) static VERBS: &[Verb] = &[
     reads("readonlykeys", On::Get, "readonlykeys/read", list_read_only),
     reads("listConnectionStrings", On::Post, "listConnectionStrings/action", list_connection_strings),
     Verb::post("regenerateKey", "regenerateKey/action", regenerate),
-    later("failoverPriorityChange", "failoverPriorityChange/action"),
-    later("offlineRegion", "offlineRegion/action"),
-    later("onlineRegion", "onlineRegion/action"),
+    Verb::post("failoverPriorityChange", "failoverPriorityChange/action", failover::reorder),
+    Verb::post("offlineRegion", "offlineRegion/action", failover::offline),
+    Verb::post("onlineRegion", "onlineRegion/action", failover::online),
 ];
 
 const fn reads(
@@ -80,10 +80,7 @@ fn regenerate(call: &mut Call<'_>) -> Result<Answer> {
         return Err(codes::BAD_ACCOUNT.with([why]));
     };
     keys::regenerate(call.txn, call.draw, call.id, kind)?;
-    let who = call.permit.caller().principal().map(|it| it.object_id);
-    let operation = Operation::new(call.draw.guid(), call.id, Gives::Nothing, call.cx.now).by(who).done();
-    operations::begin(call.txn, &operation)?;
-    Ok(Answer::begun(operation.id, Follow::Both))
+    done(call, Gives::Nothing)
 }
 
 fn of(txn: &Txn, account: &ResourceId) -> Result<AccountKeys> {

@@ -2,15 +2,20 @@
 //! (resources.md §6, rbac.md §6).
 //!
 //! - `accounts.rs`: the account, and `shown.rs`: its document; `key_verbs.rs`: its keys and connection strings.
-//! - `sql.rs`: databases and containers, the same rows that the data plane has; `throughput.rs`: their offers.
+//! - `failover.rs`: the order of its regions; `regions.rs`: those that there are.
+//! - `sql.rs`: databases and containers, the same rows that the data plane has; `throughput.rs`: their offers;
+//!   `scripts.rs`: what JavaScript they have. `legacy.rs`: the same by the paths of before 2019-08-01.
 //! - `role_definitions.rs`, `role_assignments.rs`: who may use data by token. Only these do: no role of
 //!   Azure's own RBAC opens an account's data, Owner's neither.
 
 mod accounts;
+mod failover;
 mod key_verbs;
+mod legacy;
 mod regions;
 mod role_assignments;
 mod role_definitions;
+mod scripts;
 mod shown;
 mod sql;
 mod throughput;
@@ -25,8 +30,9 @@ use azure::{
 use serde_json::Value;
 
 use super::{ACCOUNT_TYPE, codes, databases};
-use crate::arm::kind::{
-    Answers, At, Edit, Function, Kind, Look, Moves, On, Own, Patch, Provider, Run, Verb, Written,
+use crate::{
+    arm::kind::{Answer, Answers, At, Call, Follow, Function, Kind, Moves, On, Own, Patch, Provider, Run},
+    resources::operations::{self, Gives, Operation},
 };
 
 const fn v(text: &'static str) -> ApiVersion {
@@ -60,7 +66,7 @@ static ROLE_VERSIONS: [ApiVersion; 19] = [
     v("2025-10-15"), v("2026-03-15"),
 ];
 
-static KINDS: [Kind; 12] = [
+static KINDS: [Kind; 15] = [
     Kind {
         identity: Some(Shape::of_compute),
         answers: Answers::OkThenAsync,
@@ -93,13 +99,24 @@ static KINDS: [Kind; 12] = [
             &throughput::OWN,
         )
     },
+    below(
+        "databaseAccounts/sqlDatabases/containers/storedProcedures",
+        &SQL_VERSIONS,
+        &scripts::STORED_PROCEDURES,
+    ),
+    below("databaseAccounts/sqlDatabases/containers/triggers", &SQL_VERSIONS, &scripts::TRIGGERS),
+    below(
+        "databaseAccounts/sqlDatabases/containers/userDefinedFunctions",
+        &SQL_VERSIONS,
+        &scripts::FUNCTIONS,
+    ),
     below("databaseAccounts/sqlRoleDefinitions", &ROLE_VERSIONS, &role_definitions::OWN),
     below("databaseAccounts/sqlRoleAssignments", &ROLE_VERSIONS, &role_assignments::OWN),
-    below("databaseAccounts/apis", &VERSIONS, &LEGACY),
-    below("databaseAccounts/apis/databases", &VERSIONS, &LEGACY),
-    below("databaseAccounts/apis/databases/settings", &VERSIONS, &LEGACY),
-    below("databaseAccounts/apis/databases/containers", &VERSIONS, &LEGACY),
-    below("databaseAccounts/apis/databases/containers/settings", &VERSIONS, &LEGACY),
+    below("databaseAccounts/apis", &VERSIONS, &legacy::APIS),
+    below("databaseAccounts/apis/databases", &VERSIONS, &legacy::DATABASES),
+    below("databaseAccounts/apis/databases/settings", &VERSIONS, &legacy::SETTINGS),
+    below("databaseAccounts/apis/databases/containers", &VERSIONS, &legacy::CONTAINERS),
+    below("databaseAccounts/apis/databases/containers/settings", &VERSIONS, &legacy::SETTINGS),
 ];
 
 const fn below(name: &'static str, versions: &'static [ApiVersion], own: &'static Own) -> Kind {
@@ -162,22 +179,10 @@ fn not_found(_: &ResourceId) -> Error {
     codes::NOT_FOUND.bare()
 }
 
-/// `…/apis/sql/databases/…`: how databases were reached before 2019-08-01.
-static LEGACY: Own = Own {
-    get: |look: &Look<'_>| Err(legacy(look.id)),
-    list: |look: &Look<'_>| Err(legacy(look.id)),
-    put: |edit: &mut Edit<'_>| -> Result<Written> { Err(legacy(edit.id)) },
-    patch: None,
-    delete: |edit: &mut Edit<'_>| Err(legacy(edit.id)),
-    delete_shows: false,
-    absent: None,
-};
-
-fn legacy(_: &ResourceId) -> Error {
-    codes::not_yet("the paths below `apis` of before 2019-08-01; `sqlDatabases` has the same databases")
-}
-
-/// A verb that is known and not here.
-const fn later(name: &'static str, action: &'static str) -> Verb {
-    Verb::post(name, action, |_| Err(codes::not_yet("regions that fail over or go offline")))
+/// Something was done that the platform would still be at: 202, and how to follow it.
+fn done(call: &mut Call<'_>, gives: Gives) -> Result<Answer> {
+    let who = call.permit.caller().principal().map(|it| it.object_id);
+    let operation = Operation::new(call.draw.guid(), call.id, gives, call.cx.now).by(who).done();
+    operations::begin(call.txn, &operation)?;
+    Ok(Answer::begun(operation.id, Follow::Both))
 }

@@ -9,6 +9,9 @@ use crate::{
     resources::Resource,
 };
 
+/// The state of a location that is out of service.
+const OFFLINE: &str = "Offline";
+
 /// What was written, and defaults for what was not.
 pub(super) fn properties(view: &View<'_>) -> Result<Map<String, Value>> {
     let (resource, name) = (view.resource, view.resource.name());
@@ -20,15 +23,16 @@ pub(super) fn properties(view: &View<'_>) -> Result<Map<String, Value>> {
         })
         .collect();
     let writes_everywhere = resource.property("enableMultipleWriteLocations") == Some(&json!(true));
-    let writable = if writes_everywhere { locations.len() } else { locations.len().min(1) };
+    let online: Vec<&Value> = locations.iter().filter(|it| it["provisioningState"] != OFFLINE).collect();
+    let writable = if writes_everywhere { online.len() } else { online.len().min(1) };
     let mut shown = Map::new();
     shown.insert("documentEndpoint".to_owned(), json!(endpoint(name, None)));
     shown.extend(defaults());
     for (property, value) in &resource.properties {
         shown.insert(property.clone(), value.clone());
     }
-    shown.insert("writeLocations".to_owned(), json!(locations[..writable]));
-    shown.insert("readLocations".to_owned(), json!(locations));
+    shown.insert("writeLocations".to_owned(), json!(online[..writable]));
+    shown.insert("readLocations".to_owned(), json!(online));
     shown.insert("locations".to_owned(), json!(locations));
     shown.insert("failoverPolicies".to_owned(), json!(policies));
     Ok(shown)
@@ -88,7 +92,7 @@ fn locations(resource: &Resource) -> Vec<Value> {
             "id": format!("{name}-{}", locations::normalize(region)),
             "locationName": region,
             "documentEndpoint": endpoint(name, Some(region)),
-            "provisioningState": "Succeeded",
+            "provisioningState": if accounts::is_offline(location) { OFFLINE } else { "Succeeded" },
             "failoverPriority": location["failoverPriority"],
             "isZoneRedundant": location["isZoneRedundant"],
         })

@@ -109,7 +109,7 @@ fn delete_container(edit: &mut Edit<'_>) -> Result<Option<Value>> {
 }
 
 /// `properties.resource`, whose id is the name in the path.
-fn resource_of<'e>(edit: &Edit<'e>) -> Result<&'e Map<String, Value>> {
+pub(super) fn resource_of<'e>(edit: &Edit<'e>) -> Result<&'e Map<String, Value>> {
     let Some(resource) = edit.body["properties"]["resource"].as_object() else {
         return Err(codes::BAD_PROPERTY.with(["resource"]));
     };

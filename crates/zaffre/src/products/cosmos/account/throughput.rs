@@ -3,14 +3,14 @@
 use azure::{error::Result, ids::ResourceId};
 use serde_json::{Value, json};
 
-use super::{document, not_found, sql};
+use super::{document, done, not_found, sql};
 use crate::{
-    arm::kind::{Answer, Call, Edit, Follow, Look, Own, Verb, Written},
+    arm::kind::{Answer, Call, Edit, Look, Own, Verb, Written},
     products::cosmos::{
         codes,
         offers::{self, Offer, Throughput},
     },
-    resources::operations::{self, Gives, Operation},
+    resources::operations::Gives,
     store::Txn,
 };
 
@@ -65,10 +65,7 @@ fn migrate(call: &mut Call<'_>, to: fn(&Offer) -> Result<Throughput>) -> Result<
     let Some(present) = offer(call.txn, call.id)? else { return Err(codes::NOT_FOUND.bare()) };
     let throughput = to(&present)?;
     offers::replace(call.txn, call.draw, &call.id.account(), (present, throughput), call.cx.now)?;
-    let operation = Operation::new(call.draw.guid(), call.id, Gives::Resource, call.cx.now).done();
-    let who = call.permit.caller().principal().map(|it| it.object_id);
-    operations::begin(call.txn, &operation.clone().by(who))?;
-    Ok(Answer::begun(operation.id, Follow::Both))
+    done(call, Gives::Resource)
 }
 
 /// What is least possible is text in this document (resources.md §6.3).
