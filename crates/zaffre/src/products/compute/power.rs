@@ -40,6 +40,10 @@ const REDEPLOY: Verb = Verb::post("redeploy", "redeploy/action", |call| {
 const POWER_OFF: Verb = Verb::post("powerOff", "powerOff/action", |call| change(call, Follow::Both, stop));
 const DEALLOCATE: Verb =
     Verb::post("deallocate", "deallocate/action", |call| change(call, Follow::Both, deallocate));
+/// A guest's root begins anew with each boot, so a machine that boots again is made of its image again.
+const REIMAGE: Verb = Verb::post("reimage", "reimage/action", |call| change(call, Follow::Both, restart));
+/// What should be is written once more, and whoever runs machines looks again.
+const REAPPLY: Verb = Verb::post("reapply", "reapply/action", |call| change(call, Follow::Both, reapply));
 const INSTANCE_VIEW: Verb = Verb::get("instanceView", "instanceView/read", view::instance);
 const RUN_COMMAND: Verb = Verb::wait("runCommand", "runCommand/action", run_command::invoke);
 const SIMULATE_EVICTION: Verb =
@@ -56,7 +60,8 @@ pub(super) static VERBS: &[Verb] = &[
     Verb::post("generalize", "generalize/action", generalize),
     Verb::post("attachDetachDataDisks", "attachDetachDataDisks/action", attached::attach_detach),
     RUN_COMMAND,
-    later!("reimage"),
+    REIMAGE,
+    REAPPLY,
     later!("capture"),
     later!("retrieveBootDiagnosticsData"),
     later!("performMaintenance"),
@@ -64,11 +69,20 @@ pub(super) static VERBS: &[Verb] = &[
     later!("convertToManagedDisks"),
     later!("assessPatches"),
     later!("installPatches"),
-    later!("reapply"),
 ];
 
-pub(super) static VERBS_OF_INSTANCES: &[Verb] =
-    &[START, RESTART, REDEPLOY, POWER_OFF, DEALLOCATE, INSTANCE_VIEW, RUN_COMMAND, SIMULATE_EVICTION];
+pub(super) static VERBS_OF_INSTANCES: &[Verb] = &[
+    START,
+    RESTART,
+    REDEPLOY,
+    POWER_OFF,
+    DEALLOCATE,
+    REIMAGE,
+    Verb::post("reimageall", "reimageall/action", |call| change(call, Follow::Both, restart)),
+    INSTANCE_VIEW,
+    RUN_COMMAND,
+    SIMULATE_EVICTION,
+];
 
 pub(super) fn stop(machine: &mut Machine) {
     machine.power = Power::Stopped;
@@ -89,6 +103,13 @@ pub(super) fn start(machine: &mut Machine) {
 /// A machine that is off stays off, as in Azure, where this is an error only for one that is deallocated (unverified).
 pub(super) fn restart(machine: &mut Machine) {
     if machine.power == Power::Running {
+        machine.boots += 1;
+    }
+}
+
+/// One that could not be made to follow is tried again.
+fn reapply(machine: &mut Machine) {
+    if machine.seen.as_ref().is_some_and(|it| it.problem.is_some()) {
         machine.boots += 1;
     }
 }

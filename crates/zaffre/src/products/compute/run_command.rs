@@ -7,14 +7,17 @@
 //! ```
 //!
 //! Azure's agent runs it as root, from a file; so it is here, but on the host, where it has the rights of whoever runs this
-//! program. As in Azure a script that fails is a command that succeeded: its words are the answer (az-cli.md §8). An
-//! operation whose program ended under it is never done.
+//! program. As in Azure a script that fails is a command that succeeded: its words are the answer (az-cli.md §8).
+//!
+//! Guests end with the program that runs them, and scripts in them. Whoever runs machines next ends what was under way as
+//! failed (`fail_interrupted`): nobody is left who knows how far it came.
 
 use std::{pin::pin, time::Duration};
 
 use azure::{
     error::{Error, Result},
-    ids::ResourceId,
+    ids::{Guid, ResourceId},
+    time::Timestamp,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
@@ -22,6 +25,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use super::{
     codes,
     machine::{self, Power},
+    run_commands,
 };
 use crate::{
     arm::kind::{Answer, Call, Errand, Follow, Wait},
@@ -29,7 +33,7 @@ use crate::{
     host::{Command, Exec, Exit},
     resources::operations::{self, Gives, Operation, Status},
     service::Cx,
-    store::Txn,
+    store::{Table, Txn},
 };
 
 /// Documented: "Run scripts in your Linux VM by using action Run Commands", Restrictions.
@@ -40,6 +44,15 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long the answer waits, so that the first poll finds most scripts done.
 const PATIENCE: Duration = Duration::from_secs(1);
 const PIECE_BYTES: usize = 32 << 10;
+
+/// Actions that are under way: whoever begins to run machines and finds one here did not begin it.
+const UNDER_WAY: Table<Guid, ()> = Table::new("run_commands");
+
+/// How a script ends whose program did.
+pub(super) const INTERRUPTED: (&str, &str) = (
+    "RunCommandInterrupted",
+    "The program that ran the machine ended before the script did, and the script with it.",
+);
 
 /// What reads a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +144,7 @@ pub(super) fn invoke(errand: Errand) -> Wait<Result<Answer>> {
         let operation = Operation::new(draw.guid(), &vm, Gives::Output, cx.now).by(who);
         let begin = |txn: &mut Txn| {
             must_run(txn, &vm)?;
-            operations::begin(txn, &operation)
+            begun(txn, &operation)
         };
         cx.write(begin).await?;
         let id = operation.id;
@@ -142,12 +155,36 @@ pub(super) fn invoke(errand: Errand) -> Wait<Result<Answer>> {
             };
             let now = cx.cloud.clock.now();
             // A store that is closed has nobody who polls.
-            let _ = cx.write(|txn| operations::finish(txn, id, status.clone(), now)).await;
+            let end = |txn: &mut Txn| {
+                UNDER_WAY.delete(txn, &id)?;
+                operations::finish(txn, id, status.clone(), now)
+            };
+            let _ = cx.write(end).await;
         });
         // Too late is no failure: whoever polls is told.
         let _ = tokio::time::timeout(PATIENCE, work).await;
         Ok(Answer::begun(id, Follow::Both))
     })
+}
+
+/// Writes down that a script is under way.
+pub(super) fn begun(txn: &mut Txn, operation: &Operation) -> Result<()> {
+    UNDER_WAY.put(txn, &operation.id, &())?;
+    operations::begin(txn, operation)
+}
+
+/// Ends what an earlier program had begun.
+pub(super) fn fail_interrupted(txn: &mut Txn, now: Timestamp) -> Result<()> {
+    for (operation, ()) in UNDER_WAY.scan(txn, &(), None, usize::MAX)? {
+        UNDER_WAY.delete(txn, &operation)?;
+        operations::finish(txn, operation, interrupted(), now)?;
+    }
+    run_commands::fail_interrupted(txn, now)
+}
+
+pub(super) fn interrupted() -> Status {
+    let (code, message) = INTERRUPTED;
+    Status::Failed { code: code.to_owned(), message: message.to_owned() }
 }
 
 pub(super) fn failed(error: &Error) -> Status {

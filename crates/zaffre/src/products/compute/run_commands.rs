@@ -27,6 +27,7 @@ use crate::{
     store::Txn,
 };
 
+const TYPE: &str = "Microsoft.Compute/virtualMachines/runCommands";
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Where nothing is said, in seconds (general knowledge of managed run commands, unverified).
 const TIMEOUT: u64 = 3600;
@@ -149,6 +150,22 @@ fn write(txn: &mut Txn, cx: &Cx, began: &Resource, state: &str, ran: Option<&Ran
         Some(operation) => operations::finish(txn, operation, end_of(&row, state), now),
         None => Ok(()),
     }
+}
+
+/// Ends what an earlier program had begun: what came of it is not known.
+pub(super) fn fail_interrupted(txn: &mut Txn, now: Timestamp) -> Result<()> {
+    for mut row in resources::of_type(txn, TYPE, &ResourceId::root(), None, usize::MAX)? {
+        if !matches!(row.text("instanceView/executionState"), Some("Pending" | "Running")) {
+            continue;
+        }
+        note(&mut row, "Unknown", now, None);
+        row.properties["instanceView"]["executionMessage"] = json!(run_command::INTERRUPTED.1);
+        resources::put(txn, &row)?;
+        if let Some(operation) = row.operation {
+            operations::finish(txn, operation, run_command::interrupted(), now)?;
+        }
+    }
+    Ok(())
 }
 
 fn end_of(row: &Resource, state: &str) -> Status {

@@ -57,8 +57,8 @@ pub(super) static VERBS: &[Verb] = &[
     Verb::get("skus", "skus/read", skus),
     Verb::get("networkInterfaces", "networkInterfaces/read", interfaces),
     Verb::get("publicIPAddresses", "publicIPAddresses/read", |_| Ok(Answer::ok(json!({ "value": [] })))),
-    later!("reimage"),
-    later!("reimageall"),
+    Verb::post("reimage", "reimage/action", |call| each(call, Follow::Both, power::restart)),
+    Verb::post("reimageall", "reimageall/action", |call| each(call, Follow::Both, power::restart)),
     later!("performMaintenance"),
 ];
 

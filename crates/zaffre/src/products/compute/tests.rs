@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use azure::time::Timestamp;
+use azure::{ids::ResourceId, time::Timestamp};
 use http::Request;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
+use super::run_command;
 use crate::{
     Server,
     cloud::{CloudId, DEFAULT_SUBSCRIPTION},
     door::Door,
-    service::Body,
+    resources::operations::{self, Gives, Operation, Status},
+    service::{Body, Cx},
 };
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_302_174);
@@ -281,6 +283,8 @@ async fn power_is_what_the_instance_view_says_it_is() {
         ("restart", "PowerState/deallocated", false),
         ("start", "PowerState/running", false),
         ("restart", "PowerState/running", false),
+        ("reimage", "PowerState/running", true),
+        ("reapply", "PowerState/running", true),
     ] {
         let answer = admin.vm("POST", &format!("/{action}?api-version=2022-11-01"), Value::Null).await;
         assert_eq!(answer.status, 202, "{action}: {:#}", answer.body);
@@ -291,7 +295,7 @@ async fn power_is_what_the_instance_view_says_it_is() {
         let whole = admin.vm("GET", "?$expand=instanceView&api-version=2024-07-01", Value::Null).await.body;
         assert_eq!(whole["properties"]["instanceView"]["statuses"][1]["code"], code, "{action}");
     }
-    let later = admin.vm("POST", "/reimage?api-version=2024-07-01", json!({})).await;
+    let later = admin.vm("POST", "/capture?api-version=2024-07-01", json!({})).await;
     assert_eq!((later.status, &later.body["error"]["code"]), (501, &json!("NotImplemented")));
 }
 
@@ -371,4 +375,26 @@ async fn a_machine_that_asks_for_its_events_is_told_of_a_restart_and_a_redeploym
     assert_eq!(events().await, ["Reboot Started User"]);
     assert_eq!(admin.vm("POST", "/redeploy?api-version=2024-07-01", Value::Null).await.status, 202);
     assert_eq!(events().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_script_whose_program_ended_under_it_is_ended_as_failed_by_the_next_one() {
+    let admin = Admin::new().await;
+    admin.vm("PUT", "?api-version=2024-07-01", plain()).await;
+    let script = json!({ "location": "westeurope", "properties": { "source": { "script": "sleep 1000" } } });
+    let path = "/runCommands/slow?api-version=2024-07-01";
+    assert_eq!(admin.vm("PUT", path, script).await.status, 201);
+    let cloud = admin.server.cloud(CloudId::DEFAULT).expect("a cloud");
+    let cx = Cx::internal(&admin.server.env, &cloud, Door::named(cloud.id));
+    let operation = Operation::new(cx.draw().guid(), &ResourceId::root(), Gives::Output, NOW);
+    cx.write(|txn| run_command::begun(txn, &operation)).await.expect("writes");
+    for _ in 0..2 {
+        cx.write(|txn| run_command::fail_interrupted(txn, NOW)).await.expect("writes");
+    }
+    let ended = cx.read(|txn| operations::get(txn, operation.id)).await.expect("reads").expect("is there");
+    assert!(matches!(ended.status, Status::Failed { code, .. } if code == "RunCommandInterrupted"));
+    let shown = admin.vm("GET", &format!("{path}&$expand=instanceView"), Value::Null).await.body;
+    let view = &shown["properties"]["instanceView"];
+    assert_eq!(view["executionState"], "Unknown");
+    assert!(view["executionMessage"].as_str().is_some_and(|it| it.contains("ended before the script")));
 }

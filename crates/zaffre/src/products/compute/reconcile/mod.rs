@@ -52,7 +52,7 @@ use tokio::{
 };
 
 use self::{exec::Commands, places::Networks, running::Running, want::Want};
-use super::{events, logins};
+use super::{events, logins, run_command};
 use crate::{
     Server,
     cloud::{Chance, Cloud, CloudId},
@@ -61,7 +61,7 @@ use crate::{
     host::Ssh,
     resources::scheduled_events,
     service::Cx,
-    store::{duty, lease::Lease},
+    store::{Txn, duty, lease::Lease},
 };
 
 /// How machines run here.
@@ -206,11 +206,14 @@ impl Follow {
     async fn look_at_all(self: &Arc<Self>, way: Way, lease: &Arc<Lease>, tasks: &mut JoinSet<()>) {
         let had_duty = self.has_duty.swap(true, Ordering::AcqRel);
         for cloud in self.server.clouds() {
-            // From here on, what a predecessor reports late is refused.
-            if !had_duty
-                && let Err(error) = self.server.env.store.write(cloud.id, |txn| lease.check_in_any(txn)).await
-            {
-                self.log(&format!("cannot say that machines are run here now: {error}"));
+            // From here on, what a predecessor reports late is refused, and what it had begun is over.
+            let now = cloud.clock.now();
+            let take = |txn: &mut Txn| {
+                lease.check_in_any(txn)?;
+                run_command::fail_interrupted(txn, now)
+            };
+            if !had_duty && let Err(error) = self.server.env.store.write(cloud.id, take).await {
+                self.log(&format!("cannot say that machines are run here now: {error:?}"));
             }
             if let Err(error) = self.look(way, &cloud, lease, tasks).await {
                 self.log(&format!("cannot read what machines there should be: {error:?}"));
