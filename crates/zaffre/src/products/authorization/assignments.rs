@@ -30,14 +30,14 @@ azure::error_rows! {
     static TABLE;
     NOT_FOUND = 404 "RoleAssignmentNotFound" "The role assignment '{0}' is not found.", "general knowledge, unverified wording";
     EXISTS = 409 "RoleAssignmentExists" "The role assignment already exists. The ID of the conflicting role assignment is {0}.", "rbac.md §2";
-    BAD_NAME = 400 "InvalidRoleAssignmentId" "The role assignment ID '{0}' is not valid. The role assignment ID must be a GUID.", "quoted in Azure/azure-sdk-for-python issue 4621";
+    BAD_NAME = 400 "InvalidRoleAssignmentId" "The role assignment ID '{0}' is not valid. The role assignment ID must be a GUID.", "quoted in Azure/azure-sdk-for-python issue 4621; of DELETE in Azure/azure-service-operator issue 2586";
     UPDATE_NOT_PERMITTED = 400 "RoleAssignmentUpdateNotPermitted" "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.", "rbac.md §2";
     PRINCIPAL_NOT_FOUND = 400 "PrincipalNotFound" "Principal {0} does not exist in the directory {1}. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype", "rbac.md §2";
     PRINCIPAL_NOT_FOUND_THEN = 400 "PrincipalNotFound" "Principal {0} does not exist in the directory {1}.", "rbac.md §2, as of 2015";
     UNMATCHED_TYPE = 400 "UnmatchedPrincipalType" "The PrincipalId '{0}' has type '{1}' , which is different from specified PrinciaplType '{2}'.", "rbac.md §2 (sic)";
     ROLE_NOT_FOUND = 400 "RoleDefinitionDoesNotExist" "The specified role definition with ID '{0}' does not exist.", "rbac.md §2";
     BAD_ROLE = 400 "InvalidRoleDefinitionId" "The role definition ID '{0}' is not valid. The role definition ID must be a GUID or a resource ID that ends with one.", "rbac.md §2; wording unverified";
-    BAD_PRINCIPAL = 400 "InvalidPrincipalId" "The principal ID '{0}' is not valid. Principal ID must be a GUID.", "rbac.md §2; wording unverified";
+    BAD_PRINCIPAL = 400 "InvalidPrincipalId" "The Principal ID '{0}' is not valid. Principal ID must be a GUID.", "rbac.md §2; wording quoted in Azure/azure-powershell issue 16627";
     BAD_BODY = 400 "InvalidCreateRoleAssignmentRequest" "The request to create role assignment '{0}' is not valid. {1}", "general knowledge, unverified";
     BAD_CONDITION = 400 "InvalidRoleAssignmentCondition" "The given role assignment condition is invalid.", "documented: Troubleshoot Azure role assignment conditions; code unverified";
     DATA_ABOVE_SUBSCRIPTIONS = 400 "InvalidRoleAssignmentScope" "A custom role with DataActions cannot be assigned at the management group scope.", "documented: custom-roles.md; code and wording unverified";
@@ -78,7 +78,12 @@ pub(super) static OWN: Own = Own {
     absent: Some(|id: &ResourceId| NOT_FOUND.with([id.name()])),
 };
 
+fn guid_of(id: &ResourceId) -> Result<Guid> {
+    id.name().parse().map_err(|_| BAD_NAME.with([id.name()]))
+}
+
 fn get(look: &Look<'_>) -> Result<Option<Value>> {
+    guid_of(look.id)?;
     Ok(assignments::get(look.txn, look.id)?.map(|it| shown(look, &it)))
 }
 
@@ -164,8 +169,7 @@ struct Request {
 
 fn put(edit: &mut Edit<'_>) -> Result<Written> {
     let request = read(edit.id, edit.body)?;
-    let name: Guid =
-        edit.id.name().parse().map_err(|_| BAD_BODY.with([edit.id.name(), "Its name is no GUID."]))?;
+    let name = guid_of(edit.id)?;
     let scope = edit.id.extended();
     edit.confirm(asked_about(edit.txn, &request)?)?;
     let known = assignments::named(edit.txn, name)?;
@@ -332,6 +336,7 @@ fn principal_kind(edit: &Edit<'_>, request: &Request) -> Result<PrincipalKind> {
 }
 
 fn delete(edit: &mut Edit<'_>) -> Result<Option<Value>> {
+    guid_of(edit.id)?;
     let Some(was) = assignments::get(edit.txn, edit.id)? else {
         edit.confirm_nothing()?;
         return Ok(None);

@@ -76,14 +76,17 @@ pub(super) fn bad_name(name: &str, _: &BadName) -> Error {
     BAD_NAME.with([name])
 }
 
+fn guid_of(id: &ResourceId) -> Result<Guid> {
+    id.name().parse().map_err(|_| BAD_NAME.with([id.name()]))
+}
+
 /// Thirty-two digits, as messages print ids.
 pub(super) fn plain(name: &str) -> String {
     name.parse::<Guid>().map_or_else(|_| name.to_owned(), |guid| guid.simple())
 }
 
 fn get(look: &Look<'_>) -> Result<Option<Value>> {
-    let Ok(guid) = look.id.name().parse() else { return Ok(None) };
-    let role = assignments::role(look.txn, guid)?;
+    let role = assignments::role(look.txn, guid_of(look.id)?)?;
     let role = match role {
         Some(role) if look.id.extended().is_root() && !is_seen(look, &role)? => None,
         role => role,
@@ -219,7 +222,7 @@ fn read(id: &ResourceId, body: &Value) -> Result<RoleDefinition> {
     let scopes = properties.get("assignableScopes").and_then(Value::as_array).filter(|it| !it.is_empty());
     let permissions = properties.get("permissions").and_then(Value::as_array).filter(|it| !it.is_empty());
     Ok(RoleDefinition {
-        id: id.name().parse().map_err(|_| bad("its name is no guid"))?,
+        id: guid_of(id)?,
         name: name.ok_or_else(|| bad("it has no roleName"))?.to_owned(),
         description: properties.get("description").and_then(Value::as_str).map(str::to_owned),
         kind: RoleKind::Custom,
@@ -285,7 +288,7 @@ fn read_scope(value: &Value) -> Result<ResourceId> {
 }
 
 fn delete(edit: &mut Edit<'_>) -> Result<Option<Value>> {
-    let Ok(guid) = edit.id.name().parse::<Guid>() else { return Ok(None) };
+    let guid = guid_of(edit.id)?;
     if let Some(role) = roles::by_id(guid) {
         return Err(BUILT_IN.with([role.name.clone()]));
     }
