@@ -91,6 +91,7 @@ azure::error_rows! {
     INVALID_DEPLOYMENT_MODE = 400 "InvalidRequestContent" "The request content was invalid and could not be deserialized: 'Error converting value \"{0}\" to type DeploymentMode.'.", "arm.md §12; wording unverified";
     COMPLETE_ELSEWHERE = 400 "InvalidDeploymentMode" "The deployment mode 'Complete' is supported at the scope of a resource group alone.", "documented: Deployment modes; code and wording unverified";
     NO_TEMPLATE = 400 "InvalidRequestContent" "The request content was invalid and could not be deserialized: 'The deployment '{0}' has no template.'.", "unverified wording";
+    BAD_ROLLBACK = 400 "InvalidOnErrorDeployment" "The onErrorDeployment of the deployment is invalid: {0}.", "documented: the rules; code and wording unverified";
     STACK_NOT_FOUND = 404 "DeploymentStackNotFound" "The Deployment stack '{0}' could not be found.", "quoted in public reports of az stack; wording unverified";
     STACK_DEPLOYMENT_FAILED = 400 "DeploymentStackDeploymentFailed" "One or more resources could not be deployed. Correlation id: '{0}'.", "quoted in public reports of az stack";
     STACK_DELETE_FAILED = 400 "DeploymentStackDeleteResourcesFailed" "One or more resources could not be deleted. Correlation id: '{0}'.", "quoted in public reports of az stack";

@@ -11,13 +11,14 @@
 //! a restart. Nothing of it is done but through the path that a client's own request takes, as the one who
 //! asked for it.
 //!
-//! Templates and parameters may lie elsewhere (`links.rs`). Not here: `onErrorDeployment` and scripts, which are
-//! refused by name.
+//! Templates and parameters may lie elsewhere (`links.rs`). A deployment that fails may fall back to an earlier one
+//! (`rollback.rs`). Not here: scripts, which are refused by name.
 
 mod links;
 mod of_group;
 mod prepare;
 mod removing;
+mod rollback;
 mod run;
 mod shown;
 pub(super) mod stacks;
@@ -327,6 +328,7 @@ async fn begin(
             state: State::Accepted,
             outputs: None,
             resources: prepared.plan.resources.iter().map(|it| it.id.clone()).collect(),
+            rollback: prepared.rollback.clone(),
             error: None,
         };
         let step = |it: &Planned| Step {

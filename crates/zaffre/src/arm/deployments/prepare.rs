@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     links::{self, Found, Link},
+    rollback::{self, Rollback},
     stored::Mode,
 };
 use crate::{
@@ -36,6 +37,7 @@ pub(super) struct Prepared {
     pub template: Value,
     pub template_hash: String,
     pub link: Option<Link>,
+    pub rollback: Option<Rollback>,
     pub plan: Plan,
 }
 
@@ -65,7 +67,7 @@ pub(super) async fn prepared(
     let properties = body.get("properties").and_then(Value::as_object);
     let properties = properties
         .ok_or_else(|| codes::INVALID_CONTENT.with(["Required property 'properties' not found in JSON"]))?;
-    refuse_rollback(properties)?;
+    let rollback = cx.read(|txn| rollback::named(txn, id, properties)).await?;
     let mode = properties.get("mode").and_then(Value::as_str).unwrap_or("Incremental");
     let mode = Mode::read(mode).ok_or_else(|| codes::INVALID_DEPLOYMENT_MODE.with([mode]))?;
     let location = content::text(body, "location")?;
@@ -92,20 +94,13 @@ pub(super) async fn prepared(
     let plan = expanded(template.clone(), places, parameters, context).await?;
     judge(arm, cx, caller, id, &plan).await?;
     let tags = content::map(body, "tags")?.map(tags::checked).transpose()?;
-    Ok(Prepared { location, tags, mode, template, template_hash, link, plan })
+    Ok(Prepared { location, tags, mode, template, template_hash, link, rollback, plan })
 }
 
 /// A template may mean a second of work: it is not done where requests are answered.
 async fn expanded(template: Value, places: Places, parameters: Value, context: Context) -> Result<Plan> {
     let expand = move || template::expand(&template, &places, &parameters, &context);
     tokio::task::spawn_blocking(expand).await.map_err(|panic| Fault::Internal.because(panic))?
-}
-
-fn refuse_rollback(properties: &Map<String, Value>) -> Result<()> {
-    match properties.get("onErrorDeployment").filter(|it| !it.is_null()) {
-        Some(_) => Err(codes::not_implemented("Microsoft.Resources/deployments, onErrorDeployment")),
-        None => Ok(()),
-    }
 }
 
 /// What is known of a deployment before it is expanded.

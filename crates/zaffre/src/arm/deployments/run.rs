@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::{
-    removing,
+    removing, rollback,
     stored::{self, Deployment, Mode, State, Step},
 };
 use crate::{
@@ -36,7 +36,10 @@ use crate::{
         operations::{self, Status},
     },
     service::{Cx, Fault},
-    store::lease::{self, Lease},
+    store::{
+        Txn,
+        lease::{self, Lease},
+    },
 };
 
 /// Steps at work at once.
@@ -269,18 +272,33 @@ async fn conclude(arm: Arm, cx: &Cx, id: &ResourceId, plan: &Plan, steps: &[Step
     let failed: Vec<&Value> = steps.iter().filter_map(|it| it.error.as_ref()).collect();
     if !failed.is_empty() {
         let error = rendered(&(&codes::DEPLOYMENT_FAILED).into());
-        return ended(cx, id, State::Failed, Some(with_details(error, id, &failed)), None).await;
+        return fallen(arm, cx, &deployment, with_details(error, id, &failed)).await;
     }
     let caller = deployer(cx, &deployment).await?;
     if deployment.mode == Mode::Complete
         && let Err(error) = remove_others(&arm, cx, &caller, id, plan).await
     {
-        return ended(cx, id, State::Failed, Some(rendered(&error)), None).await;
+        return fallen(arm, cx, &deployment, rendered(&error)).await;
     }
     match asked(&arm, cx, &caller, |answers| plan.outputs(answers)).await {
         Ok(outputs) => ended(cx, id, State::Succeeded, None, Some(outputs)).await,
-        Err(error) => ended(cx, id, State::Failed, Some(rendered(&error)), None).await,
+        Err(error) => fallen(arm, cx, &deployment, rendered(&error)).await,
     }
+}
+
+/// It has failed, and ends so when what it falls back to has ended.
+async fn fallen(arm: Arm, cx: &Cx, failed: &Deployment, error: Value) -> Result<()> {
+    let caller = deployer(cx, failed).await?;
+    if let Some(rollback) = rollback::carry_out(arm, cx, &caller, failed).await? {
+        let write = |txn: &mut Txn| match stored::get(txn, &failed.id)? {
+            Some(deployment) => {
+                stored::put(txn, &Deployment { rollback: Some(rollback.clone()), ..deployment })
+            }
+            None => Ok(()),
+        };
+        cx.write(write).await?;
+    }
+    ended(cx, &failed.id, State::Failed, Some(error), None).await
 }
 
 fn with_details(mut error: Value, id: &ResourceId, failed: &[&Value]) -> Value {

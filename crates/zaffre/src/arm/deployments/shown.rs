@@ -9,7 +9,10 @@ use azure::{
 };
 use serde_json::{Map, Value, json};
 
-use super::stored::{Deployment, State, Step};
+use super::{
+    rollback::Rollback,
+    stored::{Deployment, State, Step},
+};
 
 pub(super) fn deployment(of: &Deployment) -> Value {
     let mut document = Map::from_iter([
@@ -33,6 +36,9 @@ pub(super) fn deployment(of: &Deployment) -> Value {
     if let Some(link) = &of.link {
         properties["templateLink"] = link.shown();
     }
+    if let Some(rollback) = &of.rollback {
+        properties["onErrorDeployment"] = rollback.shown();
+    }
     if of.state == State::Succeeded {
         properties["outputs"] = of.outputs.as_ref().map_or_else(|| json!({}), outputs);
         properties["outputResources"] = of.resources.iter().map(|id| json!({ "id": id })).collect();
@@ -47,7 +53,8 @@ pub(super) fn deployment(of: &Deployment) -> Value {
 /// The same as it was before anything of it was done.
 pub(super) fn begun(of: &Deployment) -> Value {
     let state = if of.state == State::Failed { State::Accepted } else { of.state };
-    deployment(&Deployment { state, changed: of.started, error: None, outputs: None, ..of.clone() })
+    let rollback = of.rollback.as_ref().map(Rollback::untouched);
+    deployment(&Deployment { state, changed: of.started, error: None, outputs: None, rollback, ..of.clone() })
 }
 
 /// Outputs with their names as the platform prints them.

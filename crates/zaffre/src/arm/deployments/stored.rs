@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{
     links::Link,
     of_group::{self, OfGroup},
+    rollback::Rollback,
 };
 use crate::{
     resources::Tags,
@@ -53,6 +54,9 @@ pub(super) struct Deployment {
     pub state: State,
     pub outputs: Option<Value>,
     pub resources: Vec<String>,
+    /// What is done where it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Rollback>,
     pub error: Option<Value>,
 }
 
