@@ -75,10 +75,42 @@ impl Permission {
         grants(&self.actions, &self.not_actions, action)
     }
 
+    /// What is left of this object where another one is forbidden: this one without it, and what of it is spared after all.
+    /// Patterns that meet in neither's words are left out of what is spared.
+    pub fn without(&self, denied: &Permission) -> Vec<Permission> {
+        let both = |own: &[Pattern], theirs: &[Pattern]| own.iter().chain(theirs).cloned().collect();
+        let left = Permission {
+            not_actions: both(&self.not_actions, &denied.actions),
+            not_data_actions: both(&self.not_data_actions, &denied.data_actions),
+            ..self.clone()
+        };
+        let spared = Permission {
+            actions: common(&self.actions, &denied.not_actions),
+            data_actions: common(&self.data_actions, &denied.not_data_actions),
+            ..self.clone()
+        };
+        let is_something = !(spared.actions.is_empty() && spared.data_actions.is_empty());
+        [left].into_iter().chain(is_something.then_some(spared)).collect()
+    }
+
     /// Whether this object lets the data action through. Says nothing of its condition.
     pub fn grants_data_action(&self, action: &Action) -> bool {
         grants(&self.data_actions, &self.not_data_actions, action)
     }
+}
+
+/// What the patterns of both lists name.
+fn common(one: &[Pattern], other: &[Pattern]) -> Vec<Pattern> {
+    let meet = |one: &Pattern, other: &Pattern| {
+        let holds = |it: &Pattern, text: &str| it.matches(&Action::from(text));
+        match (one.as_str().strip_suffix('*'), other.as_str().strip_prefix('*')) {
+            _ if holds(one, other.as_str()) => Some(other.clone()),
+            _ if holds(other, one.as_str()) => Some(one.clone()),
+            (Some(head), Some(tail)) => Some(Pattern::from(format!("{head}*{tail}"))),
+            _ => None,
+        }
+    };
+    one.iter().flat_map(|one| other.iter().filter_map(move |other| meet(one, other))).collect()
 }
 
 fn grants(patterns: &[Pattern], but: &[Pattern], action: &Action) -> bool {

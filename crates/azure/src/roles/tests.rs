@@ -126,3 +126,34 @@ fn a_custom_role_reads_and_writes_as_azure_spells_it() {
     let again: RoleDefinition = serde_json::from_str(&json).expect("a role");
     assert_eq!(again, role);
 }
+
+#[test]
+fn what_is_left_of_a_permission_is_without_what_is_forbidden() {
+    let patterns = |all: &[&str]| all.iter().map(|it| Pattern::from(*it)).collect::<Vec<_>>();
+    let of = |actions: &[&str], not_actions: &[&str]| Permission {
+        actions: patterns(actions),
+        not_actions: patterns(not_actions),
+        ..Permission::default()
+    };
+    let frozen = of(&["*"], &["*/read", "Microsoft.Authorization/locks/delete"]);
+    for (granted, denied, left) in [
+        (of(&["*"], &[]), of(&["*/delete"], &[]), vec![of(&["*"], &["*/delete"])]),
+        (
+            of(&["*"], &["a.b/c/write"]),
+            frozen.clone(),
+            vec![
+                of(&["*"], &["a.b/c/write", "*"]),
+                of(&["*/read", "Microsoft.Authorization/locks/delete"], &["a.b/c/write"]),
+            ],
+        ),
+        (of(&["a.b/*"], &[]), frozen.clone(), vec![of(&["a.b/*"], &["*"]), of(&["a.b/*/read"], &[])]),
+        (
+            of(&["a.b/c/read"], &[]),
+            frozen.clone(),
+            vec![of(&["a.b/c/read"], &["*"]), of(&["a.b/c/read"], &[])],
+        ),
+        (of(&["a.b/c/write"], &[]), frozen, vec![of(&["a.b/c/write"], &["*"])]),
+    ] {
+        assert_eq!(granted.without(&denied), left, "{granted:?}");
+    }
+}
