@@ -1,7 +1,8 @@
 //! Deny assignments, as they are stored.
 //!
 //! Nobody makes one through Resource Manager: in Azure they come from managed applications, deployment
-//! stacks and the platform itself (deny-assignments.md). Here they come from the program's own rooms.
+//! stacks and the platform itself (deny-assignments.md). Here they come from deployment stacks, whose own changes they
+//! let through.
 
 use azure::{
     error::Result,
@@ -32,6 +33,9 @@ pub struct Denial {
     pub excluded_principals: Vec<ObjectId>,
     pub permissions: Vec<Permission>,
     pub is_system_protected: bool,
+    /// The deployment stack that made it, and is not forbidden anything by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<ResourceId>,
 }
 
 pub fn get(txn: &Txn, id: &ResourceId) -> Result<Option<Denial>> {
@@ -55,10 +59,31 @@ pub fn delete(txn: &mut Txn, id: &ResourceId) -> Result<Option<Denial>> {
     Ok(denial)
 }
 
-/// Those that name everyone or one of the ids, as the evaluator reads them.
-pub(super) fn concerning(txn: &Txn, ids: &[ObjectId]) -> Result<Vec<DenyAssignment>> {
+/// Makes these the ones of a deployment stack, and no others.
+pub fn replace_those_of(txn: &mut Txn, stack: &ResourceId, now: &[Denial]) -> Result<()> {
+    for old in all(txn)?.iter().filter(|it| it.made_by.as_ref() == Some(stack)) {
+        delete(txn, &old.id)?;
+    }
+    now.iter().try_for_each(|denial| put(txn, denial))
+}
+
+/// Takes away those at something that is gone.
+pub fn forget_on(txn: &mut Txn, scope: &ResourceId) -> Result<()> {
+    for gone in all(txn)?.iter().filter(|it| it.scope == *scope) {
+        delete(txn, &gone.id)?;
+    }
+    Ok(())
+}
+
+/// Those that name everyone or one of the ids, as the evaluator reads them; but not those of the stack that acts.
+pub(super) fn concerning(
+    txn: &Txn,
+    ids: &[ObjectId],
+    acting: Option<&ResourceId>,
+) -> Result<Vec<DenyAssignment>> {
     let is_meant = |id: &ObjectId| *id == EVERYONE || ids.contains(id);
-    let all = all(txn)?.into_iter().filter(|it| it.principals.iter().any(is_meant));
+    let all = all(txn)?.into_iter().filter(|it| acting.is_none() || it.made_by.as_ref() != acting);
+    let all = all.filter(|it| it.principals.iter().any(is_meant));
     Ok(all.map(Denial::evaluable).collect())
 }
 

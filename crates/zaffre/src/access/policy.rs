@@ -50,6 +50,9 @@ pub(super) fn holding(cx: &Cx, txn: &Txn, caller: &Caller) -> Result<Option<Arc<
 
 /// While a change is on its way, nobody's holdings stand still: they are gathered each time.
 fn of(cx: &Cx, txn: &Txn, who: &Principal) -> Result<Arc<Holding>> {
+    if cx.stack.is_some() {
+        return gather(cx, txn, who, None).map(Arc::new);
+    }
     let since = propagation::unseen_since(cx);
     if let Some(since) = since
         && propagation::is_under_way(txn, since)?
@@ -74,7 +77,7 @@ fn gather(cx: &Cx, txn: &Txn, who: &Principal, since: Option<Timestamp>) -> Resu
     for assignment in stored {
         all.extend(assignments::evaluable(txn, assignment)?);
     }
-    let denies = denials::concerning(txn, who.ids())?;
+    let denies = denials::concerning(txn, who.ids(), cx.stack.as_ref())?;
     let hierarchy = Arc::new(management_groups::hierarchy(txn, &cx.cloud.charter)?);
     let policy = Policy::new(all, denies, Arc::clone(&hierarchy));
     let cosmos = Policy::new(cosmos, Vec::new(), Arc::clone(&hierarchy));

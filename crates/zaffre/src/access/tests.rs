@@ -118,6 +118,7 @@ fn denial() -> Denial {
         excluded_principals: Vec::new(),
         permissions: vec![Permission { actions: vec!["*/read".into()], ..Permission::default() }],
         is_system_protected: true,
+        made_by: None,
     }
 }
 

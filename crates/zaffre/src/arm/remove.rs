@@ -3,13 +3,15 @@
 use std::sync::LazyLock;
 
 use azure::{
+    action::Action,
     error::Result,
     ids::{Guid, ResourceId},
+    rbac::{Access, Plane},
 };
 use serde_json::Value;
 
 use super::{
-    answer,
+    answer, codes,
     durations::{self, Doing},
     kind::{Edit, Gone, Provider, Removal},
     locked,
@@ -17,7 +19,7 @@ use super::{
     write::{self, Write},
 };
 use crate::{
-    access::Permit,
+    access::{Permit, denials},
     cloud::Draw,
     resources::{
         self, Resource, State, locks,
@@ -106,7 +108,9 @@ fn delete_row(
         operations::hold(txn, operation.id, cx.now.plus(lasting))?;
     }
     let mut also = Vec::new();
-    for inside in resources::within(txn, &resource.id, None, usize::MAX)?.into_iter().rev() {
+    let all = resources::within(txn, &resource.id, None, usize::MAX)?;
+    check_denied(types, cx, txn, permit, &all)?;
+    for inside in all.into_iter().rev() {
         take(cx, txn, draw, &types.of(&inside.id)?, inside, (write.id, &[], &mut also))?;
     }
     let resource = Resource { operation: Some(operation.id), ..resource };
@@ -119,6 +123,18 @@ fn delete_row(
         }
     }
     Ok(gone(operation.id))
+}
+
+/// What goes with its group, or with its parent, is not to be deleted where a deny assignment forbids that.
+fn check_denied(types: &Types, cx: &Cx, txn: &Txn, permit: &Permit, inside: &[Resource]) -> Result<()> {
+    let denials = denials::all(txn)?;
+    let is_denied = |it: &&Resource| denials.iter().any(|denial| denial.scope.holds(&it.id));
+    for resource in inside.iter().filter(is_denied) {
+        let action = types.of(&resource.id)?.action("delete");
+        let access = Access::to(Action::from(action), resource.id.clone(), Plane::Control);
+        permit.also(cx, txn, vec![access])?.map_err(|refusal| codes::refused(&refusal))?;
+    }
+    Ok(())
 }
 
 /// Takes away what goes along with something that a kind's worker ended, with everything inside it, through each kind's own
@@ -172,6 +188,7 @@ fn take(
         operations::finish(txn, operation, Status::Succeeded { output: None }, cx.now)?;
     }
     if gone == Gone::Now && !is_held && (!of.is_group() || is_empty(txn, &resource.id)?) {
+        denials::forget_on(txn, &resource.id)?;
         return removal::complete(txn, &resource, cx.now);
     }
     resource.state = State::Deleting;

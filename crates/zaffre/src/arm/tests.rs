@@ -337,6 +337,7 @@ async fn a_deny_assignment_forbids_what_a_role_allows_and_is_named() {
         excluded_principals: Vec::new(),
         permissions: vec![Permission { actions: vec![Pattern::from("*/delete")], ..Permission::default() }],
         is_system_protected: true,
+        made_by: None,
     };
     talk.cx().write(|txn| denials::put(txn, &denial)).await.expect("is written");
     let refused = talk.thing("DELETE", "machines/m", Value::Null).await;

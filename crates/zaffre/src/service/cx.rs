@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use azure::{
     error::{Error, Result},
-    ids::Guid,
+    ids::{Guid, ResourceId},
     time::Timestamp,
 };
 
@@ -24,6 +24,8 @@ pub struct Cx {
     /// When the request came in, by the cloud's clock.
     pub now: Timestamp,
     pub door: Door,
+    /// The deployment stack that does this: its own deny assignments do not stand in its way.
+    pub stack: Option<ResourceId>,
     pub cloud: Arc<Cloud>,
     pub env: Arc<Env>,
 }
@@ -37,6 +39,7 @@ impl Cx {
             correlation_id: request_id,
             now: cloud.clock.now(),
             door,
+            stack: None,
             cloud: Arc::clone(cloud),
             env: Arc::clone(env),
         }

@@ -6,14 +6,18 @@
 //! ```
 //!
 //! A stack is done as its deployer's deployment is, step by step, with the deployer's own roles; after a restart
-//! it is gone on with. What is kept is in `stored.rs`, as it is shown in `shown.rs`.
+//! it is gone on with. What is kept is in `stored.rs`, as it is shown in `shown.rs`; what it forbids in `deny.rs`.
 //!
-//! Not here: deny assignments of a stack's own (`denySettings` other than `none`), which are refused by name.
+//! With `denySettings` a stack forbids everybody to change what it manages, by deny assignments that are its own: they are
+//! made when it has ended, and the stack itself is spared by them (`Cx::stack`). To set them, or to change such a stack, is
+//! an action of its own.
 
+mod deny;
 mod shown;
 mod stored;
 
 use azure::{
+    action::Action as Demanded,
     error::{Error, Result},
     ids::ResourceId,
     template::source::Source,
@@ -21,18 +25,21 @@ use azure::{
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use self::stored::{Action, Actions, Stack, State};
+use self::{
+    deny::{Deny, DenyMode},
+    stored::{Action, Actions, Stack, State},
+};
 use super::{
     PATIENCE, begin, prepare, read, removing, run,
     stored::{self as deployments, Deployment},
 };
 use crate::{
-    access::Caller,
+    access::{Caller, denials},
     arm::{
         Arm,
         activity::Note,
         codes, content, filter,
-        kind::{Answer, Answers, Call, Edit, Kind, Own, Verb, Written},
+        kind::{Answer, Answers, Call, Edit, Kind, Own, Verb, Written, linked},
         locked,
         polls::Links,
         service::{Asked, rendered},
@@ -40,12 +47,14 @@ use crate::{
         types::Type,
         write,
     },
+    cloud::Draw,
     resources::{
         self,
         locks::Doing,
         operations::{self, Gives, Operation, Status},
     },
     service::{Body, Cx, Permit, Reply},
+    store::Txn,
 };
 
 pub(in crate::arm) const NAME: &str = "Microsoft.Resources/deploymentStacks";
@@ -106,6 +115,7 @@ fn export(call: &mut Call<'_>) -> Result<Answer> {
 /// What a request says of a stack, but for its template.
 struct Wanted {
     actions: Actions,
+    deny: Deny,
     description: Option<String>,
     deployment_scope: Option<ResourceId>,
     location: Option<String>,
@@ -118,10 +128,7 @@ fn wanted(id: &ResourceId, source: Source) -> Result<Wanted> {
     let body = &source.value;
     let properties = content::map(body, "properties")?
         .ok_or_else(|| codes::INVALID_CONTENT.with(["Required property 'properties' not found in JSON"]))?;
-    let deny = properties.get("denySettings").and_then(|it| it["mode"].as_str()).unwrap_or("none");
-    if !deny.eq_ignore_ascii_case("none") {
-        return Err(codes::not_implemented(format!("{NAME}, denySettings {deny}")));
-    }
+    let deny = Deny::read(properties.get("denySettings").unwrap_or(&Value::Null))?;
     let actions = Actions::read(properties.get("actionOnUnmanage").unwrap_or(&Value::Null))?;
     let scope = properties.get("deploymentScope").and_then(Value::as_str);
     let deployment_scope = scope.map(ResourceId::parse).transpose().map_err(|why| {
@@ -141,7 +148,7 @@ fn wanted(id: &ResourceId, source: Source) -> Result<Wanted> {
     of_deployment.insert("mode".to_owned(), json!("Incremental"));
     let value = json!({ "location": location, "properties": of_deployment });
     let source = Source { value, places: source.places };
-    Ok(Wanted { actions, description, deployment_scope, location, tags, source })
+    Ok(Wanted { actions, deny, description, deployment_scope, location, tags, source })
 }
 
 /// `{stack}-{minute}{three letters}`, as the platform names the deployments of stacks.
@@ -160,7 +167,9 @@ pub(in crate::arm) async fn put(
     body: Body,
 ) -> Result<Reply> {
     let wanted = wanted(id, read(asked, body).await?)?;
+    let cx = &as_stack(cx, id);
     let caller = permit.caller();
+    cx.read(|txn| may_deny(cx, txn, &permit, (id, "write"), Some(&wanted.deny))).await?;
     let Some(who) = caller.principal() else { return Err((&codes::NO_AUTHORIZATION).into()) };
     write::check_name_of(id, of)?;
     let scope = wanted.deployment_scope.clone().unwrap_or_else(|| id.extended());
@@ -179,6 +188,7 @@ pub(in crate::arm) async fn put(
         tags: wanted.tags.clone(),
         description: wanted.description.clone(),
         actions: wanted.actions,
+        deny: wanted.deny.clone(),
         deployment_scope: wanted.deployment_scope.clone(),
         deployment: deployment.clone(),
         deployer: who.object_id,
@@ -218,8 +228,11 @@ pub(in crate::arm) async fn put(
         })
         .await?;
     if let Err(error) = begin(cx, caller, (&deployment, &of_deployment), prepared, None).await {
+        // What it managed it still does.
+        let stack = cx.read(|txn| stored::get(txn, id)).await?.unwrap_or(stack);
         let broken = failed(stack, &codes::STACK_DEPLOYMENT_FAILED, vec![rendered(&error)]);
-        cx.write(|txn| conclude(txn, &broken, cx.now)).await?;
+        let draw = cx.draw();
+        cx.write(|txn| conclude(txn, &mut draw.clone(), &broken, cx.now)).await?;
         return Err(error);
     }
     let running = tokio::spawn(to_the_end(*arm, cx.clone(), id.clone()));
@@ -245,6 +258,7 @@ fn followed(reply: Reply, asked: &Asked, stack: &Stack) -> Reply {
 
 /// Goes on with a stack until it has ended.
 pub(in crate::arm) async fn to_the_end(arm: Arm, cx: Cx, id: ResourceId) {
+    let cx = as_stack(&cx, &id);
     let Ok(Some(stack)) = cx.read(|txn| stored::get(txn, &id)).await else { return };
     let ended = match stack.state {
         State::Deploying => deployed(&arm, &cx, stack).await,
@@ -253,11 +267,34 @@ pub(in crate::arm) async fn to_the_end(arm: Arm, cx: Cx, id: ResourceId) {
     };
     // When even this cannot be written, the next start goes on.
     if let Ok(stack) = ended {
-        let _ = cx.write(|txn| conclude(txn, &stack, cx.cloud.clock.now())).await;
+        let draw = cx.draw();
+        let _ = cx.write(|txn| conclude(txn, &mut draw.clone(), &stack, cx.cloud.clock.now())).await;
     }
 }
 
-fn conclude(txn: &mut crate::store::Txn, stack: &Stack, now: azure::time::Timestamp) -> Result<()> {
+/// What is done from here on is the stack's: its own deny assignments do not forbid it.
+fn as_stack(cx: &Cx, id: &ResourceId) -> Cx {
+    Cx { stack: Some(id.clone()), ..cx.clone() }
+}
+
+/// Whoever makes a stack deny, or changes one that does, may do that besides (documented: "Create and deploy Azure
+/// deployment stacks", which roles there are).
+fn may_deny(
+    cx: &Cx,
+    txn: &Txn,
+    permit: &Permit,
+    (id, verb): (&ResourceId, &str),
+    wanted: Option<&Deny>,
+) -> Result<()> {
+    let present = stored::get(txn, id)?.map(|it| it.deny);
+    if present.iter().chain(wanted).all(|it| it.mode == DenyMode::None) {
+        return Ok(());
+    }
+    let action = Demanded::of("Microsoft.Resources/deploymentStacks/manageDenySetting/action");
+    linked(cx, txn, permit, (&format!("{NAME}/{verb}"), id), vec![(action, id.clone())])
+}
+
+fn conclude(txn: &mut Txn, draw: &mut Draw, stack: &Stack, now: azure::time::Timestamp) -> Result<()> {
     let said =
         |name: &str| stack.error.as_ref().and_then(|it| it[name].as_str()).unwrap_or_default().to_owned();
     let status = match stack.state {
@@ -266,8 +303,12 @@ fn conclude(txn: &mut crate::store::Txn, stack: &Stack, now: azure::time::Timest
     };
     operations::finish(txn, stack.operation, status, now)?;
     match stack.state {
-        State::Deleting => stored::delete(txn, &stack.id),
+        State::Deleting => {
+            denials::replace_those_of(txn, &stack.id, &[])?;
+            stored::delete(txn, &stack.id)
+        }
         State::Deploying | State::Succeeded | State::Failed => {
+            stack.deny_all(txn, draw)?;
             stored::put(txn, &Stack { changed: now, ..stack.clone() })
         }
     }
@@ -339,7 +380,7 @@ struct Made {
 }
 
 /// By its steps, and those of the deployments in it.
-fn made_by(txn: &crate::store::Txn, deployment: &Deployment) -> Result<Made> {
+fn made_by(txn: &Txn, deployment: &Deployment) -> Result<Made> {
     let mut made = Made::default();
     for step in deployments::steps(txn, &deployment.id)? {
         let Ok(id) = ResourceId::parse(&step.id) else { continue };
@@ -363,6 +404,8 @@ pub(in crate::arm) async fn delete(
     (id, of): (&ResourceId, &Type),
     (asked, note): (&Asked, &Note),
 ) -> Result<Reply> {
+    let cx = &as_stack(cx, id);
+    cx.read(|txn| may_deny(cx, txn, &permit, (id, "delete"), None)).await?;
     let Some(who) = permit.caller().principal() else { return Err((&codes::NO_AUTHORIZATION).into()) };
     let asked_for = |name: &str| filter::query(&asked.query, &format!("unmanageAction.{name}"));
     let given = json!({
@@ -412,13 +455,14 @@ pub(in crate::arm) async fn judged(
     body: Body,
 ) -> Result<Reply> {
     let wanted = wanted(id, read(asked, body).await?)?;
+    let cx = &as_stack(cx, id);
     let scope = wanted.deployment_scope.clone().unwrap_or_else(|| id.extended());
     let deployment = deployment_of(cx, id, &scope);
     let prepared = prepare::prepared(arm, cx, caller, &deployment, &wanted.source, None).await?;
     let properties = json!({
         "actionOnUnmanage": wanted.actions.shown(),
         "correlationId": cx.correlation_id,
-        "denySettings": shown::no_denial(),
+        "denySettings": wanted.deny.shown(),
         "deploymentScope": scope,
         "parameters": prepared.plan.shown_parameters(),
         "validatedResources": super::shown::ids(&prepared.plan),
@@ -427,6 +471,6 @@ pub(in crate::arm) async fn judged(
 }
 
 /// Stacks that had not ended when the program did.
-pub(in crate::arm) fn unfinished(txn: &crate::store::Txn) -> Result<Vec<ResourceId>> {
+pub(in crate::arm) fn unfinished(txn: &Txn) -> Result<Vec<ResourceId>> {
     stored::unfinished(txn)
 }

@@ -28,7 +28,7 @@ fn properties(of: &Stack) -> Map<String, Value> {
     set("bypassStackOutOfSyncError", json!(false));
     set("correlationId", json!(of.correlation));
     set("deletedResources", references(&of.deleted));
-    set("denySettings", no_denial());
+    set("denySettings", of.deny.shown());
     set("deploymentId", json!(of.deployment));
     if let Some(scope) = &of.deployment_scope {
         set("deploymentScope", json!(scope));
@@ -46,16 +46,13 @@ fn properties(of: &Stack) -> Map<String, Value> {
     set("outputs", of.outputs.clone().unwrap_or_else(|| json!({})));
     set("parameters", of.parameters.clone());
     set("provisioningState", json!(of.state.as_str()));
-    let managed = of.managed.iter().map(|id| json!({ "denyStatus": "none", "id": id, "status": "managed" }));
+    let managed = of.managed.iter();
+    let managed =
+        managed.map(|id| json!({ "denyStatus": of.deny_status(id), "id": id, "status": "managed" }));
     set("resources", managed.collect());
     shown
 }
 
 fn references(ids: &[ResourceId]) -> Value {
     ids.iter().map(|id| json!({ "id": id })).collect()
-}
-
-/// Stacks here deny nobody anything.
-pub(super) fn no_denial() -> Value {
-    json!({ "applyToChildScopes": false, "mode": "none" })
 }

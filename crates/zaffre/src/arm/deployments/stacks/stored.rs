@@ -8,6 +8,7 @@ use azure::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::deny::Deny;
 use crate::{
     arm::{
         codes,
@@ -29,6 +30,8 @@ pub(super) struct Stack {
     pub description: Option<String>,
     pub actions: Actions,
     pub deployment_scope: Option<ResourceId>,
+    #[serde(default)]
+    pub deny: Deny,
     /// The last one.
     pub deployment: ResourceId,
     /// Who asked last. Every step is that principal's.
