@@ -31,18 +31,23 @@ pub(super) enum Op {
     GoalState,
 }
 
+impl Op {
+    fn of(method: &Method, path: &str, comp: Option<&str>) -> Result<Op> {
+        match (path, comp) {
+            ("/" | "", Some("versions")) if method == Method::GET => Ok(Op::Versions),
+            ("/machine" | "/machine/", Some("goalstate")) if method == Method::GET => Ok(Op::GoalState),
+            _ => Err(NOT_FOUND.with([path])),
+        }
+    }
+}
+
 impl Service for WireServer {
     type Op = Op;
     type Found = ();
     const NAME: &'static str = "wireserver";
 
     fn parse(&self, _cx: &Cx, parts: &Parts) -> Result<Op> {
-        let path = parts.path.as_deref().unwrap_or_default();
-        match (path, parts.query("comp")) {
-            ("/" | "", Some("versions")) if parts.method == Method::GET => Ok(Op::Versions),
-            ("/machine" | "/machine/", Some("goalstate")) if parts.method == Method::GET => Ok(Op::GoalState),
-            _ => Err(NOT_FOUND.with([path])),
-        }
+        Op::of(&parts.method, parts.path.as_deref().unwrap_or_default(), parts.query("comp"))
     }
 
     fn find(&self, _cx: &Cx, _txn: &Txn, _op: &Op) -> Result<()> {
@@ -104,4 +109,24 @@ fn goal_state(container: &str) -> String {
          <ExpectHealthReport>FALSE</ExpectHealthReport>\n  </Machine>\n  <Container>\n    <ContainerId>{container}</ContainerId>\n    \
          <RoleInstanceList />\n  </Container>\n</GoalState>\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_questions_are_answered_and_everything_else_is_not_found() {
+        assert_eq!(Op::of(&Method::GET, "/", Some("versions")).ok(), Some(Op::Versions));
+        assert_eq!(Op::of(&Method::GET, "/machine/", Some("goalstate")).ok(), Some(Op::GoalState));
+        for (method, path, comp) in [
+            (Method::POST, "/machine/", Some("goalstate")),
+            (Method::GET, "/machine/", Some("hostingenvironmentconfig")),
+            (Method::GET, "/", None),
+            (Method::GET, "/metadata/identity/oauth2/token", None),
+        ] {
+            let refused = Op::of(&method, path, comp).expect_err("is not there");
+            assert_eq!(refused.row, &NOT_FOUND, "{method} {path}");
+        }
+    }
 }
