@@ -27,6 +27,9 @@ pub trait Guests: Send + Sync {
         command: Command,
     ) -> Pin<Box<dyn Future<Output = Result<Exec>> + Send + 'a>>;
 
+    /// What a machine's console has shown since it was booted; none where it does not run.
+    fn log(&self, cloud: CloudId, vm: &ResourceId) -> Option<String>;
+
     /// Whether this machine is simulated: its commands run on the host, and need the environment that makes them speak as it.
     fn is_on_host(&self, cloud: CloudId, vm: &ResourceId) -> bool;
 

@@ -45,6 +45,11 @@ pub(super) enum Verb {
     Exec(Exec),
     /// Print what `~/.ssh/config` needs to know of those that can be signed in to
     SshConfig(SshConfig),
+    /// Print what a machine's console has shown since it was booted: its cloud-init's words, too
+    Log {
+        /// The machine's name, or its resource id
+        name: String,
+    },
     /// Announce a scheduled event to one, as the platform does, and then do it
     Event(Event),
 }
@@ -88,6 +93,7 @@ pub(super) async fn run(verb: Verb, home: &Home) -> Outcome {
         Verb::List => list(home).await,
         Verb::Exec(args) => exec(args, home).await,
         Verb::SshConfig(args) => ssh_config::print(args.name.as_deref(), home).await,
+        Verb::Log { name } => log(&name, home).await,
         Verb::Event(args) => event(args, home).await,
     }
 }
@@ -104,6 +110,12 @@ fn shared(text: &str) -> Result<Share, String> {
     } else {
         Ok(Share { path, read_only })
     }
+}
+
+async fn log(name: &str, home: &Home) -> Outcome {
+    let answer = Client::find(home)?.get(&format!("/vms/{}/log", escaped(name))).await?;
+    say(answer["log"].as_str().unwrap_or_default())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn event(args: Event, home: &Home) -> Outcome {

@@ -8,6 +8,7 @@
 //! GET  /decisions                   what was decided lately, and why
 //! GET  /vms                         the virtual machines
 //! POST /vms/{name or id}/exec       runs a command in one; answers 101 and goes on in frames (`exec`)
+//! GET  /vms/{name or id}/log        what its console has shown
 //! POST /vms/{name or id}/event?type=Reboot&in=SECONDS   announces a scheduled event to one
 //! POST /store/backup                writes everything as it is now into a directory
 //! GET  /store/stats                 how many rows there are, and how they are kept
@@ -60,6 +61,7 @@ pub(crate) enum Op {
     Decisions,
     Vms,
     Exec { vm: String },
+    Log { vm: String },
     Event(event::Announcement),
     Backup,
     Stats,
@@ -82,6 +84,7 @@ static ROUTES: &[Route] = &[
     Route(Method::GET, "/decisions", |_, _| Op::Decisions),
     Route(Method::GET, "/vms", |_, _| Op::Vms),
     Route(Method::POST, "/vms/{}/exec", |_, vm| Op::Exec { vm }),
+    Route(Method::GET, "/vms/{}/log", |_, vm| Op::Log { vm }),
     Route(Method::POST, "/vms/{}/event", |parts, vm| Op::Event(event::Announcement::read(parts, vm))),
     Route(Method::POST, "/store/backup", |_, _| Op::Backup),
     Route(Method::GET, "/store/stats", |_, _| Op::Stats),
@@ -154,6 +157,7 @@ impl Service for Control {
             Op::Decisions => Ok(Reply::json(200, &json!({ "value": cx.env.decisions.latest() }))),
             Op::Vms => vms::list(cx).await,
             Op::Exec { vm } => exec::begin(cx, &vm, body).await,
+            Op::Log { vm } => vms::log(cx, &vm).await,
             Op::Event(announcement) => event::announce(cx, &announcement).await,
             Op::Backup => upkeep::write_backup(cx, body).await,
             Op::Stats => upkeep::stats(cx).await,
@@ -183,6 +187,7 @@ impl Service for Control {
             Op::Decisions => "decisions",
             Op::Vms => "listVms",
             Op::Exec { .. } => "exec",
+            Op::Log { .. } => "readLog",
             Op::Event(_) => "announceEvent",
             Op::Backup => "backup",
             Op::Stats => "stats",

@@ -44,6 +44,14 @@ fn all(txn: &Txn) -> Result<Vec<Resource>> {
     Ok(all)
 }
 
+/// What a machine's console has shown since it was booted.
+pub(super) async fn log(cx: &Cx, name: &str) -> Result<Reply> {
+    let vm = cx.read(|txn| named(txn, name)).await?;
+    let guests = cx.env.guests.get().ok_or_else(|| codes::NO_GUESTS.with([vm.name()]))?;
+    let text = guests.log(cx.door.cloud, &vm.id).unwrap_or_default();
+    Ok(Reply::json(200, &json!({ "log": text })))
+}
+
 /// The machine of a name, or of a whole resource id. A name that several machines have is none of theirs.
 pub(super) fn named(txn: &Txn, name: &str) -> Result<Resource> {
     let mut all = all(txn)?;

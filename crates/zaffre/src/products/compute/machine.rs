@@ -15,7 +15,7 @@ use azure::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::logins;
+use super::{custom_data, logins};
 use crate::{
     host::Share,
     resources::moving::Move,
@@ -142,6 +142,7 @@ pub(super) fn note(txn: &mut Txn, vm: &ResourceId, machine: &Machine) -> Result<
 /// Takes the row away; the reconciler, who does it, needs no waking.
 pub(super) fn take_away(txn: &mut Txn, vm: &ResourceId) -> Result<()> {
     logins::delete(txn, vm)?;
+    custom_data::delete(txn, vm)?;
     Ok(MACHINES.delete(txn, vm)?)
 }
 
@@ -149,6 +150,7 @@ pub(super) fn take_away(txn: &mut Txn, vm: &ResourceId) -> Result<()> {
 pub(super) fn moved(cx: &Cx, txn: &mut Txn, moved: &Move<'_>) -> Result<()> {
     let Some(machine) = get(txn, moved.from)? else { return Ok(()) };
     logins::moved(txn, moved)?;
+    custom_data::moved(txn, moved)?;
     delete(cx, txn, moved.from)?;
     let mut machine = Machine { seen: None, ..machine };
     if !cx.env.follower.is_there() {

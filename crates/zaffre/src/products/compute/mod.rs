@@ -9,13 +9,16 @@
 //! - `images.rs`, `sizes.rs`, `disk_kinds.rs`: what the platform has; `lookups.rs`: how clients ask for it.
 //! - `machine.rs`: desired state, and what was seen. `reconcile.rs`: the one task that makes guests follow.
 //! - `events.rs`: what scheduled events announce, and does.
+//! - `custom_data.rs`: what a machine's beginning was told; `cloud_init.rs`: what that means.
 //! - `codes.rs`: Compute's own errors.
 //!
 //! Nothing here but the reconciler touches a guest, and it answers nobody: providers write, it follows.
 
 mod attached;
 mod availability_sets;
+mod cloud_init;
 mod codes;
+mod custom_data;
 mod disk_kinds;
 mod disks;
 mod events;

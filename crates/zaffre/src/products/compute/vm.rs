@@ -1,7 +1,7 @@
 //! What a PUT, PATCH or DELETE of a virtual machine means: the document that is kept, and the machine that should be.
 //!
 //! The document is the caller's, with what Azure fills in (resources.md §2.2), without what it never answers: passwords and
-//! custom data are read once; a password is kept as a hash (`logins`), custom data nowhere. `null` stands for "not given", as az's templates write it (az-cli.md §8).
+//! custom data are read once; a password is kept as a hash (`logins`), custom data for the machine's beginning (`custom_data`). `null` stands for "not given", as az's templates write it (az-cli.md §8).
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use azure::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    attached, availability_sets, codes, disks, events,
+    attached, availability_sets, codes, custom_data, disks, events,
     images::System,
     logins,
     machine::{self, Machine},
@@ -48,16 +48,18 @@ pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
         }
     }
     let password = properties.get("osProfile").and_then(|it| it["adminPassword"].as_str()).map(str::to_owned);
+    let data = properties.get("osProfile").and_then(|it| it["customData"].as_str()).map(str::to_owned);
     forget_secrets(properties);
     keep_read_only(properties, current);
     keep_made_up(properties, current);
     unchanged(properties, current)?;
     complete(change, &name)?;
-    match change.is_create() {
-        true => logins::found(change.txn, change.next, password.as_deref(), change.draw),
-        // The platform changes it by an extension alone.
-        false => Ok(()),
+    if change.is_create() {
+        logins::found(change.txn, change.next, password.as_deref(), change.draw)?;
+        // The platform changes a password by an extension alone, and custom data never.
+        data.map_or(Ok(()), |data| custom_data::keep(change.txn, &change.next.id, &data))?;
     }
+    Ok(())
 }
 
 /// Fills in what Azure does, and writes down the machine that there should be.

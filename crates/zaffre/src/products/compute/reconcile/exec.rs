@@ -67,6 +67,10 @@ impl Guests for Commands {
         })
     }
 
+    fn log(&self, cloud: CloudId, vm: &ResourceId) -> Option<String> {
+        lock(&self.machines).get(&(cloud, vm.clone())).map(|it| it.log.read())
+    }
+
     fn is_on_host(&self, cloud: CloudId, vm: &ResourceId) -> bool {
         lock(&self.machines).get(&(cloud, vm.clone())).is_some_and(|it| it.guest.is_none())
     }

@@ -15,6 +15,7 @@
 //!
 //! - `want.rs`: what the rows say there should be.
 //! - `running.rs`: what runs: guests, their doors, or on machines that allow no guests, nothing at all.
+//! - `first_boot.rs`: what a machine's custom data asks for. `log.rs`: what its console would show.
 //! - `places.rs`: virtual networks, and machines' places in them.
 //! - `report.rs`: what is written back.
 //! - `elsewhere.rs`: what other processes of the cloud write about machines.
@@ -22,6 +23,8 @@
 
 mod elsewhere;
 mod exec;
+mod first_boot;
+mod log;
 mod places;
 mod report;
 mod running;
@@ -52,7 +55,7 @@ use tokio::{
 };
 
 use self::{exec::Commands, places::Networks, running::Running, want::Want};
-use super::{events, logins, run_command};
+use super::{cloud_init::Plan, events, logins, run_command};
 use crate::{
     Server,
     cloud::{Chance, Cloud, CloudId},
@@ -381,7 +384,10 @@ impl Follow {
                     return Ok(());
                 }
                 self.check_failures(key, want)?;
-                let running = self.boot(way, key, want).await.inspect_err(|_| self.give_up(key, want))?;
+                let plan = want.plan();
+                let running =
+                    self.boot(way, key, want, &plan).await.inspect_err(|_| self.give_up(key, want))?;
+                running.begin(want, plan);
                 lock(&self.machines).insert(key.clone(), Arc::clone(&running));
                 running
             }
@@ -421,7 +427,7 @@ impl Follow {
         running.set_ssh(Some(address), opened.ok());
     }
 
-    async fn boot(&self, way: Way, key: &Key, want: &Want) -> Result<Arc<Running>, String> {
+    async fn boot(&self, way: Way, key: &Key, want: &Want, plan: &Plan) -> Result<Arc<Running>, String> {
         let network = self.network(key, want);
         let whose = want.whose(key.0, network.clone());
         let serve = |sockets| (self.setup.serve)(&whose, sockets);
@@ -429,8 +435,10 @@ impl Follow {
         match way {
             Way::Simulated => Ok(Arc::new(Running::simulated(want))),
             Way::Namespaces => {
-                Running::boot(want, self.setup.spec(want), network.as_ref(), serve, move || follower.wake())
-                    .await
+                Running::boot(want, self.setup.spec(want, plan), network.as_ref(), serve, move || {
+                    follower.wake()
+                })
+                .await
             }
         }
     }
@@ -478,8 +486,8 @@ impl Follow {
 }
 
 impl Setup {
-    fn spec(&self, want: &Want) -> guest::Spec {
-        let mut spec = guest::Spec::new(&want.hostname);
+    fn spec(&self, want: &Want, plan: &Plan) -> guest::Spec {
+        let mut spec = guest::Spec::new(plan.hostname.as_ref().unwrap_or(&want.hostname));
         spec.init.clone_from(&self.init);
         spec.machine_id = want.machine.vm_id.simple();
         spec.admin.clone_from(&want.admin);

@@ -14,7 +14,9 @@ use azure::{ids::Guid, security_rules::Security};
 use guest::{Guest, GuestSockets, Network, Plug, Spec};
 use tokio::time::Instant;
 
-use super::{Served, extension_address, lock, places, want::Want};
+use super::{
+    super::cloud_init::Plan, Served, extension_address, first_boot, lock, log::Log, places, want::Want,
+};
 use crate::{host::Ssh, products::network::places::Place};
 
 pub(super) struct Running {
@@ -28,6 +30,7 @@ pub(super) struct Running {
     doors: Arc<Mutex<Doors>>,
     /// Whether it is behind an interface, and the security rules there.
     judged_by: Mutex<Option<Security>>,
+    pub(super) log: Log,
 }
 
 #[derive(Default)]
@@ -55,6 +58,7 @@ impl Running {
             is_dead: Arc::default(),
             doors: Arc::default(),
             judged_by: Mutex::default(),
+            log: Log::default(),
         }
     }
 
@@ -91,6 +95,19 @@ impl Running {
 
     pub(super) fn is_dead(&self) -> bool {
         self.is_dead.load(Ordering::Acquire)
+    }
+
+    /// Says in the log that it has begun, and begins what it was told to do then.
+    pub(super) fn begin(&self, want: &Want, plan: Plan) {
+        let Some(guest) = &self.guest else {
+            return self.log.line(&format!("{}: simulated, nothing of its own runs", want.hostname));
+        };
+        let bounds = guest.bounds();
+        self.log.line(&format!(
+            "{}: booted; memory by {:?}, processors by {:?}",
+            want.hostname, bounds.memory, bounds.cpu
+        ));
+        first_boot::begin(Arc::clone(guest), plan, self.log.clone());
     }
 
     /// From now on these are the security rules around it; nothing where it has no interface.

@@ -14,7 +14,8 @@ use serde_json::Value;
 
 use super::{
     super::{
-        extension,
+        cloud_init::{self, Plan},
+        custom_data, extension,
         images::System,
         machine::{self, Machine, Power},
         sizes, view,
@@ -46,6 +47,8 @@ pub(super) struct Want {
     pub(super) admin: String,
     /// Processors and megabytes of memory, where its size is one that we know.
     pub(super) size: Option<(u32, u32)>,
+    /// What its beginning is told.
+    pub(super) custom_data: String,
     /// Its primary interface's place in a virtual network.
     pub(super) place: Option<Place>,
     /// Its other private addresses.
@@ -96,6 +99,7 @@ fn of(txn: &Txn, vm: &Resource, machine: Machine) -> Result<Want> {
         hostname: text("osProfile/computerName", "vm"),
         admin: text("osProfile/adminUsername", "azureuser"),
         size: vm.text("hardwareProfile/vmSize").and_then(sizes::of),
+        custom_data: custom_data::of(txn, vm)?,
         place,
         addresses,
         ssh,
@@ -166,6 +170,11 @@ impl Want {
                 .unwrap_or_else(|| self.addresses.iter().find_map(is_v4).unwrap_or(OWN_NAME)),
             network,
         }
+    }
+
+    /// What is to be done in it when it is up.
+    pub(super) fn plan(&self) -> Plan {
+        cloud_init::read(&self.custom_data, &self.admin)
     }
 
     /// Its primary address in its network.
