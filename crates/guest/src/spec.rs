@@ -40,6 +40,8 @@ pub struct Spec {
     /// Listeners to open before anything runs; what is bound must be one of the guest's addresses.
     pub tcp: Vec<SocketAddr>,
     pub udp: Vec<SocketAddr>,
+    /// A root file system of the user's own, in place of the host's /usr: a directory, of which the guest has a copy that is written in memory.
+    pub rootfs: Option<PathBuf>,
     /// Directories of the host lent to the guest.
     pub shares: Vec<Share>,
     /// Files written before anything runs, their directories made as needed.
@@ -73,6 +75,7 @@ impl Spec {
                 at(SERVICE_ADDRESS, 80),
             ],
             udp: vec![at(RESOLVER_ADDRESS, 53)],
+            rootfs: None,
             shares: Vec::new(),
             files: Vec::new(),
             hosts: Vec::new(),

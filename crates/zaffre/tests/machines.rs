@@ -85,6 +85,7 @@ impl World {
             way: Some(way),
             ca_bundle: authority.certificate().to_owned(),
             init: init.into(),
+            rootfs: None,
             serve: Box::new(serve),
             serve_ssh: Box::new(serve_ssh),
         };

@@ -50,12 +50,14 @@ pub(super) fn write_all(spec: &Spec, ids: Ids, copied: Vec<(&'static str, Vec<u8
     for (path, bytes) in copied {
         write(Path::new(path), 0o644, &bytes)?;
     }
-    for (name, text) in own_files(spec) {
+    for (name, text) in own_files(spec).into_iter().filter(|(name, _)| is_ours(spec, name)) {
+        let text = if spec.rootfs.is_some() { beside_theirs(name, text) } else { text };
         write(Path::new(name), 0o644, text.as_bytes())?;
     }
     write(Path::new(CA_BUNDLE), 0o644, spec.ca_bundle.as_bytes())?;
     for name in CA_LINKS {
         parent_of(Path::new(name))?;
+        forget(Path::new(name))?;
         symlink(CA_BUNDLE, name).named(|| format!("link {name}"))?;
     }
     for file in &spec.files {
@@ -63,6 +65,44 @@ pub(super) fn write_all(spec: &Spec, ids: Ids, copied: Vec<(&'static str, Vec<u8
         give(&file.path, file.owner, ids)?;
     }
     Ok(())
+}
+
+/// A root file system of the user's has its own settings, but for who the machine is and whom it trusts.
+fn is_ours(spec: &Spec, name: &str) -> bool {
+    spec.rootfs.is_none()
+        || matches!(
+            name,
+            "/etc/hostname"
+                | "/etc/hosts"
+                | "/etc/resolv.conf"
+                | "/etc/passwd"
+                | "/etc/group"
+                | "/etc/machine-id"
+        )
+}
+
+/// Accounts and groups that are there already stay, behind ours: the administrator is found by its number, too.
+fn beside_theirs(file: &str, ours: String) -> String {
+    if !matches!(file, "/etc/passwd" | "/etc/group") {
+        return ours;
+    }
+    let theirs = fs::read_to_string(file).unwrap_or_default();
+    let name = |line: &str| line.split(':').next().unwrap_or_default().to_string();
+    let is_theirs = |line: &&str| !theirs.lines().any(|it| name(it) == name(line)) || name(line) == "sudo";
+    let kept: Vec<&str> = ours.lines().filter(is_theirs).collect();
+    let is_replaced = |line: &&str| kept.iter().any(|it| name(it) == name(line));
+    let rest = theirs.lines().filter(|it| !is_replaced(it));
+    kept.iter().copied().chain(rest).map(|it| format!("{it}\n")).collect()
+}
+
+/// Takes a link away that would lead somewhere else.
+fn forget(path: &Path) -> Result<(), Refused> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).named(|| format!("replace {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn own_files(spec: &Spec) -> Vec<(&'static str, String)> {
@@ -116,6 +156,9 @@ fn hosts(spec: &Spec) -> String {
 
 fn write(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), Refused> {
     parent_of(path)?;
+    if path.is_symlink() {
+        forget(path)?;
+    }
     let written =
         fs::write(path, bytes).and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode)));
     written.named(|| format!("write {}", path.display()))

@@ -40,6 +40,9 @@ pub(super) static SYSTEM: &[&str] = &[
     "/etc/crypto-policies",
 ];
 
+/// Where a root file system of the user's goes.
+pub(super) const ROOT: &str = "/";
+
 /// Devices that hold nothing of the host's.
 static DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
 
@@ -47,7 +50,8 @@ static DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/random"
 pub(super) fn open_all(spec: &Spec) -> Result<Vec<Lent>, Refused> {
     let read_only = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
     let device = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
-    let directories = SYSTEM.iter().map(|it| (*it, read_only));
+    let system: &[&str] = if spec.rootfs.is_some() { &[] } else { SYSTEM };
+    let directories = system.iter().map(|it| (*it, read_only));
     let devices = DEVICES.iter().map(|it| (*it, device));
     let mut lent = Vec::new();
     for (name, attributes) in directories.chain(devices) {
@@ -57,7 +61,10 @@ pub(super) fn open_all(spec: &Spec) -> Result<Vec<Lent>, Refused> {
             lent.push(open(host, host.into(), attributes, false)?);
         }
     }
-    lent.extend(tools());
+    if let Some(rootfs) = &spec.rootfs {
+        lent.push(open(rootfs, ROOT.into(), read_only, true)?);
+    }
+    lent.extend(tools(spec.rootfs.is_none()));
     for share in &spec.shares {
         let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
         let attributes = attributes | if share.read_only { libc::MOUNT_ATTR_RDONLY } else { 0 };
@@ -68,11 +75,11 @@ pub(super) fn open_all(spec: &Spec) -> Result<Vec<Lent>, Refused> {
 
 /// This program, at its own place and over those of the host's that it stands for. Where it cannot be lent (its file was
 /// replaced since it started) a guest has no tools of ours, and is a guest all the same.
-fn tools() -> Vec<Lent> {
+fn tools(covers: bool) -> Vec<Lent> {
     let own = std::fs::read_link("/proc/self/exe").unwrap_or_default();
     let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
     let covered = TOOLS.iter().filter_map(|tool| Path::new("/usr/bin").join(tool.name).canonicalize().ok());
-    let covered = covered.filter(|it| SYSTEM.iter().any(|lent| it.starts_with(lent)));
+    let covered = covered.filter(|it| covers && SYSTEM.iter().any(|lent| it.starts_with(lent)));
     let places = std::iter::once(PathBuf::from(tools::PROGRAM)).chain(covered);
     places.filter_map(|place| open(&own, place, attributes, false).ok()).collect()
 }

@@ -13,7 +13,7 @@ use rustix::mount::{MountFlags, MountPropagationFlags, MoveMountFlags, UnmountFl
 
 use super::etc;
 use super::keeper::Ids;
-use super::lend::{Lent, SYSTEM};
+use super::lend::{Lent, ROOT, SYSTEM};
 use crate::refused::{Named, Refused};
 use crate::spec::{ADMIN_ID, Spec, User};
 use crate::tools::{self, TOOLS};
@@ -61,29 +61,45 @@ pub(super) fn build(spec: &Spec, ids: Ids, lent: &[Lent]) -> Result<(), Refused>
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private).at("keep the guest's mounts to itself")?;
     rustix::process::umask(rustix::fs::Mode::empty());
-    let copied = etc::read_from_host();
-    let links = system_links();
-    exchange_roots(spec)?;
+    let (own_root, lent): (Vec<&Lent>, Vec<&Lent>) = lent.iter().partition(|it| it.target == Path::new(ROOT));
+    // What describes the host's /usr is of no use without it.
+    let (copied, links) = match own_root.is_empty() {
+        true => (etc::read_from_host(), system_links()),
+        false => (Vec::new(), Vec::new()),
+    };
+    exchange_roots(spec, own_root.first().copied())?;
     for (path, mode) in DIRECTORIES {
-        make_directory(Path::new(path), *mode)?;
+        find_directory(Path::new(path), *mode)?;
     }
     let own = LINKS.iter().map(|(path, target)| (PathBuf::from(path), PathBuf::from(target)));
-    for (path, target) in own.chain(links) {
+    for (path, target) in own.chain(links).filter(|(path, _)| path.symlink_metadata().is_err()) {
         symlink(target, &path).named(|| format!("link {}", path.display()))?;
     }
     for tree in lent {
         place(tree)?;
     }
-    for tool in TOOLS.iter().filter(|it| it.is_always) {
-        let path = Path::new(tools::DIRECTORY).join(tool.name);
-        symlink(tools::PROGRAM, &path).named(|| format!("link {}", path.display()))?;
-    }
+    place_tools(spec)?;
     mount_terminals(ids)?;
     let home = Path::new("/home").join(&spec.admin);
-    make_directory(&home, 0o750)?;
+    find_directory(&home, 0o750)?;
     give(&home, User::Admin, ids)?;
     etc::write_all(spec, ids, copied)?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    Ok(())
+}
+
+/// The names of our own tools; in a root file system of the user's, also in place of what it has by them.
+fn place_tools(spec: &Spec) -> Result<(), Refused> {
+    let has_own_root = spec.rootfs.is_some();
+    for tool in TOOLS.iter().filter(|it| it.is_always && !(has_own_root && it.is_of_host)) {
+        let theirs = Path::new("/usr/bin").join(tool.name);
+        if has_own_root && theirs.exists() {
+            std::fs::remove_file(&theirs).named(|| format!("replace {}", theirs.display()))?;
+            symlink(tools::PROGRAM, &theirs).named(|| format!("link {}", theirs.display()))?;
+        }
+        let path = Path::new(tools::DIRECTORY).join(tool.name);
+        symlink(tools::PROGRAM, &path).named(|| format!("link {}", path.display()))?;
+    }
     Ok(())
 }
 
@@ -95,9 +111,12 @@ fn system_links() -> Vec<(PathBuf, PathBuf)> {
 
 /// From the host's root to an empty one that has /proc: the second `.` of the exchange stacks the old root over the new one, where
 /// it is taken off.
-fn exchange_roots(spec: &Spec) -> Result<(), Refused> {
+fn exchange_roots(spec: &Spec, own_root: Option<&Lent>) -> Result<(), Refused> {
     mount_empty_root(spec)?;
-    make_directory(Path::new("proc"), 0o555)?;
+    if let Some(own_root) = own_root {
+        mount_over(own_root)?;
+    }
+    find_directory(Path::new("proc"), 0o555)?;
     let flags = MountFlags::NOSUID | MountFlags::NOEXEC | MountFlags::NODEV;
     rustix::mount::mount("proc", "proc", "proc", flags, None).at("mount /proc")?;
     rustix::process::pivot_root(".", ".").at("exchange the roots")?;
@@ -116,6 +135,20 @@ fn mount_empty_root(spec: &Spec) -> Result<(), Refused> {
     rustix::mount::mount("zaffre", scaffold, "tmpfs", flags, Some(options.as_c_str()))
         .at("mount the guest's root (tmpfs)")?;
     std::env::set_current_dir(scaffold).at("enter the guest's root")
+}
+
+/// A root that shows the user's own and keeps what is written to it in memory.
+fn mount_over(own_root: &Lent) -> Result<(), Refused> {
+    for name in ["lower", "upper", "work", "root"] {
+        make_directory(Path::new(name), 0o755)?;
+    }
+    let what = "mount a root file system of one's own (overlay)";
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    rustix::mount::move_mount(&own_root.tree, "", CWD, "lower", flags).at(what)?;
+    let options = c"lowerdir=lower,upperdir=upper,workdir=work,userxattr";
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    rustix::mount::mount("overlay", "root", "overlay", flags, Some(options)).at(what)?;
+    std::env::set_current_dir("root").at(what)
 }
 
 /// Puts a lent mount where it belongs.
@@ -144,6 +177,11 @@ fn mount_terminals(ids: Ids) -> Result<(), Refused> {
 fn make_directory(path: &Path, mode: u32) -> Result<(), Refused> {
     let made = fs::create_dir(path).and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode)));
     made.named(|| format!("make {}", path.display()))
+}
+
+/// Makes it unless it is there.
+fn find_directory(path: &Path, mode: u32) -> Result<(), Refused> {
+    if path.is_dir() { Ok(()) } else { make_directory(path, mode) }
 }
 
 /// Makes the directories that a path needs, for all to read.

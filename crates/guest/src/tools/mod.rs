@@ -20,15 +20,17 @@ pub(crate) struct Tool {
     pub(crate) name: &'static str,
     /// Whether a guest has it also where the host has not.
     pub(crate) is_always: bool,
+    /// Whether it speaks for the host's packages, which a root file system of its user's does not have.
+    pub(crate) is_of_host: bool,
     main: fn(&str, &[OsString]) -> i32,
 }
 
 const fn by_init(name: &'static str, main: fn(&str, &[OsString]) -> i32) -> Tool {
-    Tool { name, is_always: true, main }
+    Tool { name, is_always: true, is_of_host: false, main }
 }
 
 const fn installer(name: &'static str, is_always: bool) -> Tool {
-    Tool { name, is_always, main: packages::main }
+    Tool { name, is_always, is_of_host: true, main: packages::main }
 }
 
 pub(crate) static TOOLS: &[Tool] = &[

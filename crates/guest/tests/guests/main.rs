@@ -12,6 +12,7 @@ mod network;
 mod networks;
 mod ordinary_user;
 mod reach;
+mod rootfs;
 mod tools;
 mod walls;
 

@@ -32,6 +32,7 @@ pub(crate) fn follow(
     authority: &Authority,
     guests: Guests,
     init: PathBuf,
+    rootfs: Option<PathBuf>,
     ssh_ports: Vec<u16>,
 ) -> Option<Reconciler> {
     let way = match guests {
@@ -62,6 +63,7 @@ pub(crate) fn follow(
         way,
         ca_bundle: authority.certificate().to_owned(),
         init,
+        rootfs,
         serve: Box::new(serve),
         serve_ssh: Box::new(serve_ssh),
     };

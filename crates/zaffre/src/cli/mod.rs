@@ -16,6 +16,7 @@ mod guests;
 mod home;
 mod keys;
 mod places;
+mod rootfs;
 mod status;
 mod store;
 mod tour;

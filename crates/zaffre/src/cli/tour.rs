@@ -122,7 +122,7 @@ impl World {
         let authority = Arc::new(Authority::open(&folder.0, || Clock::System.now())?);
         let (front, closer) = Front::new(Arc::clone(&server), Arc::clone(&authority), Limits::default())?;
         let machines =
-            guests::follow(&front, &authority, Guests::Namespaces, guest::OWN_PROGRAM.into(), vec![0]);
+            guests::follow(&front, &authority, Guests::Namespaces, guest::OWN_PROGRAM.into(), None, vec![0]);
         Ok(World { server, machines, closer, folder })
     }
 

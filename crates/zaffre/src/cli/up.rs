@@ -21,7 +21,7 @@ use super::{
     guests::{self, Guests},
     home::Home,
     places::Places,
-    say, status,
+    rootfs, say, status,
 };
 use crate::{
     Server, StartError,
@@ -55,6 +55,9 @@ pub(super) struct Args {
     /// How virtual machines run
     #[arg(long, value_enum, default_value = "auto", env = "ZAFFRE_GUESTS")]
     guests: Guests,
+    /// A root file system for virtual machines, a directory or an archive that `tar` reads, in place of this host's programs
+    #[arg(long, value_name = "PATH", env = "ZAFFRE_ROOTFS")]
+    rootfs: Option<PathBuf>,
     /// Whose limits on how often may be asked are kept: nobody's, or Azure's, which answers 429 beyond them
     #[arg(long, value_enum, default_value = "off", env = "ZAFFRE_LIMITS")]
     limits: KeptLimits,
@@ -135,11 +138,13 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
     // Nobody has set one before: the server is ours.
     let _ = server.env.authority.set(Arc::clone(&authority));
     let (front, closer) = Front::new(Arc::clone(&server), Arc::clone(&authority), Limits::default())?;
+    let rootfs = args.rootfs.as_deref().map(|it| rootfs::find(it, &place.folder)).transpose()?;
     let machines = guests::follow(
         &front,
         &authority,
         args.guests,
         guest::OWN_PROGRAM.into(),
+        rootfs,
         listen::ssh_ports(&args.ports),
     );
     let open = listen::open(&front, &args.ports).await?;

@@ -104,6 +104,8 @@ pub struct Setup {
     pub ca_bundle: String,
     /// The program whose `main` begins with `guest::init::main_if_asked`.
     pub init: PathBuf,
+    /// A root file system of the user's, in place of the host's programs.
+    pub rootfs: Option<PathBuf>,
     pub serve: Serve,
     pub serve_ssh: ServeSsh,
 }
@@ -489,6 +491,7 @@ impl Setup {
     fn spec(&self, want: &Want, plan: &Plan) -> guest::Spec {
         let mut spec = guest::Spec::new(plan.hostname.as_ref().unwrap_or(&want.hostname));
         spec.init.clone_from(&self.init);
+        spec.rootfs.clone_from(&self.rootfs);
         spec.machine_id = want.machine.vm_id.simple();
         spec.admin.clone_from(&want.admin);
         spec.ca_bundle.clone_from(&self.ca_bundle);
