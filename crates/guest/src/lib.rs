@@ -47,7 +47,7 @@ pub use exec::{Exec, Finished, Output, Stdin};
 pub use groups::{Bounds, By, bounds};
 pub use guest::{Guest, GuestSockets};
 pub use network::{Flow, Network, Place, Plug, Protocol, Rules, Wire};
-pub use probe::probe;
+pub use probe::{probe, probe_network};
 pub use refused::{GuestError, Refused};
 pub use sftp::NAME as SFTP;
 pub use spec::{

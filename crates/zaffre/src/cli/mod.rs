@@ -7,6 +7,7 @@
 mod backup;
 mod client;
 mod credentials;
+mod doctor;
 mod down;
 mod env;
 mod explain;
@@ -57,6 +58,8 @@ enum Command {
     Status,
     /// Print the variables that make Azure's clients use this cloud
     Env(env::Args),
+    /// Say what this machine allows, and what to do where it does not
+    Doctor,
     /// Print how to sign in
     Credentials(credentials::Args),
     /// List the virtual machines, or run a command in one
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command, home: &Home) -> Outcome {
     match command {
         Command::Up(args) => up::run(args, home),
+        Command::Doctor => doctor::run(home),
         Command::Down => asking(down::run(home)),
         Command::Status => asking(status::run(home)),
         Command::Env(args) => asking(env::run(args, home)),
