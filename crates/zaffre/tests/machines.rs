@@ -1,6 +1,7 @@
 //! Machines that run: what is written is followed, in real guests. Where this machine allows none, each test says so and ends.
 
 mod first_boot;
+mod identities;
 mod leaks;
 mod networks;
 mod ssh;

@@ -16,7 +16,7 @@ use crate::{
 pub(super) struct WireServer;
 
 static NOT_FOUND: Row = Row {
-    code: "ResourceNotFound",
+    code: "WireResourceNotFound",
     status: 404,
     template: "The wire server has nothing at '{0}' here: ?comp=versions and /machine/?comp=goalstate are what it answers.",
     source: "our own",

@@ -16,7 +16,7 @@ impl World {
     }
 
     /// A network, and machines with an interface in it.
-    async fn in_network(&self, network: &str, group: &Value, machines: &[&str]) {
+    pub(super) async fn in_network(&self, network: &str, group: &Value, machines: &[&str]) {
         let subnet = json!({ "name": "default", "properties": { "addressPrefix": "10.0.0.0/24", "networkSecurityGroup": group } });
         let space = json!({ "addressPrefixes": ["10.0.0.0/16"] });
         let body =
@@ -133,6 +133,6 @@ async fn the_wire_server_says_that_it_is_there() {
         "{goal}"
     );
     let token = world.says("wire-m", &ask("/metadata/identity/oauth2/token")).await.expect("runs");
-    assert!(token.contains("ResourceNotFound"), "{token}");
+    assert!(token.contains("WireResourceNotFound"), "{token}");
     world.end().await;
 }
