@@ -81,10 +81,11 @@ fn script(text: &str) -> Step {
 /// What a member of a cloud-config becomes, in the order in which cloud-init does it.
 type Read = fn(&mut Plan, &Yaml, &str);
 static MEMBERS: &[(&str, Read)] = &[
-    ("hostname", |plan, value, _| plan.hostname = value.as_str().map(str::to_owned)),
+    ("hostname", |plan, value, _| name(plan, value)),
     ("fqdn", |plan, value, _| {
-        let short = value.as_str().and_then(|it| it.split('.').next()).map(str::to_owned);
-        plan.hostname = plan.hostname.take().or(short);
+        if plan.hostname.is_none() {
+            name(plan, value);
+        }
     }),
     ("bootcmd", |plan, value, _| commands(plan, "bootcmd", value)),
     ("write_files", |plan, value, _| files(plan, value)),
@@ -111,6 +112,16 @@ fn configure(plan: &mut Plan, document: &Yaml, admin: &str) {
     let is_known = |name: &str| MEMBERS.iter().any(|(known, _)| *known == name);
     for name in members.keys().filter_map(Yaml::as_str).filter(|it| !is_known(it)) {
         plan.notes.push(format!("`{name}` is not done here"));
+    }
+}
+
+/// The first label of a name; one that a host cannot have is said to be none.
+fn name(plan: &mut Plan, value: &Yaml) {
+    let short = value.as_str().and_then(|it| it.split('.').next()).unwrap_or_default();
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || it == '-';
+    match !short.is_empty() && short.len() < 64 && !short.starts_with('-') && short.chars().all(is_plain) {
+        true => plan.hostname = Some(short.to_owned()),
+        false => plan.notes.push(format!("`{short}` is no host name")),
     }
 }
 
@@ -343,6 +354,7 @@ mod tests {
             ("Content-Type: multipart/mixed", "is not read here"),
             ("#cloud-config\nwrite_files: [{content: x}]", "names no path"),
             ("#cloud-config\nwrite_files: [{path: /x, encoding: gz}]", "its encoding `gz`"),
+            ("#cloud-config\nhostname: 'a b'", "is no host name"),
             ("#cloud-config\nusers: [{name: 'a:b'}]", "is no user's name"),
             ("#cloud-config\nusers: [{name: a, passwd: x}]", "gets no password"),
         ] {
