@@ -23,6 +23,7 @@ class Running:
 
     def __enter__(self):
         command = [self.zaffre, "up", "--memory", "--offline", "--port", "all=0", "--data", self.data]
+        command += ["--log", "json"]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

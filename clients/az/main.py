@@ -28,6 +28,8 @@ import sys
 import tempfile
 import time
 
+import seen
+
 STORIES = pathlib.Path(__file__).resolve().parent / "stories"
 AT_ONCE = 2
 STEP_SECONDS = 120
@@ -66,9 +68,7 @@ def tell_tutorials(teller, tutorials):
     before = log.stat().st_size
     told = teller.tell_all(tutorials)
     took = time.monotonic() - begun
-    with open(log, "rb") as lines:
-        lines.seek(before)
-        times = [float(ms) for ms in re.findall(rb" (\d+\.\d)ms\b", lines.read())]
+    times = [record["ms"] for record in seen.records(log, before) if "ms" in record]
     print(
         f"\naz: the tutorials' requests took {sum(times):.0f} ms of the cloud's time"
         f" ({len(tutorials)} tutorials, {len(times)} requests, {took:.0f} s by the clock)",

@@ -3,6 +3,7 @@
 mod attacks;
 mod bad_input;
 mod control;
+mod coverage;
 mod faults;
 mod guest_doors;
 mod limits;

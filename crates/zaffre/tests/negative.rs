@@ -15,6 +15,7 @@
 //! What no provider stands behind is here as `Contoso.Things/things`.
 
 mod cases;
+pub(crate) mod lives;
 mod polls;
 mod subjects;
 

@@ -44,6 +44,7 @@ mod providers;
 mod remove;
 mod resource_names;
 mod scope_tags;
+pub mod served;
 mod service;
 mod subscriptions;
 mod tag_names;

@@ -26,7 +26,7 @@ use super::{
     path::{self, What},
     polls,
     precondition::Preconditions,
-    remove,
+    remove, served,
     tokens::{self, CHALLENGE},
     types::{self, Type, Types},
     write::{self, Write},
@@ -252,13 +252,7 @@ impl Service for Arm {
     }
 
     fn describe(&self, op: &Op) -> String {
-        match &op.what {
-            What::One { of, .. } => of.action(verb_of(&op.method)),
-            What::Many { of, .. } => of.action("list"),
-            What::Verb { of, verb, .. } => of.action(verb.action),
-            What::Function { function, .. } => function.path.to_owned(),
-            What::Own { row, .. } => row.path.trim_start_matches('/').to_owned(),
-        }
+        served::name(&op.what, &op.method, &op.asked.path)
     }
 }
 

@@ -75,6 +75,11 @@ pub(crate) struct Op {
     whole: Option<Box<Parts>>,
 }
 
+/// Every operation, as the log names it: a method and a name.
+pub fn operations() -> impl Iterator<Item = (&'static str, &'static str)> {
+    routes::names()
+}
+
 impl Service for Graph {
     type Op = Op;
     type Found = ();

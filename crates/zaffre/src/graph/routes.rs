@@ -55,6 +55,11 @@ const fn delete(path: &'static str, name: &'static str, change: Change) -> Route
     Route { method: Method::DELETE, path, name, effect: Effect::Change(change) }
 }
 
+/// Every route, as the log names it: a method and a name.
+pub(super) fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ROUTES.iter().map(|route| (route.method.as_str(), route.name))
+}
+
 /// Fixed words stand before stars. A `$count` or a `$ref` at the end of what is read is no part of it (`Form`), nor is
 /// the type that a list is narrowed to.
 static ROUTES: &[Route] = &[

@@ -56,6 +56,12 @@ pub(super) fn demands() -> Vec<(Plane, &'static Action)> {
     operations::demands()
 }
 
+/// The operations that are done, as the log names them: a method and a name.
+pub fn operations() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let is_done = |row: &&operations::Operation| !matches!(row.run, operations::Run::NotYet);
+    operations::OPERATIONS.iter().filter(is_done).map(|row| (row.method.as_str(), row.name))
+}
+
 /// A request of ours.
 pub struct Op {
     row: &'static Operation,

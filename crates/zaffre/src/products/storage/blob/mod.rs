@@ -82,6 +82,12 @@ pub(super) fn demands() -> Vec<(Plane, &'static Action)> {
     op::demands()
 }
 
+/// The operations that are done, as the log names them: a method and a name, some more than once.
+pub fn operations() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let is_done = |row: &&op::Row| row.is_done();
+    op::OPERATIONS.iter().filter(is_done).flat_map(|row| row.methods.iter().map(|it| (it.as_str(), row.name)))
+}
+
 /// What is stored about what a request names; absence is a value.
 pub struct Found {
     account: Option<Account>,

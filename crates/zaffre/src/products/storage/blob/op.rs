@@ -236,6 +236,11 @@ impl Row {
         self
     }
 
+    /// Whether it is more than a name to refuse.
+    pub(super) fn is_done(&self) -> bool {
+        !std::ptr::fn_addr_eq(self.ask, ask::nothing_yet as fn(&Parts, Version) -> Result<Ask>)
+    }
+
     fn is_at(&self, method: &Method, level: Level) -> bool {
         self.level == level && self.methods.contains(method)
     }
