@@ -123,15 +123,10 @@ fn unreached(served: &[Served], reached: &Reached) -> Vec<String> {
 }
 
 fn fits(pattern: &str, key: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = key.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let mut last = "";
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-        last = part;
-    }
-    rest.is_empty() || (pattern.contains('*') && last.is_empty())
+    let Some((begin, rest)) = pattern.split_once('*') else { return pattern == key };
+    let (between, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let inner = key.strip_prefix(begin).and_then(|it| it.strip_suffix(end));
+    inner.is_some_and(|inner| between.split('*').all(|part| inner.contains(part)))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,7 +164,8 @@ const TRANSCRIPTS: &str =
 const LIVES: &str =
     "one of every type is made, read, listed, changed and deleted (`crates/zaffre/tests/negative/lives.rs`)";
 const BELOW_THE_LETTERS: &str = "\
-`none` is an operation that answers and that no such request reaches yet (`crates/zaffre/tests/coverage/excepted.txt` says why), an empty
+`none` is an operation that no such request reaches; of Resource Manager's each has its reason in
+`crates/zaffre/tests/coverage/excepted.txt`, and of the other services each has tests of its own beside its table. An empty
 cell one that the type does not have. What every type refuses is in `crates/zaffre/tests/negative/table.txt`; who may do what in
 `crates/zaffre/tests/picture.txt`.
 

@@ -29,6 +29,7 @@ pub(crate) async fn all() -> Lived {
         }
         lived.patch(&stage, subject).await;
     }
+    lived.functions(&stage).await;
     // What others are inside of, or use, goes last.
     for subject in stage.subjects.iter().rev().filter(|it| it.is_put) {
         lived.delete(&stage, subject).await;
@@ -39,7 +40,7 @@ pub(crate) async fn all() -> Lived {
 impl Lived {
     async fn read(&mut self, stage: &Stage, it: &Subject) {
         let Some(body) = self.done(stage, &stage.ask("GET", it, &it.path), &it.path).await else { return };
-        let is_it = body["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(&it.path));
+        let is_it = body["id"].as_str().is_some_and(|id| is_its(id, it));
         self.must(is_it, format!("GET of {} shows {}", it.path, body["id"]));
     }
 
@@ -47,7 +48,7 @@ impl Lived {
         let Some(body) = self.done(stage, &stage.ask("GET", it, path), path).await else { return };
         let ids: Vec<&str> =
             body["value"].as_array().into_iter().flatten().filter_map(|it| it["id"].as_str()).collect();
-        let is_there = ids.iter().any(|id| id.eq_ignore_ascii_case(&it.path));
+        let is_there = ids.iter().any(|id| is_its(id, it));
         self.must(is_there, format!("{path} does not list {}, but {ids:?}", it.path));
     }
 
@@ -65,6 +66,27 @@ impl Lived {
             !takes_tags || body["tags"]["lives"] == "yes",
             format!("PATCH of {} shows {body}", it.path),
         );
+    }
+
+    /// What is on no resource of ours: the providers' functions, and Resource Manager's own paths.
+    async fn functions(&mut self, stage: &Stage) {
+        let functions = served::all(PROVIDERS).into_iter().filter_map(|it| {
+            // A kind's own verbs are words: `list in group`.
+            let (method, path) = it.verb.split_once(' ').filter(|(word, _)| *word == word.to_uppercase())?;
+            let at = if it.of.is_empty() { String::new() } else { format!("/providers/{}/", it.of) };
+            Some((method.parse().ok()?, format!("{at}{}", filled(stage, path))))
+        });
+        let body = json!({ "name": "free", "type": "Microsoft.Storage/storageAccounts", "properties": {} });
+        for (method, path) in functions
+            .filter(|(method, path): &(Method, String)| *method != Method::DELETE && !path.contains('{'))
+        {
+            for scope in [String::new(), stage.world.subscription(), stage.world.group("")] {
+                let path = format!("{scope}{path}");
+                let ask = stage.world.arm(method.as_str(), &format!("{path}?api-version=2024-01-01"));
+                let ask = if ask.is_unsafe() { ask.json(&body) } else { ask };
+                self.done(stage, &ask, &path).await;
+            }
+        }
     }
 
     async fn delete(&mut self, stage: &Stage, it: &Subject) {
@@ -99,6 +121,26 @@ impl Lived {
 
 fn key(method: &str, path: &str) -> Option<String> {
     served::key(PROVIDERS, &Method::from_bytes(method.as_bytes()).ok()?, path)
+}
+
+/// Whether an id is the one's. That of a role definition is not where it was made.
+fn is_its(id: &str, it: &Subject) -> bool {
+    let name = it.path.rsplit('/').next().unwrap_or_default();
+    let is_moved = it.name.ends_with("/roleDefinitions") && id.ends_with(name);
+    is_moved || id.eq_ignore_ascii_case(&it.path)
+}
+
+/// A path with something for each of its `{parameters}`.
+fn filled(stage: &Stage, path: &str) -> String {
+    let subscription = stage.world.cloud.charter.subscription.to_string();
+    [
+        ("{subscription}", subscription.as_str()),
+        ("{group}", "rg"),
+        ("{namespace}", "Microsoft.Compute"),
+        ("{location}", "westeurope"),
+    ]
+    .iter()
+    .fold(path.to_owned(), |path, (name, value)| path.replace(name, value))
 }
 
 fn lists(stage: &Stage, it: &Subject) -> Vec<String> {
