@@ -6,7 +6,7 @@
 Installs the kind's packages under the work folder (kept, and made anew when what names them changes), starts
 `zaffre up` in memory on free ports, and runs the kind's program there with the variables that `zaffre env` prints and
 with nothing else that could name a proxy, a certificate or an account. Ends the cloud, and fails where that fails, or where
-the clients reached other operations than the kind's list says (seen.py).
+the clients no longer reach an operation that the kind's list has (seen.py).
 Words after the options are the program's: the chapters or stories to run.
 
 This file needs Python's own library alone. Each kind's program ends with the line `KIND: N passed, N failed`.

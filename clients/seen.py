@@ -2,8 +2,8 @@
 
     service METHOD operation      for each that was answered well: `arm PUT Microsoft.Compute/disks/write`
 
-`clients/{kind}/operations.txt` has them, sorted. A line that no request earned any more fails the stage, and so does one
-that is missing; ZAFFRE_BLESS=1 writes the file, and docs/coverage.md is made of it (crates/zaffre/tests/coverage.rs).
+`clients/{kind}/operations.txt` has them, sorted. A line that no request earned any more fails the stage: the page would say
+what is not so. One that is not there yet is named, and fails nothing; ZAFFRE_BLESS=1 writes the file, and docs/coverage.md is made of it (crates/zaffre/tests/coverage.rs).
 How often an operation is followed is a matter of time, so what only follows is left out.
 """
 
@@ -16,7 +16,7 @@ HEAD = "# What {kind}'s clients reach, by the cloud's log: clients/seen.py write
 
 
 def holds(kind, folder, log):
-    """Whether the list is what the log says; prints what differs."""
+    """Whether every line of the list was earned; prints what differs."""
     path, reached = folder / "operations.txt", operations(log)
     if os.environ.get("ZAFFRE_BLESS") == "1":
         path.write_text(HEAD.format(kind=kind) + "".join(f"{line}\n" for line in sorted(reached)))
@@ -26,7 +26,7 @@ def holds(kind, folder, log):
     for line in sorted(reached - listed):
         print(f"{path.name} of {kind}: is reached and not in the list (ZAFFRE_BLESS=1 writes it): {line}")
     print(f"{kind}: {len(reached)} operations reached, {len(listed ^ reached)} differ from the list", flush=True)
-    return listed == reached
+    return listed <= reached
 
 
 def operations(log):
