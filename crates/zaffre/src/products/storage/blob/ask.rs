@@ -126,10 +126,6 @@ fn signed_not_yet(sas: &Sas) -> Option<&'static str> {
     NOT_YET_SIGNED.iter().find(|name| sas.field(name).is_some()).copied()
 }
 
-pub(super) fn nothing_yet(_: &Parts, _: Version) -> Result<Ask> {
-    Ok(Ask::NothingYet)
-}
-
 pub(super) fn account_information(_: &Parts, _: Version) -> Result<Ask> {
     Ok(Ask::AccountInformation)
 }

@@ -56,7 +56,7 @@ impl Op {
             asked_version,
             asked_version_text: Version::named(parts).map(str::to_owned),
             conditions: Conditions::of(parts)?,
-            ask: (row.ask)(parts, Version::or_oldest(asked_version))?,
+            ask: row.ask.map_or(Ok(Ask::NothingYet), |ask| ask(parts, Version::or_oldest(asked_version)))?,
             is_head: parts.method == Method::HEAD,
             has_lease_id: parts.headers.contains_key("x-ms-lease-id"),
             endpoint: endpoint(parts, &address),
@@ -112,7 +112,8 @@ pub(super) struct Row {
     overwriting: Option<(&'static [Action], Demand)>,
     /// What an anonymous caller needs the container to be.
     pub(super) public: Public,
-    ask: fn(&Parts, Version) -> Result<Ask>,
+    /// Reads what is asked for; none where the operation is no more than a name to refuse.
+    ask: Option<fn(&Parts, Version) -> Result<Ask>>,
 }
 
 /// How public a container must be for an anonymous caller to do this (blob.md §7).
@@ -189,7 +190,7 @@ const fn row(
         signed: NEVER,
         overwriting: None,
         public: Public::Never,
-        ask: ask::nothing_yet,
+        ask: None,
     }
 }
 
@@ -232,13 +233,13 @@ impl Row {
     }
 
     const fn asks(mut self, ask: fn(&Parts, Version) -> Result<Ask>) -> Self {
-        self.ask = ask;
+        self.ask = Some(ask);
         self
     }
 
     /// Whether it is more than a name to refuse.
     pub(super) fn is_done(&self) -> bool {
-        !std::ptr::fn_addr_eq(self.ask, ask::nothing_yet as fn(&Parts, Version) -> Result<Ask>)
+        self.ask.is_some()
     }
 
     fn is_at(&self, method: &Method, level: Level) -> bool {
