@@ -1,7 +1,10 @@
 //! Listeners inside a guest whose connections come out one by one, for whoever wants streams and not sockets.
 
+use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::task::{Context, Poll};
 
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::mpsc;
@@ -20,20 +23,7 @@ impl Guest {
     ) -> Result<(SocketAddr, mpsc::Receiver<(TcpStream, SocketAddr)>), GuestError> {
         let listener = TcpListener::from_std(self.listen(address).await?).at("watch the listener")?;
         let at = listener.local_addr().at("read the listener's address")?;
-        let (sender, accepted) = mpsc::channel(waiting);
-        tokio::spawn(async move {
-            loop {
-                let connection = tokio::select! {
-                    connection = listener.accept() => connection,
-                    () = sender.closed() => return,
-                };
-                // One that went before it was accepted is no trouble.
-                if let Ok(connection) = connection {
-                    let _ = sender.send(connection).await;
-                }
-            }
-        });
-        Ok((at, accepted))
+        Ok((at, accepted(waiting, move |context| listener.poll_accept(context))))
     }
 
     /// Listens at a path in the guest, in a directory of that user's alone which is made for it. The listener closes when the receiver
@@ -45,18 +35,27 @@ impl Guest {
         waiting: usize,
     ) -> Result<mpsc::Receiver<UnixStream>, GuestError> {
         let listener = self.listen_at(path, user).await?;
-        let (sender, accepted) = mpsc::channel(waiting);
-        tokio::spawn(async move {
-            loop {
-                let connection = tokio::select! {
-                    connection = listener.accept() => connection,
-                    () = sender.closed() => return,
-                };
-                if let Ok((stream, _)) = connection {
-                    let _ = sender.send(stream).await;
-                }
-            }
-        });
-        Ok(accepted)
+        Ok(accepted(waiting, move |context| listener.poll_accept(context).map_ok(|(stream, _)| stream)))
     }
+}
+
+/// What a listener accepts, until nobody wants more of it.
+fn accepted<T: Send + 'static>(
+    waiting: usize,
+    mut accept: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>> + Send + 'static,
+) -> mpsc::Receiver<T> {
+    let (sender, accepted) = mpsc::channel(waiting);
+    tokio::spawn(async move {
+        loop {
+            let connection = tokio::select! {
+                connection = poll_fn(&mut accept) => connection,
+                () = sender.closed() => return,
+            };
+            // One that went before it was accepted is no trouble.
+            if let Ok(connection) = connection {
+                let _ = sender.send(connection).await;
+            }
+        }
+    });
+    accepted
 }
