@@ -53,7 +53,12 @@ use self::{
 };
 use crate::{
     access::{Caller, Permit, Refusal, Requirement},
-    directory::{resources::GRAPH, secret::SecretHash, verify},
+    directory::{
+        TokenFault,
+        resources::{GRAPH, ResourceApp},
+        secret::SecretHash,
+        verify,
+    },
     service::{Body, Cx, Fault, Parts, Reply, Service},
     store::Txn,
 };
@@ -99,14 +104,7 @@ impl Service for Graph {
     }
 
     fn authenticate(&self, cx: &Cx, _op: &Op, _found: &(), parts: &Parts) -> Result<Caller> {
-        let Some(header) = parts.headers.get(http::header::AUTHORIZATION) else {
-            return Ok(Caller::Anonymous);
-        };
-        let bearer = header.to_str().ok().and_then(|it| it.split_once(' '));
-        let token = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"));
-        let (_, token) = token.ok_or(&codes::NO_TOKEN)?;
-        let believed = verify::verify(cx, token.trim(), &GRAPH.audiences());
-        believed.map(Caller::Principal).map_err(codes::of_token)
+        bearer(cx, parts, &GRAPH, &codes::NO_TOKEN)?.map_err(codes::of_token)
     }
 
     fn requires(&self, _cx: &Cx, _op: &Op, _found: &(), _caller: &Caller) -> Requirement {
@@ -154,6 +152,22 @@ impl Service for Graph {
     fn describe(&self, op: &Op) -> String {
         op.route.name.to_owned()
     }
+}
+
+/// Who shows a token for this resource, or what is wrong with it; nobody where none is shown, and `malformed` where something
+/// else is.
+fn bearer(
+    cx: &Cx,
+    parts: &Parts,
+    of: &ResourceApp,
+    malformed: &'static Row,
+) -> Result<std::result::Result<Caller, TokenFault>> {
+    let Some(header) = parts.headers.get(http::header::AUTHORIZATION) else {
+        return Ok(Ok(Caller::Anonymous));
+    };
+    let words = header.to_str().ok().and_then(|it| it.split_once(' '));
+    let (_, token) = words.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer")).ok_or(malformed)?;
+    Ok(verify::verify(cx, token.trim(), &of.audiences()).map(Caller::Principal))
 }
 
 /// What a request that is no batch is answered.

@@ -18,7 +18,6 @@ mod names;
 mod routes;
 
 use azure::error::{Error, Result, Row};
-use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
 use self::{
@@ -28,13 +27,13 @@ use self::{
 };
 use super::{
     ask::{Answer, Ask, Form, Query},
-    codes as graph_codes,
+    bearer, codes as graph_codes,
     objects::{self, Object, Set},
     routes::{Effect, Path},
 };
 use crate::{
     access::{Caller, Permit, Refusal, Requirement},
-    directory::{resources::AAD_GRAPH, secret::SecretHash, verify},
+    directory::{resources::AAD_GRAPH, secret::SecretHash},
     service::{Body, Cx, Fault, Parts, Reply, Service},
     store::Txn,
 };
@@ -80,14 +79,7 @@ impl Service for AzureAdGraph {
     }
 
     fn authenticate(&self, cx: &Cx, _op: &Op, _found: &(), parts: &Parts) -> Result<Caller> {
-        let Some(token) = bearer(&parts.headers) else {
-            return match parts.headers.contains_key(http::header::AUTHORIZATION) {
-                true => Err((&codes::NO_TOKEN).into()),
-                false => Ok(Caller::Anonymous),
-            };
-        };
-        let believed = verify::verify(cx, token, &AAD_GRAPH.audiences());
-        believed.map(Caller::Principal).map_err(codes::of_token)
+        bearer(cx, parts, &AAD_GRAPH, &codes::NO_TOKEN)?.map_err(codes::of_token)
     }
 
     fn requires(&self, _cx: &Cx, _op: &Op, _found: &(), _caller: &Caller) -> Requirement {
@@ -137,11 +129,6 @@ impl Service for AzureAdGraph {
     fn describe(&self, op: &Op) -> String {
         op.route.name.to_owned()
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(http::header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
 }
 
 fn challenge(cx: &Cx) -> String {
