@@ -432,6 +432,18 @@ pub struct Function {
     pub run: Run,
 }
 
+impl Function {
+    /// What is asked by GET of a subscription.
+    pub const fn look_up(
+        versions: &'static [ApiVersion],
+        path: &'static str,
+        action: &'static str,
+        run: fn(&Call<'_, &Txn>) -> Result<Answer>,
+    ) -> Self {
+        Function { path, at: At::Subscription, method: On::Get, action, versions, run: Run::Read(run) }
+    }
+}
+
 /// The scope of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{VERSIONS, addresses, codes, subnets};
 use crate::{
     arm::{
-        kind::{Answer, At, Call, Function, On, Run},
+        kind::{Answer, Call, Function},
         usages::{self, Usage},
     },
     resources::names::{self, Space},
@@ -18,21 +18,19 @@ use crate::{
 /// So many others are told where an address is taken.
 const OTHERS: usize = 5;
 
-const fn look_up(
-    path: &'static str,
-    action: &'static str,
-    run: fn(&Call<'_, &Txn>) -> Result<Answer>,
-) -> Function {
-    Function { path, at: At::Subscription, method: On::Get, action, versions: &VERSIONS, run: Run::Read(run) }
-}
-
 pub(super) static FUNCTIONS: &[Function] = &[
-    look_up(
+    Function::look_up(
+        &VERSIONS,
         "locations/{location}/CheckDnsNameAvailability",
         "Microsoft.Network/locations/checkDnsNameAvailability/read",
         dns_name,
     ),
-    look_up("locations/{location}/usages", "Microsoft.Network/locations/usages/read", usages),
+    Function::look_up(
+        &VERSIONS,
+        "locations/{location}/usages",
+        "Microsoft.Network/locations/usages/read",
+        usages,
+    ),
 ];
 
 /// Whether `{label}.{location}.cloudapp.azure.com` is nobody's.

@@ -108,14 +108,12 @@ pub static PROVIDER: Provider = Provider {
             versions: &VERSIONS,
             run: Run::Txn(account::check_name),
         },
-        Function {
-            path: "locations/{location}/usages",
-            at: At::Subscription,
-            method: On::Get,
-            action: "Microsoft.Storage/locations/usages/read",
-            versions: &VERSIONS,
-            run: Run::Read(usages),
-        },
+        Function::look_up(
+            &VERSIONS,
+            "locations/{location}/usages",
+            "Microsoft.Storage/locations/usages/read",
+            usages,
+        ),
     ],
     data: blob::demands,
 };
