@@ -6,7 +6,10 @@
 //! out of a `Draw`. A test sets the clock and seeds chance, and whole answers are the same, byte for
 //! byte, each time.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU64, Ordering},
+};
 
 use aws_lc_rs::{digest, rand};
 use azure::{
@@ -97,19 +100,26 @@ fn system_now() -> Timestamp {
     Timestamp::default().plus(since)
 }
 
-/// Where draws come from: the system's generator, or a seed.
+/// Where draws come from: the system's generator, or a seed. Clones draw from the same.
+#[derive(Clone)]
 pub struct Chance {
     seed: Option<[u8; 32]>,
-    drawn: AtomicU64,
+    drawn: Arc<AtomicU64>,
 }
 
 impl Chance {
     pub fn system() -> Self {
-        Chance { seed: None, drawn: AtomicU64::new(0) }
+        Chance { seed: None, drawn: Arc::default() }
     }
 
     pub fn seeded(seed: u64) -> Self {
-        Chance { seed: Some(hash(&[b"zaffre seed", &seed.to_be_bytes()])), drawn: AtomicU64::new(0) }
+        Chance { seed: Some(hash(&[b"zaffre seed", &seed.to_be_bytes()])), drawn: Arc::default() }
+    }
+
+    /// Chance of its own for what goes on beside other things: with a seed it draws the same, whatever they draw meanwhile.
+    pub fn apart(&self) -> Self {
+        let seed = self.seed.map(|_| self.draw().state);
+        Chance { seed, drawn: Arc::default() }
     }
 
     /// A fresh draw, unlike every one before it.
@@ -180,5 +190,18 @@ mod tests {
             "a second draw differs from the first"
         );
         assert_ne!(again.bytes::<40>()[..8], again.bytes::<40>()[32..]);
+    }
+    #[test]
+    fn what_goes_on_apart_draws_the_same_whatever_others_draw() {
+        let parts = |order: [usize; 2]| {
+            let chance = Chance::seeded(7);
+            let both = [chance.apart(), chance.apart()];
+            let mut drawn = order.map(|at| (at, both[at].draw().guid()));
+            drawn.sort_unstable_by_key(|it| it.0);
+            drawn.map(|it| it.1)
+        };
+        assert_eq!(parts([0, 1]), parts([1, 0]));
+        assert_ne!(parts([0, 1])[0], parts([0, 1])[1]);
+        assert_ne!(Chance::system().apart().draw().guid(), Chance::system().apart().draw().guid());
     }
 }

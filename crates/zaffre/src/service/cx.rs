@@ -9,7 +9,7 @@ use azure::{
 };
 
 use crate::{
-    cloud::{Cloud, Draw},
+    cloud::{Chance, Cloud, Draw},
     door::Door,
     env::Env,
     store::{StoreError, Txn},
@@ -27,6 +27,8 @@ pub struct Cx {
     /// The deployment stack that does this: its own deny assignments do not stand in its way.
     pub stack: Option<ResourceId>,
     pub cloud: Arc<Cloud>,
+    /// The cloud's, or that of what this is a step of.
+    pub chance: Chance,
     pub env: Arc<Env>,
 }
 
@@ -40,6 +42,7 @@ impl Cx {
             now: cloud.clock.now(),
             door,
             stack: None,
+            chance: cloud.chance.clone(),
             cloud: Arc::clone(cloud),
             env: Arc::clone(env),
         }
@@ -62,7 +65,12 @@ impl Cx {
     }
 
     pub fn draw(&self) -> Draw {
-        self.cloud.chance.draw()
+        self.chance.draw()
+    }
+
+    /// The same context for what goes on beside other things, with chance of its own.
+    pub fn apart(&self) -> Self {
+        Cx { chance: self.chance.apart(), ..self.clone() }
     }
 }
 

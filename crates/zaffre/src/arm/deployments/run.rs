@@ -49,6 +49,7 @@ const TTL: Duration = Duration::from_secs(10);
 
 /// Goes on with a deployment until it has ended. A fault of ours ends it too, as failed.
 pub(super) fn to_the_end(arm: Arm, cx: Cx, id: ResourceId) -> Wait<()> {
+    let cx = cx.apart();
     Box::pin(async move {
         if let Err(fault) = advance(arm, &cx, &id).await {
             let error = rendered(&Fault::Internal.because(fault));
@@ -80,6 +81,7 @@ async fn advance(arm: Arm, cx: &Cx, id: &ResourceId) -> Result<()> {
     let lease = mine(cx, id).await?;
     let Some(plan) = cx.read(|txn| stored::plan(txn, id)).await? else { return Ok(()) };
     let mut steps = cx.read(|txn| stored::steps(txn, id)).await?;
+    let apart: Vec<Cx> = steps.iter().map(|_| cx.apart()).collect();
     let mut begun: HashSet<usize> = HashSet::new();
     let mut running: JoinSet<Stepped> = JoinSet::new();
     while let Some(deployment) =
@@ -90,7 +92,8 @@ async fn advance(arm: Arm, cx: &Cx, id: &ResourceId) -> Result<()> {
             let now = cx.cloud.clock.now();
             steps[at] = Step { state: State::Running, started: now, changed: now, ..steps[at].clone() };
             write_step(cx, &lease, id, at, &steps[at]).await?;
-            let (cx, planned, deployment) = (at_once(cx), plan.resources[at].clone(), deployment.clone());
+            let (cx, planned, deployment) =
+                (at_once(&apart[at]), plan.resources[at].clone(), deployment.clone());
             running
                 .spawn(async move { Stepped { at, outcome: step(arm, &cx, &deployment, &planned).await } });
         }
