@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::mpsc;
@@ -51,11 +52,56 @@ fn accepted<T: Send + 'static>(
                 connection = poll_fn(&mut accept) => connection,
                 () = sender.closed() => return,
             };
-            // One that went before it was accepted is no trouble.
-            if let Ok(connection) = connection {
-                let _ = sender.send(connection).await;
+            match connection {
+                Ok(connection) => drop(sender.send(connection).await),
+                // One that went before it was accepted is no trouble.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                // What waits is still there, and would be refused again at once: there are too many open files, say.
+                Err(_) => rest().await,
             }
         }
     });
     accepted
+}
+
+#[expect(clippy::disallowed_methods, reason = "accepting again at once would fail at once, without end")]
+async fn rest() {
+    tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// Gives these outcomes in turn, the last one from then on, and counts how often it was asked.
+    fn accept(outcomes: &'static [Result<u8, i32>]) -> (mpsc::Receiver<u8>, Arc<AtomicU32>) {
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = asked.clone();
+        let accepted = accepted(1, move |_| {
+            let at = count.fetch_add(1, Ordering::Relaxed) as usize;
+            assert!(at < 1000, "it goes round and round");
+            Poll::Ready(outcomes[at.min(outcomes.len() - 1)].map_err(io::Error::from_raw_os_error))
+        });
+        (accepted, asked)
+    }
+
+    #[tokio::test]
+    async fn who_may_open_no_more_files_rests_before_trying_again() {
+        let (mut accepted, asked) = accept(&[Err(libc::EMFILE), Ok(7)]);
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        assert_eq!(accepted.recv().await, Some(7));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_went_is_no_reason_to_rest() {
+        let (mut accepted, _) = accept(&[Err(libc::ECONNABORTED), Ok(7)]);
+        tokio::task::yield_now().await;
+        assert_eq!(accepted.try_recv(), Ok(7));
+    }
 }
