@@ -111,18 +111,19 @@ pub(crate) struct Inbox {
     bytes: Vec<u8>,
     descriptors: VecDeque<OwnedFd>,
     length_max: usize,
+    descriptors_max: usize,
 }
 
 impl Default for Inbox {
     fn default() -> Inbox {
-        Inbox::within(LENGTH_MAX)
+        Inbox::within(LENGTH_MAX, DESCRIPTORS_MAX)
     }
 }
 
 impl Inbox {
-    /// One whose messages are no longer than this: for senders that are not trusted with our memory.
-    pub(crate) fn within(length_max: usize) -> Inbox {
-        Inbox { bytes: Vec::new(), descriptors: VecDeque::new(), length_max }
+    /// One whose messages are no longer than this, and that holds no more descriptors: for senders that are not trusted with our memory.
+    pub(crate) fn within(length_max: usize, descriptors_max: usize) -> Inbox {
+        Inbox { bytes: Vec::new(), descriptors: VecDeque::new(), length_max, descriptors_max }
     }
 
     /// Reads once; false at the end of the stream.
@@ -145,7 +146,7 @@ impl Inbox {
                 self.descriptors.extend(descriptors);
             }
         }
-        if self.descriptors.len() > DESCRIPTORS_MAX {
+        if self.descriptors.len() > self.descriptors_max {
             return Err(io::Error::from(io::ErrorKind::InvalidData));
         }
         self.bytes.extend_from_slice(&chunk[..received.bytes]);
@@ -230,6 +231,17 @@ mod tests {
         let (message, _) = Inbox::default().next::<ToInit>(&there).unwrap().unwrap();
         writer.join().unwrap().unwrap();
         assert!(matches!(message, ToInit::Start(spec) if spec.ca_bundle.len() == 3 << 20));
+    }
+
+    #[test]
+    fn more_descriptors_than_agreed_end_the_talk() {
+        let (here, there) = UnixStream::pair().unwrap();
+        let message = ToInit::Signal { id: 1, signal: 15 };
+        let mut inbox = Inbox::within(1 << 10, 3);
+        send(&here, &message, &[here.as_fd(); 3]).unwrap();
+        assert_eq!(inbox.next::<ToInit>(&there).unwrap().unwrap().1.len(), 3);
+        send(&here, &message, &[here.as_fd(); 4]).unwrap();
+        assert!(inbox.next::<ToInit>(&there).is_err());
     }
 
     #[test]

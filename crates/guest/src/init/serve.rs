@@ -125,7 +125,7 @@ impl Init {
             let mut waits =
                 vec![PollFd::new(&self.control, PollFlags::IN), PollFd::new(children, PollFlags::IN)];
             waits.extend(self.sudo.waits());
-            match poll(&mut waits, None) {
+            let came = match poll(&mut waits, self.sudo.patience()) {
                 Err(rustix::io::Errno::INTR) => continue,
                 result => result?,
             };
@@ -135,7 +135,7 @@ impl Init {
                 sys::next_signal(children);
                 self.bury()?;
             }
-            if is_ready[2..].contains(&true) {
+            if came == 0 || is_ready[2..].contains(&true) {
                 self.sudo.turn(&self.setting, self.control.as_fd());
             }
             if is_asked && !self.inbox.fill(&self.control)? {

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal};
 
 use super::accounts::{self, Account};
@@ -25,9 +25,17 @@ use crate::wire::{self, Inbox};
 /// As many as may wait for their commands at once.
 const CALLERS_MAX: usize = 256;
 
+/// Whoever asks lends its standard streams, and nothing else.
+const DESCRIPTORS_MAX: usize = 3;
+
+/// After a caller could not be taken in, for want of a file's number say, the next try is this much later.
+const REST: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
 pub(super) struct Sudo {
     listener: UnixListener,
     callers: Vec<Caller>,
+    /// Whoever waits could not be taken in: to look at once would be to look without end.
+    rests: bool,
 }
 
 struct Caller {
@@ -47,23 +55,34 @@ impl Sudo {
             std::fs::set_permissions(SOCKET, std::fs::Permissions::from_mode(0o666))?;
             Ok::<_, std::io::Error>(listener)
         };
-        Ok(Sudo { listener: open().at("listen for `sudo`")?, callers: Vec::new() })
+        Ok(Sudo { listener: open().at("listen for `sudo`")?, callers: Vec::new(), rests: false })
     }
 
     /// What to wait for beside one's own.
     pub(super) fn waits(&self) -> impl Iterator<Item = PollFd<'_>> {
         let callers = self.callers.iter().map(|it| PollFd::new(&it.socket, PollFlags::IN));
         // With all places taken, whoever comes waits in the kernel's queue.
-        let listens = self.callers.len() < CALLERS_MAX;
+        let listens = self.callers.len() < CALLERS_MAX && !self.rests;
         let listener = listens.then(|| PollFd::new(&self.listener, PollFlags::IN));
         callers.chain(listener)
     }
 
+    /// How long to wait for that at most.
+    pub(super) fn patience(&self) -> Option<&'static Timespec> {
+        self.rests.then_some(&REST)
+    }
+
     /// Does what has come; nothing where nothing has.
     pub(super) fn turn(&mut self, setting: &Setting, control: BorrowedFd<'_>) {
+        self.rests = false;
         while self.callers.len() < CALLERS_MAX {
-            let Ok((socket, _)) = self.listener.accept() else { break };
-            self.callers.extend(Caller::new(socket));
+            match self.listener.accept() {
+                Ok((socket, _)) => self.callers.extend(Caller::new(socket)),
+                Err(error) => {
+                    self.rests = error.kind() != std::io::ErrorKind::WouldBlock;
+                    break;
+                }
+            }
         }
         for caller in &mut self.callers {
             caller.turn(setting, control);
@@ -85,7 +104,13 @@ impl Caller {
     fn new(socket: UnixStream) -> Option<Caller> {
         socket.set_nonblocking(true).ok()?;
         let uid = rustix::net::sockopt::socket_peercred(&socket).ok()?.uid.as_raw();
-        Some(Caller { socket, inbox: Inbox::within(LENGTH_MAX), uid, running: None, is_over: false })
+        Some(Caller {
+            socket,
+            inbox: Inbox::within(LENGTH_MAX, DESCRIPTORS_MAX),
+            uid,
+            running: None,
+            is_over: false,
+        })
     }
 
     fn turn(&mut self, setting: &Setting, control: BorrowedFd<'_>) {

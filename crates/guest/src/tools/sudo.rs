@@ -99,7 +99,7 @@ fn run(mut ask: Ask) -> Result<i32, String> {
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     wire::send(&socket, &ToSudo::Run(ask), &[stdin.as_fd(), stdout.as_fd(), stderr.as_fd()])
         .map_err(failed("cannot ask the machine's first process"))?;
-    let mut inbox = Inbox::within(LENGTH_MAX);
+    let mut inbox = Inbox::within(LENGTH_MAX, 1);
     match inbox.next(&socket).map_err(failed("no answer"))? {
         Some((FromSudo::Started, mut terminal)) => {
             let terminal = terminal.pop().filter(|_| is_terminal);
