@@ -149,6 +149,12 @@ impl Committer {
         Some(worker).filter(|it| it.is_for_callers())
     }
 
+    /// Waits until the thread has let go of its last batch, whose transactions were answered a moment before.
+    #[cfg(test)]
+    pub(super) fn settle(&self) {
+        drop(lock(&self.worker));
+    }
+
     /// Finishes what was queued before and flushes; what comes later is refused.
     pub(super) async fn close(&self) -> Result<(), StoreError> {
         let (reply, done) = oneshot::channel();
