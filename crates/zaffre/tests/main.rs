@@ -23,3 +23,8 @@ mod transcripts;
 mod two_clouds;
 mod up;
 mod world;
+
+/// The program under test. Who may not read the place where it was built has a copy, and says where.
+fn program() -> std::path::PathBuf {
+    std::env::var_os("ZAFFRE_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_zaffre").into()).into()
+}

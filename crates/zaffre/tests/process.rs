@@ -19,7 +19,7 @@ const TENANT: &str = "7af7e000-c10d-4000-8000-00000000000a";
 const SUBSCRIPTION: &str = "7af7e000-c10d-4000-8000-00000000005b";
 
 fn zaffre(home: &Path, words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_zaffre"));
+    let mut command = Command::new(crate::program());
     command.arg("--data").arg(home).args(words).env_remove("ZAFFRE_HOME").env_remove("ZAFFRE_SELF");
     command
 }
@@ -45,9 +45,17 @@ impl Up {
 
     /// Returns when the cloud has said that it is up.
     pub(crate) fn start_in(home: TempDir, words: &[&str]) -> Up {
+        Up::start_with(home, words, None)
+    }
+
+    /// With a folder of its own for temporary files.
+    pub(crate) fn start_with(home: TempDir, words: &[&str], temporary: Option<&Path>) -> Up {
         let words = [&["up", "--port", "all=0", "--log", "off"], words].concat();
-        let mut child =
-            zaffre(home.path(), &words).stdout(Stdio::piped()).spawn().expect("the program starts");
+        let mut command = zaffre(home.path(), &words);
+        if let Some(temporary) = temporary {
+            command.env("TMPDIR", temporary);
+        }
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
         let stdout = BufReader::new(child.stdout.as_mut().expect("a pipe"));
         let is_up = stdout.lines().map_while(Result::ok).any(|line| line.ends_with("stops it"));
         assert!(is_up, "the cloud ended before it was up");
@@ -263,6 +271,24 @@ fn a_cloud_that_was_killed_is_said_to_be_gone_with_the_line_that_starts_it() {
     let none = tempfile::tempdir().expect("a folder");
     let said = text(&run(none.path(), &["env"]).stderr);
     assert!(said.contains("no cloud is up") && said.contains(" up` starts it"), "{said}");
+}
+
+#[test]
+fn what_a_killed_cloud_in_memory_left_among_the_temporary_files_goes_with_the_next_one() {
+    let temporary = tempfile::tempdir().expect("a folder");
+    let names = || fs::read_dir(temporary.path()).expect("a folder").count();
+    let start =
+        || Up::start_with(tempfile::tempdir().expect("a folder"), &["--memory"], Some(temporary.path()));
+    let (mut killed, living) = (start(), start());
+    killed.signal(Signal::KILL);
+    assert_eq!(names(), 2, "nobody was there to take it away");
+    let mut next = start();
+    assert_eq!(names(), 2, "its own, and that of one that runs");
+    assert_eq!(living.token().0, 200);
+    assert!(next.signal(Signal::TERM).success());
+    let mut living = living;
+    assert!(living.signal(Signal::TERM).success());
+    assert_eq!(names(), 0);
 }
 
 #[test]

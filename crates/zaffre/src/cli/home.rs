@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A cloud in memory keeps nothing here but the lock and `run.json`; its certificates and its socket lie in a folder of its own
-//! among the temporary files, which goes when it does.
+//! among the temporary files, which goes when it does (`passing`).
 
 use std::{
     env,
@@ -18,6 +18,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::passing;
 use crate::{StartError, control::Run, front::ca::write_whole};
 
 /// Sockets have short names: 108 bytes with the zero at the end (unix(7)).
@@ -69,7 +70,7 @@ impl Home {
         if here.as_os_str().len() <= SOCKET_PATH_MAX {
             return here;
         }
-        env::temp_dir().join(format!("zaffre-{}.sock", std::process::id()))
+        passing::socket()
     }
 
     pub(crate) fn announce(&self, run: &Run) -> Result<(), StartError> {

@@ -16,6 +16,7 @@ mod fsck;
 mod guests;
 mod home;
 mod keys;
+mod passing;
 mod places;
 mod rootfs;
 mod status;

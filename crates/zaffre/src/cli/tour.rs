@@ -1,10 +1,11 @@
 //! `zaffre tour`: the pages that users were promised, each against a fresh cloud in memory, with real guests.
 
-use std::{io, os::unix::fs::DirBuilderExt as _, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{io, process::ExitCode, sync::Arc};
 
 use super::{
     Outcome,
     guests::{self, Guests},
+    passing::Passing,
     say,
 };
 use crate::{
@@ -111,15 +112,16 @@ struct World {
     server: Arc<Server>,
     machines: Option<Reconciler>,
     closer: Closer,
-    folder: Folder,
+    /// Where the certificates lie while a tour lasts.
+    folder: Passing,
 }
 
 impl World {
     async fn begin() -> Result<Self, StartError> {
-        let folder = Folder::make()?;
+        let folder = Passing::make("tour-")?;
         let settings = Settings { log: LogFormat::Off, ..Settings::default() };
         let server = Server::start(Store::in_memory(), Content::in_memory(), settings).await?;
-        let authority = Arc::new(Authority::open(&folder.0, || Clock::System.now())?);
+        let authority = Arc::new(Authority::open(folder.path(), || Clock::System.now())?);
         let (front, closer) = Front::new(Arc::clone(&server), Arc::clone(&authority), Limits::default())?;
         let machines =
             guests::follow(&front, &authority, Guests::Namespaces, guest::OWN_PROGRAM.into(), None, vec![0]);
@@ -132,24 +134,5 @@ impl World {
         }
         self.closer.close().await;
         drop(self.folder);
-    }
-}
-
-/// Where the certificates lie while a tour lasts.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn make() -> io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("zaffre-tour-{}", std::process::id()));
-        // A killed tour of our process id may have left its own; a link or a stranger's folder is an error below.
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Folder(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

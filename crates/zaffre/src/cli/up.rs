@@ -6,7 +6,7 @@
 use std::{
     fs,
     io::{self, Read as _, Write as _},
-    os::unix::{fs::DirBuilderExt as _, process::CommandExt as _},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
     sync::Arc,
@@ -20,6 +20,7 @@ use super::{
     Outcome,
     guests::{self, Guests},
     home::Home,
+    passing::{self, Passing},
     places::Places,
     rootfs, say, status,
 };
@@ -134,11 +135,11 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
     let _lock = home.lock()?;
     let mut ends = Ends::catch()?;
     let place = Place::of(args, home)?;
-    let (server, authority) = tokio::try_join!(server(args, home), authority(&place.folder))?;
+    let (server, authority) = tokio::try_join!(server(args, home), authority(place.folder()))?;
     // Nobody has set one before: the server is ours.
     let _ = server.env.authority.set(Arc::clone(&authority));
     let (front, closer) = Front::new(Arc::clone(&server), Arc::clone(&authority), Limits::default())?;
-    let rootfs = args.rootfs.as_deref().map(|it| rootfs::find(it, &place.folder)).transpose()?;
+    let rootfs = args.rootfs.as_deref().map(|it| rootfs::find(it, place.folder())).transpose()?;
     let machines = guests::follow(
         &front,
         &authority,
@@ -148,7 +149,7 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
         listen::ssh_ports(&args.ports),
     );
     let open = listen::open(&front, &args.ports).await?;
-    let control = Home::socket_in(&place.folder);
+    let control = Home::socket_in(place.folder());
     listen::open_control(&front, &control)?;
     for warning in &open.warnings {
         eprintln!("zaffre: {warning}");
@@ -212,28 +213,24 @@ async fn authority(folder: &Path) -> Result<Arc<Authority>, StartError> {
 }
 
 /// Where a cloud keeps what is not in its store: the data directory, or for a cloud in memory a folder that goes with it.
-struct Place {
-    folder: PathBuf,
-    is_passing: bool,
+enum Place {
+    Kept(PathBuf),
+    Passing(Passing),
 }
 
 impl Place {
     fn of(args: &Args, home: &Home) -> Result<Self, StartError> {
-        if !args.memory {
-            return Ok(Place { folder: home.path().to_owned(), is_passing: false });
+        if args.memory {
+            return Ok(Place::Passing(Passing::make("")?));
         }
-        let folder = std::env::temp_dir().join(format!("zaffre-{}", std::process::id()));
-        // A killed cloud of our process id may have left its own; a link or a stranger's folder is an error below.
-        let _ = fs::remove_dir_all(&folder);
-        fs::DirBuilder::new().mode(0o700).create(&folder)?;
-        Ok(Place { folder, is_passing: true })
+        passing::sweep();
+        Ok(Place::Kept(home.path().to_owned()))
     }
-}
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        if self.is_passing {
-            let _ = fs::remove_dir_all(&self.folder);
+    fn folder(&self) -> &Path {
+        match self {
+            Place::Kept(folder) => folder,
+            Place::Passing(passing) => passing.path(),
         }
     }
 }
