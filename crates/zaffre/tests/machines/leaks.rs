@@ -17,7 +17,7 @@ use rustix::{
 };
 use serde_json::{Value, json};
 
-use super::has_guests;
+use super::{has_guests, processes_of};
 use crate::{
     faults::{Chance, asked},
     process::{Up, run},
@@ -38,10 +38,11 @@ fn nothing_is_left_of_machines_whose_program_is_killed_at_any_moment() {
     println!("seed {seed}");
     let mut chance = Chance::new(seed);
     let mut home = tempfile::tempdir().expect("a folder");
-    let mounts = mounts();
+    let temporary = tempfile::tempdir().expect("a folder");
+    let before = Host::now();
     let (mut leaked, mut token, mut seen) = (0, None, 0);
     for round in 0..rounds {
-        let mut up = Up::start_in(home, &["--guests", "namespaces"]);
+        let mut up = Up::start_with(home, &["--guests", "namespaces"], Some(temporary.path()));
         let token = token.get_or_insert_with(|| furnish(&up));
         let mut asked = Vec::new();
         for _ in 0..chance.below(STEPS) + 1 {
@@ -53,7 +54,7 @@ fn nothing_is_left_of_machines_whose_program_is_killed_at_any_moment() {
             }
         }
         let family = Family::of(up.pid());
-        seen += family.processes.len();
+        seen += family.processes.len() + family.namespaces.len() + family.sockets.len();
         let signal = if chance.below(4) == 0 { Signal::TERM } else { Signal::KILL };
         up.signal(signal);
         for mut child in asked {
@@ -66,10 +67,12 @@ fn nothing_is_left_of_machines_whose_program_is_killed_at_any_moment() {
         leaked += left.len();
         home = up.into_home();
     }
-    let files = unexpected_files(home.path());
-    let groups = dead_groups();
-    leaked += files.len() + groups.len() + usize::from(self::mounts() != mounts);
-    println!("{seen} processes of guests and their programs, {files:?} {groups:?}");
+    let kept = unexpected_files(home.path(), temporary.path());
+    let mut left = Host::now().beyond(&before);
+    left.extend(dead_groups().iter().map(|it| format!("group {}", it.display())));
+    left.extend(kept.iter().chain(&names_in(temporary.path())).map(|it| format!("file {it}")));
+    leaked += left.len();
+    println!("{seen} processes, namespaces and sockets of guests and their programs, {left:?}");
     println!("rounds {rounds} leaked {leaked}");
     assert_eq!(leaked, 0);
     assert!(seen as u64 > rounds, "no guest was ever there");
@@ -102,7 +105,7 @@ const GROUP: &str = "/subscriptions/7af7e000-c10d-4000-8000-00000000005b/resourc
 /// Begins one thing: a machine, its end, or a command in it that goes on for as long as it may.
 fn step(chance: &mut Chance, up: &Up, token: &str) -> Child {
     let number = chance.below(MACHINES);
-    let name = format!("leak{number}");
+    let name = name(number);
     let path = format!("{GROUP}/providers/Microsoft.Compute/virtualMachines/{name}");
     match chance.below(6) {
         0 | 1 => arm(up, token, "PUT", &path, &machine(number, &name)),
@@ -110,11 +113,15 @@ fn step(chance: &mut Chance, up: &Up, token: &str) -> Child {
         3 => arm(up, token, "POST", &format!("{path}/restart"), &Value::Null),
         _ => {
             let script = "setsid sleep 1000 & sudo sh -c 'sleep 1000 & echo x > /root/file'; sleep 0.1";
-            let mut command = Command::new(env!("CARGO_BIN_EXE_zaffre"));
+            let mut command = Command::new(crate::program());
             command.arg("--data").arg(up.home.path()).args(["vm", "exec", &name, "--", "sh", "-c", script]);
             quietly(command)
         }
     }
+}
+
+fn name(number: u64) -> String {
+    format!("leak{}-{number}", std::process::id())
 }
 
 fn machine(number: u64, name: &str) -> Value {
@@ -152,11 +159,12 @@ fn quietly(mut command: Command) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts")
 }
 
-/// Everything that descends from a program, held so that its numbers cannot become another's.
+/// A program and everything that descends from it, held so that its numbers cannot become another's.
 struct Family {
     processes: Vec<(u32, OwnedFd)>,
     /// The namespaces that are not the program's own.
     namespaces: BTreeSet<PathBuf>,
+    sockets: BTreeSet<PathBuf>,
     _held: Vec<fs::File>,
 }
 
@@ -167,10 +175,14 @@ impl Family {
             let handle = pidfd_open(Pid::from_raw(pid.cast_signed())?, PidfdFlags::empty()).ok()?;
             Some((pid, handle))
         };
-        let all = descendants(program);
+        let all: Vec<u32> = std::iter::once(program).chain(descendants(program)).collect();
+        // What it was given at its start, such as where it prints, is not its own.
+        let given = open_files(std::process::id());
+        let is_socket = |it: &PathBuf| it.to_string_lossy().starts_with("socket:") && !given.contains(it);
         let opened = |pid: &u32| KINDS.map(|kind| fs::File::open(format!("/proc/{pid}/ns/{kind}")).ok());
         Family {
             namespaces: all.iter().flat_map(|it| namespaces(*it)).filter(|it| !own.contains(it)).collect(),
+            sockets: all.iter().flat_map(|it| open_files(*it)).filter(is_socket).collect(),
             _held: all.iter().flat_map(opened).flatten().collect(),
             processes: all.into_iter().filter_map(handle).collect(),
         }
@@ -186,9 +198,88 @@ impl Family {
         for pid in pids().into_iter().filter(|it| !is_dead(*it)) {
             let inside = namespaces(pid).into_iter().filter(|it| self.namespaces.contains(it));
             left.extend(inside.map(|it| format!("process {pid} in {}", it.display())));
+            // This process holds the namespaces itself.
+            let held = open_files(pid).into_iter().filter(|_| pid != std::process::id());
+            let held = held.filter(|it| self.namespaces.contains(it) || self.sockets.contains(it));
+            left.extend(held.map(|it| format!("{} held by process {pid}", it.display())));
         }
+        let numbers: BTreeSet<String> = self.sockets.iter().filter_map(|it| number_of(it)).collect();
+        left.extend(sockets_here().intersection(&numbers).map(|it| format!("socket {it}")));
+        // Whoever was born between the look at the family and its end.
+        left.extend((0..MACHINES).flat_map(|it| processes_of(&name(it))).map(|it| format!("process {it}")));
         left
     }
+}
+
+/// `socket:[123]`
+fn number_of(socket: &Path) -> Option<String> {
+    let text = socket.to_str()?;
+    Some(text.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
+}
+
+/// The numbers of all sockets in the host's network: in each of these tables, the column of this name or place.
+fn sockets_here() -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for (table, column) in [
+        ("tcp", 9),
+        ("tcp6", 9),
+        ("udp", 9),
+        ("udp6", 9),
+        ("raw", 9),
+        ("unix", 6),
+        ("netlink", 9),
+        ("packet", 8),
+    ] {
+        let text = fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default();
+        let numbers = text.lines().skip(1).filter_map(|line| line.split_whitespace().nth(column));
+        all.extend(numbers.map(str::to_owned));
+    }
+    all
+}
+
+fn open_files(pid: u32) -> Vec<PathBuf> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    entries.filter_map(|it| fs::read_link(it.path()).ok()).collect()
+}
+
+/// What of the host a guest could have changed, beside its own processes.
+struct Host {
+    mounts: BTreeSet<String>,
+    interfaces: BTreeSet<String>,
+    /// In places where programs leave what lies outside a folder of their own.
+    files: BTreeSet<String>,
+}
+
+impl Host {
+    fn now() -> Host {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").expect("a /proc");
+        let of_ours = |place: &&str| {
+            let names = names_in(Path::new(place)).into_iter();
+            let ours = names.filter(|it| it.contains("zaffre") || it.contains("guest"));
+            ours.map(|it| format!("{place}/{it}")).collect::<Vec<_>>()
+        };
+        Host {
+            mounts: mounts.lines().map(str::to_owned).collect(),
+            interfaces: names_in(Path::new("/sys/class/net")).into_iter().collect(),
+            files: ["/run", "/run/lock", "/dev/shm", "/dev/mqueue", "/var/tmp", "/var/lib"]
+                .iter()
+                .flat_map(of_ours)
+                .collect(),
+        }
+    }
+
+    fn beyond(&self, before: &Host) -> Vec<String> {
+        let mounts = self.mounts.symmetric_difference(&before.mounts).map(|it| format!("mount {it}"));
+        let interfaces =
+            self.interfaces.symmetric_difference(&before.interfaces).map(|it| format!("interface {it}"));
+        let files = self.files.difference(&before.files).map(|it| format!("file {it}"));
+        mounts.chain(interfaces).chain(files).collect()
+    }
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder).into_iter().flatten().flatten();
+    names.map(|it| it.file_name().to_string_lossy().into_owned()).collect()
 }
 
 const KINDS: [&str; 7] = ["user", "mnt", "pid", "net", "uts", "ipc", "cgroup"];
@@ -224,17 +315,14 @@ fn descendants(of: u32) -> Vec<u32> {
     all.split_off(1)
 }
 
-fn mounts() -> String {
-    fs::read_to_string("/proc/self/mountinfo").expect("a /proc")
-}
-
 /// Groups of guests whose keeper is no more, wherever groups are.
 fn dead_groups() -> Vec<PathBuf> {
     let (mut left, mut places) = (Vec::new(), vec![PathBuf::from("/sys/fs/cgroup")]);
     while let Some(place) = places.pop() {
         for entry in fs::read_dir(place).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            match name.strip_prefix("zaffre-guest-") {
+            // `zaffre-guest-KEEPER`, and for a moment `zaffre-guest-probe-PROCESS`.
+            match name.strip_prefix("zaffre-guest-").and_then(|it| it.rsplit('-').next()) {
                 Some(keeper) if !Path::new("/proc").join(keeper).exists() => left.push(entry.path()),
                 Some(_) => {}
                 None if entry.file_type().is_ok_and(|it| it.is_dir()) => places.push(entry.path()),
@@ -246,9 +334,9 @@ fn dead_groups() -> Vec<PathBuf> {
 }
 
 /// What a data directory does not have after its program was stopped in order: its socket and `run.json` are gone.
-fn unexpected_files(home: &Path) -> Vec<String> {
-    let mut up = Command::new(env!("CARGO_BIN_EXE_zaffre"));
-    up.arg("--data").arg(home).args([
+fn unexpected_files(home: &Path, temporary: &Path) -> Vec<String> {
+    let mut up = Command::new(crate::program());
+    up.env("TMPDIR", temporary).arg("--data").arg(home).args([
         "up",
         "--port",
         "all=0",
@@ -260,8 +348,6 @@ fn unexpected_files(home: &Path) -> Vec<String> {
     ]);
     assert!(up.status().expect("starts").success(), "it starts once more");
     assert!(run(home, &["down"]).status.success(), "it stops");
-    let known = ["store", "content", "ca", "keys", "lock", "log", "guests", "hosts", "ssh"];
-    let names = fs::read_dir(home).expect("a folder").flatten();
-    let names = names.map(|it| it.file_name().to_string_lossy().into_owned());
-    names.filter(|it| !known.contains(&it.as_str())).collect()
+    let known = ["store", "content", "ca", "lock", "log"];
+    names_in(home).into_iter().filter(|it| !known.contains(&it.as_str())).collect()
 }
