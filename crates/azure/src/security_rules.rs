@@ -4,6 +4,7 @@
 //! default ones. Where both a subnet and an interface have a group, both must allow; where neither has, everything may pass.
 
 use core::{net::IpAddr, ops::RangeInclusive};
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
@@ -172,6 +173,27 @@ impl Security {
         inbound.flat_map(|it| it.source.who.iter().filter_map(first)).collect()
     }
 
+    /// Where what inbound rules say of ports may change, from one port to the next: the first port of each such stretch.
+    fn stretches(&self) -> BTreeSet<u16> {
+        let rules = self.groups.iter().flatten().filter(|it| it.direction == Direction::Inbound);
+        let ports = rules.flat_map(|it| &it.destination.ports);
+        ports.flat_map(|it| [Some(*it.start()), it.end().checked_add(1)]).flatten().chain([0]).collect()
+    }
+
+    /// All ports of a destination that are let in, where each one can be asked for.
+    pub fn ports_let_in(&self, is_let_in: impl Fn(u16) -> bool) -> Vec<RangeInclusive<u16>> {
+        let stretches: Vec<u16> = self.stretches().into_iter().collect();
+        let ends = stretches.iter().skip(1).map(|next| next - 1).chain([u16::MAX]);
+        let mut all: Vec<RangeInclusive<u16>> = Vec::new();
+        for (first, last) in stretches.iter().copied().zip(ends).filter(|(first, _)| is_let_in(*first)) {
+            match all.last_mut().filter(|it| it.end().checked_add(1) == Some(first)) {
+                Some(before) => *before = *before.start()..=last,
+                None => all.push(first..=last),
+            }
+        }
+        all
+    }
+
     /// Whether every group lets this pass.
     pub fn allows(&self, direction: Direction, traffic: &Traffic) -> bool {
         let decides = |rules: &Vec<Rule>| {
@@ -247,6 +269,22 @@ mod tests {
             let security = Security::new(groups, network());
             assert_eq!(security.allows(Direction::Inbound, &traffic("10.0.0.5", "10.0.0.4", 80)), allowed);
         }
+    }
+
+    #[test]
+    fn ports_let_in_are_told_as_ranges() {
+        let rules = vec![
+            rule(100, "Inbound", "Deny", ["*", "*"], "22,8000-8005"),
+            rule(110, "Inbound", "Allow", ["*", "*"], "20-25,80,81,8000-9000"),
+            rule(120, "Outbound", "Allow", ["*", "*"], "7"),
+            rule(65_500, "Inbound", "Deny", ["*", "*"], "*"),
+        ];
+        let security = Security::new(vec![rules], network());
+        let is_let_in = |port| security.allows(Direction::Inbound, &traffic("203.0.113.1", "10.0.0.4", port));
+        assert_eq!(security.ports_let_in(is_let_in), [20..=21, 23..=25, 80..=81, 8006..=9000]);
+        let everything = Security::new(Vec::new(), network());
+        assert_eq!(everything.ports_let_in(|_| true), [0..=u16::MAX]);
+        assert!(everything.ports_let_in(|_| false).is_empty());
     }
 
     #[test]

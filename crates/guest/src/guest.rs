@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::exec::Exec;
 use crate::groups::Bounds;
 use crate::keeper::Keeper;
+use crate::listening::Listening;
 use crate::network::Wire;
 use crate::refused::{GuestError, Named, Refused};
 use crate::settings::explain;
@@ -99,13 +100,21 @@ impl Guest {
     pub async fn connect(&self, address: SocketAddr) -> Result<TcpStream, GuestError> {
         let id = self.link.next_id();
         let socket = self.link.ask_for_one(id, &ToInit::Connect { id, address }).await?;
-        let stream = TcpStream::from_std(socket.into()).at("watch the connection")?;
-        let connected = async {
-            stream.writable().await?;
-            stream.take_error()?.map_or(Ok(()), Err)
-        };
-        connected.await.named(|| format!("connect to {address}"))?;
-        Ok(stream)
+        connected(socket, address).await
+    }
+
+    /// Connects to one of the guest's own addresses over its interface, as who comes from outside: from [`crate::OUTSIDE_ADDRESS`].
+    /// Refuses where it has no interface.
+    pub async fn connect_from_outside(&self, address: SocketAddrV4) -> Result<TcpStream, GuestError> {
+        let id = self.link.next_id();
+        let socket = self.link.ask_for_one(id, &ToInit::ConnectFromOutside { id, address }).await?;
+        connected(socket, address.into()).await
+    }
+
+    /// What listens in the guest's network, from now on.
+    pub async fn listening(&self) -> Result<Listening, GuestError> {
+        let id = self.link.next_id();
+        Ok(Listening::new(self.link.ask_for_one(id, &ToInit::Listening { id }).await?))
     }
 
     /// The guest's first process as the host numbers it.
@@ -140,6 +149,17 @@ impl Drop for Guest {
 const START_PATIENCE: Duration = Duration::from_secs(20);
 /// How long an init may take to leave before its keeper is killed.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A connection that is on its way, when it is there.
+async fn connected(socket: OwnedFd, address: SocketAddr) -> Result<TcpStream, GuestError> {
+    let stream = TcpStream::from_std(socket.into()).at("watch the connection")?;
+    let connected = async {
+        stream.writable().await?;
+        stream.take_error()?.map_or(Ok(()), Err)
+    };
+    connected.await.named(|| format!("connect to {address}"))?;
+    Ok(stream)
+}
 
 fn lost() -> Refused {
     Refused::new("wait for the guest's init", "it left without a word")

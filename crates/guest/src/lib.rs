@@ -33,6 +33,7 @@ mod groups;
 mod guest;
 pub mod init;
 mod keeper;
+mod listening;
 mod network;
 mod probe;
 mod refused;
@@ -46,11 +47,12 @@ mod wire;
 pub use exec::{Exec, Finished, Output, Stdin};
 pub use groups::{Bounds, By, bounds};
 pub use guest::{Guest, GuestSockets};
+pub use listening::Listening;
 pub use network::{Flow, Network, Place, Plug, Protocol, Rules, Wire};
 pub use probe::{probe, probe_network};
 pub use refused::{GuestError, Refused};
 pub use sftp::NAME as SFTP;
 pub use spec::{
-    ADMIN_ID, CA_BUNDLE, Command, ExitStatus, ExtraFile, Interface, Limits, METADATA_ADDRESS, OWN_PROGRAM,
-    RESOLVER_ADDRESS, SERVICE_ADDRESS, Share, Size, Spec, User,
+    ADMIN_ID, CA_BUNDLE, Command, ExitStatus, ExtraFile, Interface, Limits, METADATA_ADDRESS,
+    OUTSIDE_ADDRESS, OWN_PROGRAM, RESOLVER_ADDRESS, SERVICE_ADDRESS, Share, Size, Spec, User,
 };

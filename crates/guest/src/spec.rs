@@ -13,6 +13,8 @@ pub const METADATA_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 pub const RESOLVER_ADDRESS: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 /// The one address that all emulated names resolve to, unless a [`Spec`] says another.
 pub const SERVICE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 255, 255, 1);
+/// Who comes from outside, as a guest with an interface sees it (an address that is nobody's, RFC 5737): it is not there for anything else.
+pub const OUTSIDE_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 /// The bundle of trusted certificates inside a guest.
 pub const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// The uid and gid of [`User::Admin`].

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
@@ -37,6 +37,15 @@ pub(crate) enum ToInit {
         id: u64,
         address: SocketAddr,
     },
+    /// As who comes from outside: over the interface.
+    ConnectFromOutside {
+        id: u64,
+        address: SocketAddrV4,
+    },
+    /// A socket that tells what listens.
+    Listening {
+        id: u64,
+    },
     /// At a path, in a directory made for it.
     ListenAt {
         id: u64,
@@ -61,7 +70,7 @@ pub(crate) enum FromInit {
     Ready { pid: u32, bounds: Bounds },
     /// The guest could not be made.
     Refused(Refused),
-    /// With the listener or the connection.
+    /// With the listener, the connection, or what was asked for.
     Opened { id: u64 },
     /// With the terminal, or with stdin, stdout and stderr.
     Started { id: u64 },

@@ -18,7 +18,7 @@ use crate::{
     control::Running,
     directory::Tokens,
     front::ca::Authority,
-    host::{Follower, Guests},
+    host::{Follower, Guests, PublicDoors},
     imds::Memory,
     keys::Keyring,
     store::{Content, Store},
@@ -51,6 +51,8 @@ pub struct Env {
     pub guests: OnceLock<Arc<dyn Guests>>,
     /// Whoever makes guests follow what is written about machines.
     pub follower: Follower,
+    /// Where what is open at machines' public addresses can be reached.
+    pub public_doors: PublicDoors,
 }
 
 /// An issuer's keys, or why there are none, in words for the log.
@@ -135,6 +137,7 @@ impl Env {
             documents: OnceLock::new(),
             guests: OnceLock::new(),
             follower: Follower::default(),
+            public_doors: PublicDoors::default(),
         })
     }
 }

@@ -4,6 +4,7 @@
 //! ask is here: to run a command in a machine that is running. `control` asks it for `zaffre vm exec`.
 
 mod follower;
+mod public_doors;
 
 use std::{future::Future, net::SocketAddr, path::PathBuf, pin::Pin};
 
@@ -14,7 +15,10 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-pub use self::follower::Follower;
+pub use self::{
+    follower::Follower,
+    public_doors::{Listed, PublicDoor, PublicDoors},
+};
 use crate::cloud::CloudId;
 
 /// Whoever runs the guests of this process's clouds.

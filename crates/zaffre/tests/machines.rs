@@ -6,6 +6,7 @@ mod identities;
 mod leaks;
 mod networks;
 mod ordinary_user;
+mod public;
 mod ssh;
 
 use std::{
@@ -33,7 +34,8 @@ use zaffre::{
         ca::Authority,
         connection::{Closer, Front, Limits},
         guest_doors::{self, Inside},
-        ssh_doors,
+        listen::Ports,
+        public_doors, ssh_doors,
     },
     host::{Command, Exit, Share},
     products::compute::reconcile::{Reconciler, Setup, Way, Whose},
@@ -79,6 +81,11 @@ impl World {
             let (at, door) = ssh_doors::open(&served, address, ssh_ports, server)?;
             Ok((at, Box::new(door) as _))
         };
+        let served = front.clone();
+        let serve_public = move |public, cut: &_, let_in| {
+            let (at, door) = public_doors::open(&served, public, Ports::Any, cut, let_in)?;
+            Ok((at, Box::new(door) as _))
+        };
         let serve = move |whose: &Whose, sockets| {
             let inside = Inside {
                 cloud: whose.cloud,
@@ -98,6 +105,7 @@ impl World {
             rootfs: None,
             serve: Box::new(serve),
             serve_ssh: Box::new(serve_ssh),
+            serve_public: Box::new(serve_public),
         };
         let machines = Reconciler::start(&server, setup);
         let mut world = World { server, machines, closer, folder, token: String::new() };

@@ -3,6 +3,7 @@
 //! ```text
 //! guest's namespace          namespace behind it: the platform
 //!   eth0 10.0.0.4  ◀─ veth ─▶  wire  169.254.169.254, 168.63.129.16, the service address: listeners, handed over by SCM_RIGHTS
+//!                               │   192.0.2.1: who comes from outside, connected for one by one
 //!                               └── packet socket, handed over too: what is for the virtual network (`crate::Network`)
 //! ```
 //!
@@ -21,7 +22,7 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 use super::net::{Attributes, IFF_UP, Netlink, add_address, link_header, take_up};
 use crate::network::GATEWAY_MAC;
 use crate::refused::{Named, Refused};
-use crate::spec::{Interface, Spec};
+use crate::spec::{Interface, OUTSIDE_ADDRESS, Spec};
 use crate::sys;
 
 const NAME: &str = "eth0";
@@ -34,20 +35,45 @@ pub(super) fn platform(spec: &Spec) -> Vec<IpAddr> {
     spec.addresses.iter().copied().filter(|it| it.is_ipv4() && listened.contains(it)).collect()
 }
 
+/// All that is behind the interface: the platform, and who comes from outside.
+fn behind(spec: &Spec) -> impl Iterator<Item = IpAddr> {
+    platform(spec).into_iter().chain([IpAddr::V4(OUTSIDE_ADDRESS)])
+}
+
+/// The network behind the guest's interface, and the guest's own.
+pub(super) struct Behind {
+    own: File,
+    behind: File,
+}
+
+impl Behind {
+    /// Does something in the network behind. Who does not come back from there is no guest's init any more.
+    pub(super) fn within<T>(&self, work: impl FnOnce() -> Result<T, Refused>) -> Result<T, Refused> {
+        enter(&self.behind).at("enter the network behind the guest's interface")?;
+        let done = work();
+        enter(&self.own).expect("the guest's network is its init's own");
+        done
+    }
+}
+
+fn enter(network: &File) -> rustix::io::Result<()> {
+    rustix::thread::move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
+}
+
 /// Makes the interface in this process's network. Gives what `listen` opens behind it, and after that the packet socket there.
 pub(super) fn make(
     spec: &Spec,
     interface: &Interface,
     listen: impl FnOnce() -> Result<Vec<OwnedFd>, Refused>,
-) -> Result<Vec<OwnedFd>, Refused> {
+) -> Result<(Vec<OwnedFd>, Behind), Refused> {
     let own = File::open(OWN_NAMESPACE).at("open the guest's network")?;
     sys::unshare(UnshareFlags::NEWNET).at("make the network behind the guest's interface")?;
+    let behind = File::open(OWN_NAMESPACE).at("open the network behind the guest's interface");
     let made = make_behind(spec, interface, &own, listen);
-    rustix::thread::move_into_link_name_space(own.as_fd(), Some(LinkNameSpaceType::Network))
-        .at("enter the guest's network")?;
-    let made = made?;
+    enter(&own).at("enter the guest's network")?;
+    let (made, behind) = (made?, behind?);
     configure(spec, interface)?;
-    Ok(made)
+    Ok((made, Behind { own, behind }))
 }
 
 /// In the network behind: both ends, of which one goes to the guest's, the platform's addresses, and who listens there.
@@ -70,13 +96,13 @@ fn make_behind(
         .bytes(IFLA_LINKINFO, &kind.0);
     netlink.make(RTM_NEWLINK, &pair.0).at("make the guest's interface (veth)")?;
     let index = netlink.index_of(BEHIND)?;
-    for address in platform(spec) {
+    for address in behind(spec) {
         netlink
             .ask(&add_address(index, address, 32))
             .named(|| format!("put {address} behind the interface"))?;
     }
     for (address, _) in &interface.addresses {
-        find_way(&netlink, index, (*address, 32), None)?;
+        find_way(&netlink, index, (*address, 32), None, Some(OUTSIDE_ADDRESS))?;
     }
     let mut opened = listen()?;
     opened.push(sys::packet_socket(index).at("open the socket behind the guest's interface")?);
@@ -93,26 +119,31 @@ fn configure(spec: &Spec, interface: &Interface) -> Result<(), Refused> {
             .ask(&add_address(index, (*address).into(), *prefix))
             .named(|| format!("put {address}/{prefix} on the interface"))?;
     }
-    let platform = platform(spec).into_iter().filter_map(|it| match it {
+    let behind = behind(spec).filter_map(|it| match it {
         IpAddr::V4(it) => Some((it, 32)),
         IpAddr::V6(_) => None,
     });
-    for range in interface.routes.iter().copied().chain(platform) {
-        find_way(&netlink, index, range, interface.gateway)?;
+    for range in interface.routes.iter().copied().chain(behind) {
+        find_way(&netlink, index, range, interface.gateway, None)?;
     }
     Ok(())
 }
 
-/// A range is reached over this interface, through the gateway where there is one.
+/// A range is reached over this interface, through the gateway where there is one; who asks there for no other address of its own has
+/// `source`.
 fn find_way(
     netlink: &Netlink,
     interface: u32,
     (range, prefix): (Ipv4Addr, u8),
     gateway: Option<Ipv4Addr>,
+    source: Option<Ipv4Addr>,
 ) -> Result<(), Refused> {
     let mut route = Attributes(route_header(prefix, gateway.is_none())).bytes(RTA_DST, &range.octets());
     if let Some(gateway) = gateway {
         route = route.bytes(RTA_GATEWAY, &gateway.octets());
+    }
+    if let Some(source) = source {
+        route = route.bytes(RTA_PREFSRC, &source.octets());
     }
     match netlink.make(RTM_NEWROUTE, &route.number(RTA_OIF, interface).0) {
         // The subnet itself, to which the address is the way.
@@ -133,6 +164,7 @@ const VETH_INFO_PEER: u16 = 1;
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
+const RTA_PREFSRC: u16 = 7;
 
 /// struct rtmsg: family, destination's and source's length, tos, table, protocol, scope, type, flags.
 fn route_header(prefix: u8, is_link: bool) -> Vec<u8> {

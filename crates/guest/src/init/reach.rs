@@ -31,7 +31,7 @@ pub(super) fn listen(address: SocketAddr) -> Result<OwnedFd, Refused> {
     open().named(|| format!("listen on {address}"))
 }
 
-/// A connection from within the guest's network, on its way: whoever has it waits until it can be written to.
+/// A connection from within the network that this process is in, on its way: whoever has it waits until it can be written to.
 pub(super) fn connect(address: SocketAddr) -> Result<OwnedFd, Refused> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;

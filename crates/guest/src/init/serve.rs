@@ -4,17 +4,19 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{DumpableBehavior, Gid, Pid, Signal, Uid, WaitOptions, WaitStatus};
 
 use super::command::{self, Setting};
+use super::interface::Behind;
 use super::keeper::{Begin, Ids};
 use super::lend::{self, Lent};
 use super::sudo::Sudo;
 use super::{interface, net, reach, root, seccomp};
+use crate::listening;
 use crate::refused::{Named, Refused};
 use crate::spec::{ExitStatus, Spec};
 use crate::sys;
@@ -27,7 +29,7 @@ pub(super) fn run(
     spec: Spec,
     Begin { pid, ids, bounds, lent }: Begin,
 ) -> i32 {
-    let (sockets, sudo) = match build(&spec, ids, lent) {
+    let Built { sockets, behind, sudo } = match build(&spec, ids, lent) {
         Ok(built) => built,
         Err(refused) => {
             let _ = wire::send(&control, &FromInit::Refused(refused), &[]);
@@ -48,15 +50,23 @@ pub(super) fn run(
         bounds,
         filter: seccomp::program(),
     };
-    let mut init = Init { control, inbox, setting, sudo, running: HashMap::new() };
+    let mut init = Init { control, inbox, setting, behind, sudo, running: HashMap::new() };
     match init.serve(&children) {
         Ok(()) => 0,
         Err(_) => 1,
     }
 }
 
-/// Makes this process the guest's root user in the guest's own world; gives the sockets to hand over, and the one it keeps.
-fn build(spec: &Spec, ids: Ids, lent: Option<Vec<Lent>>) -> Result<(Vec<OwnedFd>, Sudo), Refused> {
+/// What there is to a guest beside its processes.
+struct Built {
+    /// To be handed over.
+    sockets: Vec<OwnedFd>,
+    behind: Option<Behind>,
+    sudo: Sudo,
+}
+
+/// Makes this process the guest's root user in the guest's own world.
+fn build(spec: &Spec, ids: Ids, lent: Option<Vec<Lent>>) -> Result<Built, Refused> {
     take_root(ids)?;
     // After the ids: changing those clears it.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
@@ -72,20 +82,21 @@ fn build(spec: &Spec, ids: Ids, lent: Option<Vec<Lent>>) -> Result<(Vec<OwnedFd>
         let udp = spec.udp.iter().map(|it| bind(*it));
         tcp.chain(udp).collect::<Result<Vec<_>, _>>()
     };
-    let sockets = match &spec.interface {
+    let (sockets, behind) = match &spec.interface {
         Some(interface) => {
             let platform = interface::platform(spec);
             net::set_up(spec.addresses.iter().filter(|it| !platform.contains(it)))?;
-            interface::make(spec, interface, listen)?
+            let (sockets, behind) = interface::make(spec, interface, listen)?;
+            (sockets, Some(behind))
         }
         None => {
             net::set_up(&spec.addresses)?;
-            listen()?
+            (listen()?, None)
         }
     };
     // Nobody inside may look into the init, which holds more rights than they do.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at("close the init to others")?;
-    Ok((sockets, Sudo::open()?))
+    Ok(Built { sockets, behind, sudo: Sudo::open()? })
 }
 
 fn take_root(ids: Ids) -> Result<(), Refused> {
@@ -110,6 +121,7 @@ struct Init {
     control: OwnedFd,
     inbox: Inbox,
     setting: Setting,
+    behind: Option<Behind>,
     sudo: Sudo,
     /// The commands that have not ended, by process.
     running: HashMap<Pid, u64>,
@@ -149,6 +161,10 @@ impl Init {
             ToInit::Start(_) => Err(io::Error::from(io::ErrorKind::InvalidData)),
             ToInit::Listen { id, address } => self.hand_over(id, reach::listen(address)),
             ToInit::Connect { id, address } => self.hand_over(id, reach::connect(address)),
+            ToInit::ConnectFromOutside { id, address } => {
+                self.hand_over(id, self.connect_from_outside(address))
+            }
+            ToInit::Listening { id } => self.hand_over(id, listening::open()),
             ToInit::ListenAt { id, path, user } => {
                 self.hand_over(id, reach::listen_at(&path, user, self.setting.ids))
             }
@@ -166,6 +182,12 @@ impl Init {
                 Ok(())
             }
         }
+    }
+
+    fn connect_from_outside(&self, address: SocketAddrV4) -> Result<OwnedFd, Refused> {
+        let none = || Refused::new("connect from outside", "the guest has no interface");
+        let behind = self.behind.as_ref().ok_or_else(none)?;
+        behind.within(|| reach::connect(address.into()))
     }
 
     fn hand_over(&self, id: u64, socket: Result<OwnedFd, Refused>) -> io::Result<()> {

@@ -192,3 +192,30 @@ async fn all_ports_of_a_machine_in_a_network_are_its_own() {
         assert_eq!((peer, said.as_str()), (address(4).into(), "platform"), "{at}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_from_outside_is_somebody_else_and_what_listens_is_known() {
+    if !has_perl() {
+        return println!("skipped: no perl here");
+    }
+    let Some(machine) = machine(&Network::default(), 4, &[]).await else { return };
+    let listening = machine.guest.listening().await.unwrap();
+    assert!(
+        listening.ports_at(address(4)).unwrap().is_empty(),
+        "the platform's listeners are behind the interface"
+    );
+    let _served = serve(&machine, 80).await;
+    assert_eq!(listening.ports_at(address(4)).unwrap().into_iter().collect::<Vec<_>>(), [80]);
+
+    let to = |port| std::net::SocketAddrV4::new(address(4), port);
+    let mut stream = machine.guest.connect_from_outside(to(80)).await.unwrap();
+    assert_eq!(stream.local_addr().unwrap().ip(), guest::OUTSIDE_ADDRESS);
+    tokio::io::AsyncWriteExt::write_all(&mut stream, b"you\n").await.unwrap();
+    let mut heard = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut heard).await.unwrap();
+    assert_eq!(heard, "heard you\n");
+    let refused = machine.guest.connect_from_outside(to(81)).await.unwrap_err().to_string();
+    assert!(refused.contains("refused"), "{refused}");
+    // What is started now is in the guest's network again, not in the one behind.
+    assert_eq!(print(&machine.guest, shell("grep -c wire: /proc/net/dev || true")).await, "0");
+}

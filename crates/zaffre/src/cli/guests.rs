@@ -9,7 +9,8 @@ use crate::{
         ca::Authority,
         connection::Front,
         guest_doors::{self, Inside},
-        ssh_doors,
+        listen::Ports,
+        public_doors, ssh_doors,
     },
     products::compute::reconcile::{Reconciler, Setup, Way, Whose},
 };
@@ -33,7 +34,7 @@ pub(crate) fn follow(
     guests: Guests,
     init: PathBuf,
     rootfs: Option<PathBuf>,
-    ssh_ports: Vec<u16>,
+    (ssh_ports, public_ports): (Vec<u16>, Ports),
 ) -> Option<Reconciler> {
     let way = match guests {
         Guests::Off => return None,
@@ -59,6 +60,11 @@ pub(crate) fn follow(
         let (at, door) = ssh_doors::open(&served, address, &ssh_ports, server)?;
         Ok((at, Box::new(door) as _))
     };
+    let served = front.clone();
+    let serve_public = move |public, cut: &_, let_in| {
+        let (at, door) = public_doors::open(&served, public, public_ports, cut, let_in)?;
+        Ok((at, Box::new(door) as _))
+    };
     let setup = Setup {
         way,
         ca_bundle: authority.certificate().to_owned(),
@@ -66,6 +72,7 @@ pub(crate) fn follow(
         rootfs,
         serve: Box::new(serve),
         serve_ssh: Box::new(serve_ssh),
+        serve_public: Box::new(serve_public),
     };
     Some(Reconciler::start(&Arc::clone(&front.server), setup))
 }

@@ -15,6 +15,7 @@ use crate::{
     front::{
         ca::Authority,
         connection::{Closer, Front, Limits},
+        listen::Ports,
     },
     products::compute::reconcile::Reconciler,
     store::{Content, Store},
@@ -123,8 +124,14 @@ impl World {
         let server = Server::start(Store::in_memory(), Content::in_memory(), settings).await?;
         let authority = Arc::new(Authority::open(folder.path(), || Clock::System.now())?);
         let (front, closer) = Front::new(Arc::clone(&server), Arc::clone(&authority), Limits::default())?;
-        let machines =
-            guests::follow(&front, &authority, Guests::Namespaces, guest::OWN_PROGRAM.into(), None, vec![0]);
+        let machines = guests::follow(
+            &front,
+            &authority,
+            Guests::Namespaces,
+            guest::OWN_PROGRAM.into(),
+            None,
+            (vec![0], Ports::Any),
+        );
         Ok(World { server, machines, closer, folder })
     }
 

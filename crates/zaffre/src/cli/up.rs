@@ -146,7 +146,7 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
         args.guests,
         guest::OWN_PROGRAM.into(),
         rootfs,
-        listen::ssh_ports(&args.ports),
+        (listen::ssh_ports(&args.ports), listen::public_ports(&args.ports)),
     );
     let open = listen::open(&front, &args.ports).await?;
     let control = Home::socket_in(place.folder());

@@ -1,7 +1,8 @@
 //! `zaffre vm`: the virtual machines, and commands in them.
 //!
 //! `exec` passes this process's standard streams through, with a terminal where both of its ends are one, and ends with the
-//! command's own exit code (128 and the signal's number where a signal ended it). `list` says how those are signed in to that can be.
+//! command's own exit code (128 and the signal's number where a signal ended it). `list` says how those are signed in to that can be, and what else
+//! of them is open from outside.
 
 mod ssh_config;
 
@@ -133,10 +134,22 @@ async fn list(home: &Home) -> Outcome {
     let columns = ["name", "resourceGroup", "location", "state"];
     for vm in answer["value"].as_array().into_iter().flatten() {
         let row = columns.map(|column| format!("{:<24}", text(vm, column))).concat();
-        let row = format!("{row}{}", ssh_config::sign_in(vm).unwrap_or_default());
+        let ways = ssh_config::sign_in(vm).into_iter().chain(doors(vm)).collect::<Vec<_>>().join("  ");
+        let row = format!("{row}{ways}");
         say(&format!("{}\n", row.trim_end()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// `127.77.0.4:80`, and where that is on this host where it is elsewhere. The SSH server's is told by how one signs in.
+fn doors(vm: &Value) -> Vec<String> {
+    let all = vm["doors"].as_array().into_iter().flatten();
+    let told = all.filter_map(|door| {
+        let port = door["port"].as_u64().filter(|port| *port != 22)?;
+        let (public, at) = (format!("{}:{port}", door["address"].as_str()?), door["at"].as_str()?);
+        Some(if public == at { public } else { format!("{public} at {at}") })
+    });
+    told.collect()
 }
 
 async fn exec(args: Exec, home: &Home) -> Outcome {
@@ -252,5 +265,24 @@ impl Drop for Raw {
     fn drop(&mut self) {
         // A terminal that is gone needs no mending.
         let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_open_is_told_with_where_it_is() {
+        let door = |port: u16, at: &str| json!({ "address": "127.77.0.4", "port": port, "at": at });
+        let vm = json!({ "doors": [
+            door(22, "127.77.0.4:2222"),
+            door(80, "127.77.0.4:8080"),
+            door(9000, "127.77.0.4:9000"),
+        ] });
+        assert_eq!(doors(&vm), ["127.77.0.4:80 at 127.77.0.4:8080", "127.77.0.4:9000"]);
+        assert!(doors(&json!({})).is_empty());
     }
 }

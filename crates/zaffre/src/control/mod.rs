@@ -7,6 +7,7 @@
 //! GET  /env?host_kind=KIND&as=NAME  the same on another kind of host, with that resource's identities
 //! GET  /decisions                   what was decided lately, and why
 //! GET  /vms                         the virtual machines
+//! GET  /doors                       where what is open at their public addresses is on this host
 //! POST /vms/{name or id}/exec       runs a command in one; answers 101 and goes on in frames (`exec`)
 //! GET  /vms/{name or id}/log        what its console has shown
 //! POST /vms/{name or id}/event?type=Reboot&in=SECONDS   announces a scheduled event to one
@@ -60,6 +61,7 @@ pub(crate) enum Op {
     Env(variables::Asked),
     Decisions,
     Vms,
+    Doors,
     Exec { vm: String },
     Log { vm: String },
     Event(event::Announcement),
@@ -83,6 +85,7 @@ static ROUTES: &[Route] = &[
     Route(Method::GET, "/env", |parts, _| Op::Env(variables::Asked::read(parts))),
     Route(Method::GET, "/decisions", |_, _| Op::Decisions),
     Route(Method::GET, "/vms", |_, _| Op::Vms),
+    Route(Method::GET, "/doors", |_, _| Op::Doors),
     Route(Method::POST, "/vms/{}/exec", |_, vm| Op::Exec { vm }),
     Route(Method::GET, "/vms/{}/log", |_, vm| Op::Log { vm }),
     Route(Method::POST, "/vms/{}/event", |parts, vm| Op::Event(event::Announcement::read(parts, vm))),
@@ -156,6 +159,7 @@ impl Service for Control {
             Op::Env(asked) => variables::answer(cx, &asked).await,
             Op::Decisions => Ok(Reply::json(200, &json!({ "value": cx.env.decisions.latest() }))),
             Op::Vms => vms::list(cx).await,
+            Op::Doors => Ok(vms::doors(cx)),
             Op::Exec { vm } => exec::begin(cx, &vm, body).await,
             Op::Log { vm } => vms::log(cx, &vm).await,
             Op::Event(announcement) => event::announce(cx, &announcement).await,
@@ -186,6 +190,7 @@ impl Service for Control {
             Op::Env(_) => "env",
             Op::Decisions => "decisions",
             Op::Vms => "listVms",
+            Op::Doors => "listDoors",
             Op::Exec { .. } => "exec",
             Op::Log { .. } => "readLog",
             Op::Event(_) => "announceEvent",

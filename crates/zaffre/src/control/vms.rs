@@ -1,10 +1,13 @@
 //! The virtual machines, as the operator names them.
 
+use std::net::SocketAddrV4;
+
 use azure::{error::Result, ids::ResourceId};
 use serde_json::{Value, json};
 
 use super::codes;
 use crate::{
+    host::PublicDoor,
     resources::{self, INSTANCES, Resource},
     service::{Cx, Reply},
     store::Txn,
@@ -16,11 +19,24 @@ const LISTED: usize = 1000;
 
 pub(super) async fn list(cx: &Cx) -> Result<Reply> {
     let all = cx.read(all).await?;
-    let value: Vec<Value> = all.iter().map(|vm| shown(cx, vm)).collect();
+    let doors = cx.env.public_doors.of(cx.cloud.id);
+    let value: Vec<Value> = all.iter().map(|vm| shown(cx, vm, &doors)).collect();
     Ok(Reply::json(200, &json!({ "value": value })))
 }
 
-fn shown(cx: &Cx, vm: &Resource) -> Value {
+/// Where what is open at machines' public addresses is.
+pub(super) fn doors(cx: &Cx) -> Reply {
+    let all = cx.env.public_doors.of(cx.cloud.id);
+    let value: Vec<Value> = all.iter().map(|(public, door)| door_shown(*public, door)).collect();
+    Reply::json(200, &json!({ "value": value }))
+}
+
+fn door_shown(public: SocketAddrV4, door: &PublicDoor) -> Value {
+    json!({ "address": public.ip(), "port": public.port(), "at": door.at, "vm": door.vm })
+}
+
+fn shown(cx: &Cx, vm: &Resource, doors: &[(SocketAddrV4, PublicDoor)]) -> Value {
+    let own = doors.iter().filter(|(_, door)| door.vm == vm.id);
     let ssh = cx.env.guests.get().and_then(|guests| guests.ssh(cx.cloud.id, &vm.id));
     json!({
         "name": vm.machine_name(),
@@ -34,6 +50,7 @@ fn shown(cx: &Cx, vm: &Resource) -> Value {
             "user": it.user,
             "hostKey": it.host_key,
         })),
+        "doors": own.map(|(public, door)| door_shown(*public, door)).collect::<Vec<_>>(),
         "id": vm.id,
     })
 }

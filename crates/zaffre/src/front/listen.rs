@@ -7,6 +7,7 @@
 //! cosmos 8081   drop-in, either     where the Cosmos emulator would be
 //! hosts 10082   either              other hosts' managed identities, at doors that `zaffre env --host-kind` makes
 //! ssh   22      machines            each machine's own, at its public address (`ssh_doors`)
+//! public        machines            what listens in each, at its public address (`public_doors`)
 //! ```
 //!
 //! A drop-in port is where a project already looks, so one that is taken stays shut, with a word about it: another port would
@@ -68,6 +69,18 @@ static LISTENERS: [Listener; 5] = [
 /// Where machines are signed in to: not one listener, but one for each of them, at the first of these that can be had.
 const SSH: &str = "ssh";
 const SSH_PORTS: [u16; 3] = [22, 2222, 0];
+/// Where what listens in machines is reached, likewise.
+const PUBLIC: &str = "public";
+
+/// At which ports of this host what listens in machines is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ports {
+    /// At its own, where those can be had.
+    Same,
+    /// At any that is free.
+    Any,
+    Off,
+}
 
 /// What `--port NAME=N|0|off` says; the later word counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,13 +102,14 @@ impl FromStr for Wish {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, port) = text.split_once('=').ok_or("expected NAME=PORT")?;
-        let names: Vec<_> = LISTENERS.iter().map(|it| it.name).chain([SSH]).collect();
+        let names: Vec<_> = LISTENERS.iter().map(|it| it.name).chain([SSH, PUBLIC]).collect();
         if name != "all" && !names.contains(&name) {
             return Err(format!("no listener `{name}`: there are {}, and `all`", names.join(", ")));
         }
         let port = match port {
             "off" => Wished::Off,
             "0" => Wished::Any,
+            _ if name == PUBLIC => return Err(format!("`{PUBLIC}` is for many ports: 0 or `off`")),
             number => Wished::At(number.parse().map_err(|_| format!("`{number}` is no port, 0 or `off`"))?),
         };
         Ok(Wish { name: name.to_owned(), port })
@@ -113,6 +127,15 @@ pub fn ssh_ports(wishes: &[Wish]) -> Vec<u16> {
         Some(Wished::At(port)) => vec![port],
         Some(Wished::Any) => vec![0],
         Some(Wished::Off) => Vec::new(),
+    }
+}
+
+/// At which ports machines' own listeners are reached.
+pub fn public_ports(wishes: &[Wish]) -> Ports {
+    match wished(wishes, PUBLIC) {
+        None | Some(Wished::At(_)) => Ports::Same,
+        Some(Wished::Any) => Ports::Any,
+        Some(Wished::Off) => Ports::Off,
     }
 }
 
@@ -287,9 +310,11 @@ mod tests {
         }
         assert_eq!(wished(&[], "proxy"), None);
         assert_eq!((ssh_ports(&wishes), ssh_ports(&[])), (vec![0], vec![22, 2222, 0]));
+        assert_eq!((public_ports(&wishes), public_ports(&[])), (Ports::Any, Ports::Same));
+        assert_eq!(public_ports(&["public=off".parse().expect("a wish")]), Ports::Off);
         let off = ["ssh=2200", "ssh=off"].map(|it| it.parse::<Wish>().expect("a wish"));
         assert_eq!((ssh_ports(&off[..1]), ssh_ports(&off)), (vec![2200], vec![]));
-        for bad in ["blob", "queue=1", "blob=x", "blob=70000", "blob=-1"] {
+        for bad in ["blob", "queue=1", "blob=x", "blob=70000", "blob=-1", "public=80"] {
             assert!(bad.parse::<Wish>().is_err(), "{bad}");
         }
     }

@@ -17,6 +17,7 @@ pub mod listen;
 pub mod log;
 mod prompt;
 mod proxy;
+pub mod public_doors;
 pub mod route;
 pub mod serve;
 pub mod ssh_doors;

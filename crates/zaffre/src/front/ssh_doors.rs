@@ -56,8 +56,9 @@ pub fn open(
     Ok((at, SshDoor { _open: open }))
 }
 
-fn bind(address: Ipv4Addr, ports: &[u16]) -> io::Result<TcpListener> {
-    let mut refused = io::Error::new(io::ErrorKind::Unsupported, "`--port ssh=off` was asked for");
+/// A listener at the first of these ports that can be had.
+pub(super) fn bind(address: Ipv4Addr, ports: &[u16]) -> io::Result<TcpListener> {
+    let mut refused = io::Error::new(io::ErrorKind::Unsupported, "`--port` said that there is to be none");
     for port in ports {
         match StdListener::bind((address, *port)) {
             Ok(socket) => {

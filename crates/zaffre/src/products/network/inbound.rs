@@ -1,4 +1,4 @@
-//! Whether a machine can be reached from outside, at its public address.
+//! What of a machine can be reached from outside, at its public address.
 //!
 //! Security groups decide (`azure::security_rules`). A machine that none guards is open at an address of the Basic SKU, and closed at one of the
 //! Standard SKU (public-ip-addresses.md, "SKU": "secure by default").
@@ -6,7 +6,10 @@
 //! Who comes from outside comes from this host, and which of the Internet's addresses that would be, nobody can say. A rule that lets in some
 //! public addresses is meant for its author, who sits here: so one may be at any of those that rules let in.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    ops::RangeInclusive,
+};
 
 use azure::{
     error::Result,
@@ -24,8 +27,30 @@ use crate::{
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const PORT: u16 = 50_000;
 
-/// The first public address of these interfaces at which a TCP port is open from outside.
-pub(crate) fn open_address(txn: &Txn, interfaces: &[Resource], port: u16) -> Result<Option<Ipv4Addr>> {
+/// A public address of a machine, and what of it is open from outside.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Opening {
+    pub(crate) public: Ipv4Addr,
+    /// The private address behind it.
+    pub(crate) private: Ipv4Addr,
+    /// TCP ports, in order.
+    ports: Vec<RangeInclusive<u16>>,
+}
+
+impl Opening {
+    pub(crate) fn lets_in(&self, port: u16) -> bool {
+        self.ports.iter().any(|it| it.contains(&port))
+    }
+
+    /// Whether there is a port beside this one.
+    pub(crate) fn has_others_than(&self, port: u16) -> bool {
+        !self.ports.is_empty() && self.ports != [port..=port]
+    }
+}
+
+/// The public addresses of these interfaces.
+pub(crate) fn openings(txn: &Txn, interfaces: &[Resource]) -> Result<Vec<Opening>> {
+    let mut all = Vec::new();
     for interface in interfaces {
         let Some(place) = places::of(txn, interface)? else { continue };
         let configurations = interface.property("ipConfigurations").and_then(Value::as_array);
@@ -33,13 +58,16 @@ pub(crate) fn open_address(txn: &Txn, interfaces: &[Resource], port: u16) -> Res
             let private = configuration["privateIPAddress"].as_str().and_then(|it| it.parse().ok());
             let Some(id) = reference(configuration.get("publicIPAddress"))? else { continue };
             let (Some(private), Some(public)) = (private, resources::get(txn, &id)?) else { continue };
-            let address = public.text("ipAddress").and_then(|it| it.parse().ok());
-            if address.is_some() && is_open(&place.security, &public, (private, port)) {
-                return Ok(address);
-            }
+            let Some(address) = public.text("ipAddress").and_then(|it| it.parse().ok()) else { continue };
+            let ports = ports_let_in(&place.security, &public, private);
+            all.push(Opening { public: address, private, ports });
         }
     }
-    Ok(None)
+    Ok(all)
+}
+
+fn ports_let_in(security: &Security, public: &Resource, private: Ipv4Addr) -> Vec<RangeInclusive<u16>> {
+    security.ports_let_in(|port| is_open(security, public, (private.into(), port)))
 }
 
 /// Whether anybody from outside is let in; behind a public address, rules are held against the private one.
@@ -119,5 +147,21 @@ mod tests {
         let unguarded = Security::new(Vec::new(), network());
         assert!(is_open(&unguarded, &address("Basic"), to));
         assert!(!is_open(&unguarded, &address("Standard"), to));
+    }
+
+    #[test]
+    fn an_opening_is_as_wide_as_the_rules_behind_it() {
+        let private = Ipv4Addr::new(10, 0, 0, 4);
+        let opening = |rules: &[&str]| {
+            let rules = rules.iter().map(|it| rule(it)).collect();
+            let security = Security::new(vec![rules], vec!["10.0.0.0/16".parse().expect("a range")]);
+            let ports = ports_let_in(&security, &address("Standard"), private);
+            Opening { public: Ipv4Addr::LOCALHOST, private, ports }
+        };
+        let ssh_alone = opening(&["1000 Allow * 22 *"]);
+        assert!(ssh_alone.lets_in(22) && !ssh_alone.lets_in(80) && !ssh_alone.has_others_than(22));
+        let web = opening(&["900 Deny * 443 *", "1000 Allow * 22,80-443 *"]);
+        assert!(web.lets_in(80) && web.lets_in(442) && !web.lets_in(443) && web.has_others_than(22));
+        assert!(!opening(&["1000 Allow VirtualNetwork * *"]).has_others_than(22));
     }
 }

@@ -19,6 +19,7 @@
 //! - `places.rs`: virtual networks, and machines' places in them.
 //! - `report.rs`: what is written back.
 //! - `elsewhere.rs`: what other processes of the cloud write about machines.
+//! - `public.rs`: what of a machine is open at its public addresses.
 //! - `exec.rs`: commands in what runs. `ssh.rs`: what an SSH server asks of it.
 
 mod elsewhere;
@@ -26,6 +27,7 @@ mod exec;
 mod first_boot;
 mod log;
 mod places;
+mod public;
 mod report;
 mod running;
 mod ssh;
@@ -34,8 +36,9 @@ mod want;
 use std::{
     collections::{HashMap, HashSet},
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},
     path::PathBuf,
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
@@ -49,6 +52,7 @@ use azure::{
 };
 use guest::{GuestSockets, Network};
 use tokio::{
+    net::TcpStream,
     sync::watch,
     task::{JoinHandle, JoinSet},
     time::Instant,
@@ -61,7 +65,7 @@ use crate::{
     cloud::{Chance, Cloud, CloudId},
     door::Door,
     env::LogFormat,
-    host::Ssh,
+    host::{PublicDoor, Ssh},
     resources::scheduled_events,
     service::Cx,
     store::{Txn, duty, lease::Lease},
@@ -83,6 +87,14 @@ pub type Serve = Box<dyn Fn(&Whose, GuestSockets) -> io::Result<Served> + Send +
 
 /// Listens at a public address with a machine's SSH server: `front`, which alone accepts. Gives where that is.
 pub type ServeSsh = Box<dyn Fn(Ipv4Addr, ::ssh::Server) -> io::Result<(SocketAddr, Served)> + Send + Sync>;
+
+/// Lets one more connection in to what listens in a machine; none where nobody is to be, or nobody listens.
+pub type LetIn = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Option<TcpStream>> + Send>> + Send + Sync>;
+/// Ends the connections that were let in when it is dropped.
+pub type Cut = watch::Sender<()>;
+/// Listens at a public address and port, and carries who comes to a machine: `front`, which alone accepts. Gives where that is.
+pub type ServePublic =
+    Box<dyn Fn((Ipv4Addr, u16), &Cut, LetIn) -> io::Result<(SocketAddr, Served)> + Send + Sync>;
 
 /// Whose sockets they are.
 pub struct Whose {
@@ -108,6 +120,7 @@ pub struct Setup {
     pub rootfs: Option<PathBuf>,
     pub serve: Serve,
     pub serve_ssh: ServeSsh,
+    pub serve_public: ServePublic,
 }
 
 /// Whose machine: one name may be in two clouds.
@@ -308,6 +321,9 @@ impl Follow {
             if let (Some(present), Some(place)) = (&present, &want.place) {
                 present.judge_by(place);
             }
+            if let Some(present) = &present {
+                self.open_to(&key, &want, present);
+            }
             if want.is_met_by(present.as_deref()) || self.has_given_up(&key, &want) {
                 continue;
             }
@@ -421,12 +437,24 @@ impl Follow {
             let inside = ssh::Inside::new(self.server.env.store.clone(), key.clone(), Arc::clone(guest));
             let server = ::ssh::Server::new(Arc::new(inside), host_key);
             let (at, served) = (self.setup.serve_ssh)(address, server).map_err(|error| error.to_string())?;
+            let door = PublicDoor { vm: want.vm.clone(), at };
+            let known_as = SocketAddrV4::new(address, want::SSH);
+            let listed = self.server.env.public_doors.list(key.0, known_as, door);
+            let served: Served = Box::new((served, listed));
             Ok::<_, String>((Ssh { address: at, user: want.admin.clone(), host_key: public }, served))
         };
         let opened = opened.await.map_err(|problem| {
             self.log(&format!("`{}` has no SSH at {address}: {problem}", want.vm));
         });
         running.set_ssh(Some(address), opened.ok());
+    }
+
+    /// Lets who comes from outside in to what listens in the machine, as its rules say now.
+    fn open_to(self: &Arc<Self>, key: &Key, want: &Want, running: &Running) {
+        let Some(guest) = running.guest.as_ref().filter(|_| want.is_booted(running)) else { return };
+        running.open_to(&want.openings, || {
+            public::Doors::new(Arc::clone(self), key.clone(), Arc::clone(guest), running.log.clone())
+        });
     }
 
     async fn boot(&self, way: Way, key: &Key, want: &Want, plan: &Plan) -> Result<Arc<Running>, String> {

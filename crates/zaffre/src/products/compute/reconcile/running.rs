@@ -15,9 +15,17 @@ use guest::{Guest, GuestSockets, Network, Plug, Spec};
 use tokio::time::Instant;
 
 use super::{
-    super::cloud_init::Plan, Served, extension_address, first_boot, lock, log::Log, places, want::Want,
+    super::cloud_init::Plan,
+    Served, extension_address, first_boot, lock,
+    log::Log,
+    places,
+    public::{self, Public},
+    want::Want,
 };
-use crate::{host::Ssh, products::network::places::Place};
+use crate::{
+    host::Ssh,
+    products::network::{inbound::Opening, places::Place},
+};
 
 pub(super) struct Running {
     pub(super) vm_id: Guid,
@@ -39,6 +47,7 @@ struct Doors {
     plug: Option<Plug>,
     extensions: BTreeMap<u16, Option<Served>>,
     ssh: Option<SshDoor>,
+    public: Option<Public>,
 }
 
 /// Where one signs in, or was to.
@@ -161,6 +170,16 @@ impl Running {
     /// Closes where one signed in, and keeps what there is instead.
     pub(super) fn set_ssh(&self, address: Option<Ipv4Addr>, open: Option<(Ssh, Served)>) {
         lock(&self.doors).ssh = address.map(|address| SshDoor { address, open });
+    }
+
+    /// From now on this is open at its public addresses, to what listens in it.
+    pub(super) fn open_to(&self, openings: &[Opening], doors: impl FnOnce() -> public::Doors) {
+        let mut own = lock(&self.doors);
+        // A guest that has just died has none any more, and gets none.
+        if own.own.is_none() || (own.public.is_none() && openings.is_empty()) {
+            return;
+        }
+        own.public.get_or_insert_with(|| doors().begin()).set(openings);
     }
 
     /// Ends it and waits until nothing of it is left.

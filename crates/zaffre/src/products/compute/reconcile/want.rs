@@ -26,7 +26,7 @@ use super::{
 use crate::{
     cloud::CloudId,
     products::network::{
-        inbound,
+        inbound::{self, Opening},
         places::{self, Place},
     },
     resources::{self, Resource, State},
@@ -37,7 +37,7 @@ use crate::{
 const OWN_NAME: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
 
 /// What a security group knows it by, wherever this machine lets us listen.
-const SSH: u16 = 22;
+pub(super) const SSH: u16 = 22;
 
 /// A machine as it should be, with what waits for it to be so.
 pub(super) struct Want {
@@ -55,6 +55,8 @@ pub(super) struct Want {
     pub(super) addresses: Vec<IpAddr>,
     /// Its public address, where that is open to whoever wants to sign in.
     pub(super) ssh: Option<Ipv4Addr>,
+    /// Its public addresses, and what is open there.
+    pub(super) openings: Vec<Opening>,
     pub(super) extensions: Vec<Extension>,
     /// What is under way about the machine itself.
     pub(super) operations: Vec<Guid>,
@@ -88,8 +90,9 @@ fn of(txn: &Txn, vm: &Resource, machine: Machine) -> Result<Want> {
     let of_set = of_set.and_then(|it| it.operation);
     let interfaces = interfaces(txn, vm)?;
     let place = interfaces.first().map(|it| places::of(txn, it)).transpose()?.flatten();
+    let openings = inbound::openings(txn, &interfaces)?;
     let ssh = match System::of(vm) {
-        System::Linux => inbound::open_address(txn, &interfaces, SSH)?,
+        System::Linux => openings.iter().find(|it| it.lets_in(SSH)).map(|it| it.public),
         System::Windows => None,
     };
     let own = |it: &IpAddr| place.iter().flat_map(|it| &it.addresses).any(|(own, _)| IpAddr::V4(*own) == *it);
@@ -103,6 +106,7 @@ fn of(txn: &Txn, vm: &Resource, machine: Machine) -> Result<Want> {
         place,
         addresses,
         ssh,
+        openings,
         extensions: view::extensions(txn, &vm.id)?.iter().filter_map(extension_of).collect(),
         operations: machine.operations.iter().copied().chain(under_way).chain(of_set).collect(),
         machine,
@@ -112,6 +116,14 @@ fn of(txn: &Txn, vm: &Resource, machine: Machine) -> Result<Want> {
 fn extension_of(resource: &Resource) -> Option<Extension> {
     let operation = resource.operation.filter(|_| !resource.state.is_terminal());
     Some(Extension { port: extension::port(resource)?, operation })
+}
+
+/// What is open at a machine's public addresses as of now.
+pub(super) fn openings(txn: &Txn, vm: &ResourceId) -> Result<Vec<Opening>> {
+    match resources::get(txn, vm)? {
+        Some(vm) => inbound::openings(txn, &interfaces(txn, &vm)?),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Its network interfaces, as far as those are there; the primary one first.
