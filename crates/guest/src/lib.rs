@@ -25,12 +25,15 @@
 //! Absent on purpose: images and package installation, and an SSH server: what one needs of a guest is here ([`Guest::exec`],
 //! [`Guest::connect`], [`Guest::listen_at`], [`SFTP`]), its protocol is another crate's.
 //!
+//! Beside guests there are shells ([`shell`]): the user's own command, in a network in which the same doors are open ([`open_here`]).
+//!
 //! `unsafe` is in the module `sys` alone.
 
 mod accept;
 mod exec;
 mod groups;
 mod guest;
+mod here;
 pub mod init;
 mod keeper;
 mod listening;
@@ -39,6 +42,7 @@ mod probe;
 mod refused;
 mod settings;
 mod sftp;
+pub mod shell;
 mod spec;
 mod sys;
 mod tools;
@@ -47,6 +51,7 @@ mod wire;
 pub use exec::{Exec, Finished, Output, Stdin};
 pub use groups::{Bounds, By, bounds};
 pub use guest::{Guest, GuestSockets};
+pub use here::{Doors, open_here};
 pub use listening::Listening;
 pub use network::{Flow, Network, Place, Plug, Protocol, Rules, Wire};
 pub use probe::{probe, probe_network};

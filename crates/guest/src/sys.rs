@@ -102,11 +102,39 @@ pub(crate) fn unblock_signals() -> io::Result<()> {
 
 /// Takes the next signal off a descriptor that [`watch_signals`] gave; none when there is none left.
 pub(crate) fn next_signal(signals: &OwnedFd) -> Option<libc::c_int> {
+    next_signal_sent(signals).map(|it| it.number)
+}
+
+/// A signal, and whether the kernel sent it of its own accord, as for a terminal, and not some process.
+pub(crate) struct Sent {
+    pub(crate) number: libc::c_int,
+    pub(crate) is_kernels: bool,
+}
+
+/// The same, with its sender.
+pub(crate) fn next_signal_sent(signals: &OwnedFd) -> Option<Sent> {
     let mut info = [0; size_of::<libc::signalfd_siginfo>()];
     let read = rustix::io::read(signals, &mut info).ok()?;
-    // The structure begins with the signal's number (signalfd(2)).
-    let number = info.first_chunk().filter(|_| read == info.len())?;
-    libc::c_int::try_from(u32::from_ne_bytes(*number)).ok()
+    // The structure begins with the signal's number, an error number and a code (signalfd(2)), which is above zero where no
+    // process is the sender (sigaction(2)).
+    let [a, b, c, d, _, _, _, _, e, f, g, h] = *info.first_chunk().filter(|_| read == info.len())?;
+    let number = libc::c_int::try_from(u32::from_ne_bytes([a, b, c, d])).ok()?;
+    Some(Sent { number, is_kernels: i32::from_ne_bytes([e, f, g, h]) > 0 })
+}
+
+/// Those that whoever runs a command passes on to it.
+pub(crate) const PASSED_ON: &[libc::c_int] =
+    &[libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGUSR1, libc::SIGUSR2];
+
+/// A descriptor that whoever executed this program left open for it. None where the number is no open descriptor's, or one of the
+/// standard streams'. To be called once for a number, before anything else is opened.
+pub(crate) fn inherited(number: libc::c_int) -> Option<OwnedFd> {
+    // SAFETY: fcntl reads the number alone; it is an open descriptor, and nothing in this process owns it: the process has begun just
+    // now, and what the standard library owns is at most the three standard streams.
+    unsafe {
+        let is_open = number > 2 && libc::fcntl(number, libc::F_GETFD) >= 0;
+        is_open.then(|| OwnedFd::from_raw_fd(number))
+    }
 }
 
 /// Lets the runtime wait until a descriptor can be read.

@@ -11,6 +11,8 @@
 //! an init everything in its process namespace; mounts and network go with their last process. All of them have one thread, so
 //! that forking is sound; nothing here is asynchronous.
 //!
+//! A shell's keeper ([`shell`]) is this program under a third name: a process beside its command, in the command's own namespaces.
+//!
 //! A guest is built in an order that the kernel dictates: what the host lends is opened while its paths are still visible, /proc is
 //! mounted while the host's is (an unprivileged mount of /proc is only granted to those who can see one), then the root is exchanged.
 
@@ -26,11 +28,16 @@ mod reach;
 mod root;
 mod seccomp;
 mod serve;
+mod shell;
 mod sudo;
 
 use crate::sftp;
 pub(crate) use command::resize;
 pub(crate) use interface::gateway_of;
+pub(crate) use net::set_up;
+pub(crate) use reach::listen;
+pub(crate) use serve::bind;
+pub(crate) use shell::{NAME as SHELL_NAME, end_descendants};
 
 /// The name (`argv[0]`) under which this program is an init.
 pub(crate) const NAME: &str = "zaffre-guest-init";
@@ -45,6 +52,7 @@ pub fn main_if_asked() {
     match words.next() {
         Some(name) if name == NAME => leave(keeper::run()),
         Some(name) if name == sftp::NAME => leave(sftp::run()),
+        Some(name) if name == SHELL_NAME => leave(shell::run(&words.collect::<Vec<_>>())),
         Some(name) => {
             if let Some(code) = crate::tools::run_if_named(&name, &words.collect::<Vec<_>>()) {
                 leave(code);

@@ -15,7 +15,7 @@ use crate::refused::{Named, Refused};
 const LO: u32 = 1;
 
 /// Takes `lo` up, which gives it 127.0.0.1/8 and ::1, and adds the addresses.
-pub(super) fn set_up<'a>(addresses: impl IntoIterator<Item = &'a IpAddr>) -> Result<(), Refused> {
+pub(crate) fn set_up<'a>(addresses: impl IntoIterator<Item = &'a IpAddr>) -> Result<(), Refused> {
     let netlink = Netlink::open()?;
     netlink.ask(&take_up(LO)).at("take the loopback interface up")?;
     for address in addresses.into_iter().filter(|it| !it.is_loopback()) {

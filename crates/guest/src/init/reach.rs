@@ -21,7 +21,7 @@ use crate::spec::User;
 const BACKLOG: i32 = 4096;
 
 /// A listener that does not block, in the guest's network.
-pub(super) fn listen(address: SocketAddr) -> Result<OwnedFd, Refused> {
+pub(crate) fn listen(address: SocketAddr) -> Result<OwnedFd, Refused> {
     let open = || {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;

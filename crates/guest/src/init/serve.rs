@@ -108,7 +108,7 @@ fn take_root(ids: Ids) -> Result<(), Refused> {
     rustix::thread::set_thread_res_uid(uid, uid, uid).at("become the guest's root")
 }
 
-fn bind(address: SocketAddr) -> Result<OwnedFd, Refused> {
+pub(crate) fn bind(address: SocketAddr) -> Result<OwnedFd, Refused> {
     let open = || {
         let socket = UdpSocket::bind(address)?;
         socket.set_nonblocking(true)?;

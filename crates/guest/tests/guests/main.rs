@@ -13,6 +13,7 @@ mod networks;
 mod ordinary_user;
 mod reach;
 mod rootfs;
+mod shells;
 mod tools;
 mod walls;
 
