@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::forward::{self, Task};
 use crate::session::{self, Session};
 use crate::severable::severable;
-use crate::{Access, Ends, FAILURE, GRACE, Machine, Server, keys};
+use crate::{Access, Ends, Machine, Server, keys};
 
 /// Channels of one connection: sessions and forwarded connections together.
 pub const SESSIONS_MAX: usize = 64;
@@ -25,7 +25,7 @@ pub const SESSIONS_MAX: usize = 64;
 const LISTENERS_MAX: usize = 16;
 /// As OpenSSH's server (MaxAuthTries).
 const ATTEMPTS_MAX: usize = 6;
-/// What a client learns nothing from; a failed password costs more ([`FAILURE`]).
+/// What a client learns nothing from; a failed password costs more ([`crate::Patience`]).
 const REJECTION: Duration = Duration::from_millis(100);
 /// A client that is silent is asked whether it is there this often, and is gone after so many questions.
 const KEEPALIVE: Duration = Duration::from_secs(60);
@@ -43,6 +43,7 @@ pub(crate) async fn serve(
     let handler = Connection {
         machine: Arc::clone(&server.machine),
         failures: Arc::clone(&server.failures),
+        failure: server.patience.failure,
         ends,
         user: String::new(),
         signed_in,
@@ -57,13 +58,13 @@ pub(crate) async fn serve(
     };
     tokio::select! {
         () = served => {}
-        () = hesitates(is_signed_in) => {}
+        () = hesitates(is_signed_in, server.patience.grace) => {}
     }
 }
 
 /// Resolves when the time to sign in is over, and it was not used.
-async fn hesitates(mut is_signed_in: watch::Receiver<bool>) {
-    if tokio::time::timeout(GRACE, is_signed_in.wait_for(|it| *it)).await.is_ok() {
+async fn hesitates(mut is_signed_in: watch::Receiver<bool>, grace: Duration) {
+    if tokio::time::timeout(grace, is_signed_in.wait_for(|it| *it)).await.is_ok() {
         std::future::pending::<()>().await;
     }
 }
@@ -89,6 +90,8 @@ fn config(server: &Server) -> Arc<Config> {
 struct Connection {
     machine: Arc<dyn Machine>,
     failures: Arc<Semaphore>,
+    /// What one of them costs.
+    failure: Duration,
     ends: Ends,
     /// Whoever was accepted last; nothing is asked for before that.
     user: String,
@@ -126,7 +129,7 @@ impl Connection {
     /// Takes the time that a failed attempt costs, a few at once in the whole machine.
     async fn pay(&self) {
         let _place = self.failures.acquire().await;
-        let _ = tokio::time::timeout(FAILURE, std::future::pending::<()>()).await;
+        let _ = tokio::time::timeout(self.failure, std::future::pending::<()>()).await;
     }
 
     /// Whether there is room for one more channel.

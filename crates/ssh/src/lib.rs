@@ -153,18 +153,29 @@ pub struct Server {
     host_key: HostKey,
     /// Failed attempts that are being paid for.
     failures: Arc<Semaphore>,
+    patience: Patience,
 }
 
 /// How many failed attempts at a time a machine answers.
 const FAILURES_AT_ONCE: usize = 4;
-/// What a failed attempt costs.
-const FAILURE: Duration = Duration::from_secs(1);
-/// How long one has to sign in.
-const GRACE: Duration = Duration::from_secs(60);
+
+/// How long clients wait, and are waited for.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// What a failed attempt costs.
+    failure: Duration,
+    /// How long one has to sign in.
+    grace: Duration,
+}
+
+impl Patience {
+    const USUAL: Patience = Patience { failure: Duration::from_secs(1), grace: Duration::from_secs(60) };
+}
 
 impl Server {
     pub fn new(machine: Arc<dyn Machine>, host_key: HostKey) -> Self {
-        Server { machine, host_key, failures: Arc::new(Semaphore::new(FAILURES_AT_ONCE)) }
+        let failures = Arc::new(Semaphore::new(FAILURES_AT_ONCE));
+        Server { machine, host_key, failures, patience: Patience::USUAL }
     }
 
     /// Serves one client until it goes. Dropped before, the client is cut off.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use russh::client::{self, AuthResult, Handle, Msg};
 use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
@@ -12,8 +13,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::{
-    Access, AgentSocket, Ends, Exit, HostKey, Listening, Machine, Nudge, Pending, Process, SESSIONS_MAX,
-    Server, Size, Start, Stream, Terminal, What,
+    Access, AgentSocket, Ends, Exit, HostKey, Listening, Machine, Nudge, Patience, Pending, Process,
+    SESSIONS_MAX, Server, Size, Start, Stream, Terminal, What,
 };
 
 const PASSWORD: &str = "correct horse";
@@ -183,13 +184,21 @@ struct Talk {
     opened: mpsc::Receiver<Channel<Msg>>,
 }
 
+fn ends() -> Ends {
+    Ends { client: "127.0.0.1:50000".parse().unwrap(), server: "127.77.0.4:22".parse().unwrap() }
+}
+
+fn server(fake: &Arc<Fake>, patience: Patience) -> Server {
+    let machine = Arc::new(Shared(Arc::clone(fake)));
+    Server { patience, ..Server::new(machine, HostKey::from_seed(&[7; 32])) }
+}
+
 async fn meet() -> Talk {
     let keys = vec!["# mine".to_owned(), line(1), format!("restrict {}", line(2))];
     let fake = Arc::new(Fake { keys, ..Fake::default() });
     let (here, there) = duplex(1 << 16);
-    let server = Server::new(Arc::new(Shared(Arc::clone(&fake))), HostKey::from_seed(&[7; 32]));
-    let ends = Ends { client: "127.0.0.1:50000".parse().unwrap(), server: "127.77.0.4:22".parse().unwrap() };
-    let served = tokio::spawn(async move { server.serve(there, ends).await });
+    let server = server(&fake, Patience { failure: Duration::from_millis(1), ..Patience::USUAL });
+    let served = tokio::spawn(async move { server.serve(there, ends()).await });
     let host_key = Arc::default();
     let (sender, opened) = mpsc::channel(4);
     let handler = Client { host_key: Arc::clone(&host_key), opened: sender };
@@ -266,7 +275,7 @@ async fn a_users_key_is_admitted_and_no_other() {
     assert_eq!(*talk.host_key.lock().unwrap(), Some(HostKey::from_seed(&[7; 32]).public()));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_password_is_a_way_in_where_the_user_has_one() {
     let talk = meet().await;
     let mut client = talk.client;
@@ -281,10 +290,14 @@ async fn a_password_is_a_way_in_where_the_user_has_one() {
     assert_eq!(remaining_methods.len(), 1, "keys alone");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn whoever_does_not_sign_in_is_cut_off() {
-    let talk = meet().await;
-    talk.served.await.unwrap();
+    let (here, there) = duplex(1 << 16);
+    let handler = Client { host_key: Arc::default(), opened: mpsc::channel(4).0 };
+    let client = tokio::spawn(client::connect_stream(Arc::default(), here, handler));
+    let patience = Patience { grace: Duration::from_millis(50), ..Patience::USUAL };
+    server(&Arc::default(), patience).serve(there, ends()).await;
+    client.abort();
 }
 
 #[tokio::test]
