@@ -30,6 +30,7 @@ fn listening(server: &Server, folder: &std::path::Path, listeners: &[&str]) {
         ca: folder.join("ca/ca.pem"),
         bundle: folder.join("ca/bundle.pem"),
         offline: true,
+        public_address: None,
         addresses: listeners.iter().map(address).collect::<BTreeMap<_, _>>(),
     };
     assert!(server.env.running.set(Running::new(run)).is_ok(), "it listens already");

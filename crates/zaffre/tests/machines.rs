@@ -580,6 +580,7 @@ async fn where_machines_are_simulated_a_script_runs_here_and_speaks_as_its_machi
             ca: PathBuf::new(),
             bundle: PathBuf::new(),
             offline: true,
+            public_address: None,
             addresses: BTreeMap::from([proxy]),
         })
     });

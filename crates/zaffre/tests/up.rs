@@ -45,7 +45,10 @@ impl Up {
         let authority = Arc::new(authority);
         let (front, closer) =
             Front::new(Arc::clone(&world.server), Arc::clone(&authority), limits).expect("a front");
-        let open = listen::open(&front, &["all=0".parse().expect("a wish")]).await.expect("listens");
+        let open =
+            listen::open(&front, std::net::Ipv4Addr::LOCALHOST.into(), &["all=0".parse().expect("a wish")])
+                .await
+                .expect("listens");
         listen::open_control(&front, &folder.path().join(CONTROL)).expect("listens");
         Up { world, authority, open, _closer: closer, folder }
     }

@@ -145,6 +145,7 @@ mod tests {
             ca: "/x/ca.pem".into(),
             bundle: "/x/bundle.pem".into(),
             offline: false,
+            public_address: None,
             addresses: BTreeMap::from([("proxy".to_owned(), "127.0.0.1:10080".parse().expect("an address"))]),
         };
         home.announce(&run).expect("announces");

@@ -6,6 +6,7 @@
 use std::{
     fs,
     io::{self, Read as _, Write as _},
+    net::IpAddr,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
@@ -47,6 +48,12 @@ pub(super) struct Args {
     memory: bool,
     #[command(flatten)]
     places: Places,
+    /// The address of this machine that listeners listen at; others than loopback's are reached by others
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", env = "ZAFFRE_LISTEN")]
+    listen: IpAddr,
+    /// The name or address at which clients reach them, where that is another [default: where they listen]
+    #[arg(long, value_name = "HOST", env = "ZAFFRE_PUBLIC_ADDRESS")]
+    public_address: Option<String>,
     /// Where a listener listens: NAME is proxy, tls, blob, cosmos, hosts or all; 0 is any free port
     #[arg(long = "port", value_name = "NAME=N|0|off")]
     ports: Vec<Wish>,
@@ -148,7 +155,7 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
         rootfs,
         (listen::ssh_ports(&args.ports), listen::public_ports(&args.ports)),
     );
-    let open = listen::open(&front, &args.ports).await?;
+    let open = listen::open(&front, args.listen, &args.ports).await?;
     let control = Home::socket_in(place.folder());
     listen::open_control(&front, &control)?;
     for warning in &open.warnings {
@@ -162,6 +169,7 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
         ca: authority.certificate_path(),
         bundle: authority.bundle_path(),
         offline: args.offline,
+        public_address: args.public_address.clone(),
         addresses: open.addresses.iter().map(|(name, address)| ((*name).to_owned(), *address)).collect(),
     };
     let running = server.env.running.get_or_init(|| Running::new(run));

@@ -12,7 +12,7 @@ use azure::{
 };
 use serde_json::{Value, json};
 
-use super::{Run, Variable, codes, running};
+use super::{Run, Variable, codes, running, variables::Reader};
 use crate::{
     directory::{mint, users},
     front::{
@@ -50,9 +50,9 @@ static OF_HOSTS: &[&str] = &[
 ];
 
 /// What the kind sets, and what it must not find.
-pub(super) async fn variables(cx: &Cx, kind: &str, whom: &str) -> Result<Vec<Variable>> {
+pub(super) async fn variables(cx: &Cx, kind: &str, whom: &str, reader: &Reader) -> Result<Vec<Variable>> {
     let set = match host_doors::kind(kind) {
-        Some(kind) => of_kind(cx, kind, whom).await?,
+        Some(kind) => of_kind(cx, kind, whom, reader).await?,
         None if kind == WORKLOAD_IDENTITY => of_workload(cx, whom).await?,
         None => {
             let known = host_doors::KINDS.iter().map(|it| it.name).chain([WORKLOAD_IDENTITY]);
@@ -68,9 +68,9 @@ pub(super) async fn variables(cx: &Cx, kind: &str, whom: &str) -> Result<Vec<Var
 
 type Set = Vec<(&'static str, String)>;
 
-async fn of_kind(cx: &Cx, kind: &'static HostKind, whom: &str) -> Result<Set> {
+async fn of_kind(cx: &Cx, kind: &'static HostKind, whom: &str, reader: &Reader) -> Result<Set> {
     let run = &running(cx)?.run;
-    let address = run.addresses.get("hosts").ok_or_else(|| codes::NO_HOSTS.bare())?.to_string();
+    let address = run.reached("hosts", reader.address.as_deref()).ok_or_else(|| codes::NO_HOSTS.bare())?;
     if kind.name == host_doors::ARC {
         let refused = |(folder, error): (std::path::PathBuf, std::io::Error)| {
             codes::NO_ARC_TOKENS.with([folder.display().to_string(), error.to_string()])

@@ -5,6 +5,8 @@
 //! trusted before. As a virtual machine, the proxy's credentials are that machine's secret, and the variables with which
 //! clients would sign in as somebody else are taken away.
 
+use std::path::{Path, PathBuf};
+
 use azure::error::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -39,42 +41,54 @@ pub(crate) struct Asked {
     as_vm: Option<String>,
     /// The kind, and the resource.
     host: Option<(String, String)>,
+    reader: Reader,
+}
+
+/// Whoever will have the variables, where that is not this machine: outside of the container that the cloud is in, say.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Reader {
+    /// The name or address that listeners are reached at from there.
+    pub(super) address: Option<String>,
+    /// Where the files of the authority's folder are there.
+    pub(super) certificates: Option<PathBuf>,
 }
 
 impl Asked {
     pub(super) fn read(parts: &Parts) -> Self {
         let of = |name| parts.query(name).map(str::to_owned);
         let host = of("host_kind").map(|kind| (kind, of("as").unwrap_or_default()));
-        Asked { as_vm: of("as_vm"), host }
+        let reader = Reader { address: of("address"), certificates: of("certificates").map(PathBuf::from) };
+        Asked { as_vm: of("as_vm"), host, reader }
     }
 }
 
 pub(super) async fn answer(cx: &Cx, asked: &Asked) -> Result<Reply> {
+    let reader = &asked.reader;
     let variables = match (&asked.host, &asked.as_vm) {
-        (Some((kind, whom)), _) => on_host(cx, kind, whom).await?,
-        (None, Some(name)) => of_vm(cx, name).await?,
-        (None, None) => list_for(cx, &As::Owner).await?,
+        (Some((kind, whom)), _) => on_host(cx, kind, whom, reader).await?,
+        (None, Some(name)) => list_for(cx, &As::Vm(&secret_for(cx, name).await?), reader).await?,
+        (None, None) => list_for(cx, &As::Owner, reader).await?,
     };
     Ok(Reply::json(200, &json!({ "value": variables })))
 }
 
 /// Those that make a process of this host speak as a machine.
 pub(super) async fn of_vm(cx: &Cx, name: &str) -> Result<Vec<Variable>> {
-    list_for(cx, &As::Vm(&secret_for(cx, name).await?)).await
+    list_for(cx, &As::Vm(&secret_for(cx, name).await?), &Reader::default()).await
 }
 
 /// Those of another host; what it sets itself counts.
-async fn on_host(cx: &Cx, kind: &str, whom: &str) -> Result<Vec<Variable>> {
-    let of_host = hosts::variables(cx, kind, whom).await?;
-    let mut all = list_for(cx, &As::Nobody).await?;
+async fn on_host(cx: &Cx, kind: &str, whom: &str, reader: &Reader) -> Result<Vec<Variable>> {
+    let of_host = hosts::variables(cx, kind, whom, reader).await?;
+    let mut all = list_for(cx, &As::Nobody, reader).await?;
     all.retain(|it| of_host.iter().all(|other| other.name != it.name));
     all.extend(of_host);
     Ok(all)
 }
 
-async fn list_for(cx: &Cx, who: &As<'_>) -> Result<Vec<Variable>> {
+async fn list_for(cx: &Cx, who: &As<'_>, reader: &Reader) -> Result<Vec<Variable>> {
     let credentials = credentials(cx).await?;
-    list(&running(cx)?.run, &credentials, who).ok_or_else(|| codes::NO_PROXY.bare())
+    list(&running(cx)?.run, &credentials, who, reader).ok_or_else(|| codes::NO_PROXY.bare())
 }
 
 /// What the cloud was founded with. Founding again gives the same.
@@ -93,8 +107,13 @@ async fn secret_for(cx: &Cx, name: &str) -> Result<String> {
 }
 
 /// Every variable, in the order in which they are printed. `None` where there is no proxy to name.
-pub(super) fn list(run: &Run, credentials: &Credentials, who: &As<'_>) -> Option<Vec<Variable>> {
-    let address = run.addresses.get("proxy")?;
+pub(super) fn list(
+    run: &Run,
+    credentials: &Credentials,
+    who: &As<'_>,
+    reader: &Reader,
+) -> Option<Vec<Variable>> {
+    let address = run.reached("proxy", reader.address.as_deref())?;
     let (proxy, client) = match who {
         As::Owner => (
             format!("http://{address}"),
@@ -105,9 +124,17 @@ pub(super) fn list(run: &Run, credentials: &Credentials, who: &As<'_>) -> Option
     };
     // Set, not left alone: images of clouds list 169.254.169.254 here, and then nobody would ask the proxy for it.
     let direct = "localhost,127.0.0.1,::1";
-    let bundle = run.bundle.display().to_string();
+    let file = |here: &Path| match &reader.certificates {
+        Some(folder) => folder.join(here.file_name().unwrap_or_default()),
+        None => here.to_owned(),
+    };
+    let (ca, bundle) = (file(&run.ca), file(&run.bundle).display().to_string());
     // az keeps sign-ins and what discovery answered for a day: the real cloud's and ours must not meet.
-    let az = run.ca.parent().unwrap_or(&run.ca).with_file_name("az").display().to_string();
+    let az = match &reader.certificates {
+        Some(folder) => folder.join("az"),
+        None => run.ca.parent().unwrap_or(&run.ca).with_file_name("az"),
+    };
+    let az = az.display().to_string();
     let set = |name: &str, value: &str| Variable { name: name.to_owned(), value: Some(value.to_owned()) };
     let mut variables = vec![
         set("HTTPS_PROXY", &proxy),
@@ -119,7 +146,7 @@ pub(super) fn list(run: &Run, credentials: &Credentials, who: &As<'_>) -> Option
         set("REQUESTS_CA_BUNDLE", &bundle),
         set("CURL_CA_BUNDLE", &bundle),
         set("SSL_CERT_FILE", &bundle),
-        set("NODE_EXTRA_CA_CERTS", &run.ca.display().to_string()),
+        set("NODE_EXTRA_CA_CERTS", &ca.display().to_string()),
         set("AZURE_TENANT_ID", &credentials.tenant.to_string()),
         set("AZURE_SUBSCRIPTION_ID", &credentials.subscription.to_string()),
         set("AZURE_CORE_COLLECT_TELEMETRY", "false"),
@@ -149,6 +176,7 @@ mod tests {
             ca: "/d/ca/ca.pem".into(),
             bundle: "/d/ca/bundle.pem".into(),
             offline: false,
+            public_address: None,
             addresses: addresses.iter().map(parsed).collect::<BTreeMap<_, _>>(),
         }
     }
@@ -172,7 +200,8 @@ mod tests {
 
     #[test]
     fn the_owner_signs_in_with_the_secret_and_the_proxy_knows_nobody() {
-        let all = list(&run(&[("proxy", "127.0.0.1:10080")]), &credentials(), &As::Owner).expect("a proxy");
+        let all = list(&run(&[("proxy", "127.0.0.1:10080")]), &credentials(), &As::Owner, &Reader::default())
+            .expect("a proxy");
         for (name, expected) in [
             ("HTTPS_PROXY", "http://127.0.0.1:10080"),
             ("http_proxy", "http://127.0.0.1:10080"),
@@ -192,8 +221,13 @@ mod tests {
 
     #[test]
     fn a_machine_is_known_to_the_proxy_and_signs_in_as_nobody_else() {
-        let all =
-            list(&run(&[("proxy", "127.0.0.1:10080")]), &credentials(), &As::Vm("s3cret")).expect("a proxy");
+        let all = list(
+            &run(&[("proxy", "127.0.0.1:10080")]),
+            &credentials(),
+            &As::Vm("s3cret"),
+            &Reader::default(),
+        )
+        .expect("a proxy");
         assert_eq!(value(&all, "http_proxy"), Some("http://vm:s3cret@127.0.0.1:10080"));
         assert_eq!(value(&all, "AZURE_CLIENT_ID"), None);
         assert_eq!(value(&all, "AZURE_CLIENT_SECRET"), None);
@@ -201,7 +235,39 @@ mod tests {
     }
 
     #[test]
+    fn whoever_reads_them_elsewhere_is_told_where_things_are_from_there() {
+        let here = Run { public_address: Some("zaffre".to_owned()), ..run(&[("proxy", "0.0.0.0:10080")]) };
+        let outside =
+            Reader { address: Some("localhost".to_owned()), certificates: Some("/h/.zaffre".into()) };
+        for (run, reader, proxy, bundle, az) in [
+            (&here, &outside, "http://localhost:10080", "/h/.zaffre/bundle.pem", "/h/.zaffre/az"),
+            (&here, &Reader::default(), "http://zaffre:10080", "/d/ca/bundle.pem", "/d/az"),
+            (
+                &run(&[("proxy", "0.0.0.0:10080")]),
+                &Reader::default(),
+                "http://127.0.0.1:10080",
+                "/d/ca/bundle.pem",
+                "/d/az",
+            ),
+            (
+                &run(&[("proxy", "[::]:10080")]),
+                &Reader::default(),
+                "http://[::1]:10080",
+                "/d/ca/bundle.pem",
+                "/d/az",
+            ),
+        ] {
+            let all = list(run, &credentials(), &As::Nobody, reader).expect("a proxy");
+            let found = ["HTTPS_PROXY", "SSL_CERT_FILE", "AZURE_CONFIG_DIR"].map(|name| value(&all, name));
+            assert_eq!(found, [Some(proxy), Some(bundle), Some(az)]);
+        }
+    }
+
+    #[test]
     fn without_a_proxy_there_is_nothing_to_set() {
-        assert!(list(&run(&[("tls", "127.0.0.1:10443")]), &credentials(), &As::Owner).is_none());
+        assert!(
+            list(&run(&[("tls", "127.0.0.1:10443")]), &credentials(), &As::Owner, &Reader::default())
+                .is_none()
+        );
     }
 }

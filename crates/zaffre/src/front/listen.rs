@@ -1,4 +1,4 @@
-//! The listeners: which ports, on loopback alone, and what each of them is for.
+//! The listeners: which ports, on loopback alone unless another address was named, and what each of them is for.
 //!
 //! ```text
 //! proxy 10080   HTTP proxy          Azure's names, for whoever has the variables of `zaffre env`
@@ -17,7 +17,7 @@
 use std::{
     collections::BTreeMap,
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     os::unix::fs::PermissionsExt as _,
     path::Path,
     str::FromStr,
@@ -151,11 +151,12 @@ pub(crate) fn has_public_addresses() -> bool {
     std::net::TcpListener::bind(("127.77.255.254", 0)).is_ok()
 }
 
-/// Opens the listeners and serves them until the front closes.
-pub async fn open(front: &Front, wishes: &[Wish]) -> Result<Open, StartError> {
+/// Opens the listeners at an address of this machine and serves them until the front closes.
+pub async fn open(front: &Front, address: IpAddr, wishes: &[Wish]) -> Result<Open, StartError> {
     let mut open = Open::default();
+    open.warnings.extend(beyond_loopback(address));
     for listener in &LISTENERS {
-        match bind(listener, wished(wishes, listener.name)).await? {
+        match bind(listener, address, wished(wishes, listener.name)).await? {
             Bound::Open(socket) => {
                 open.addresses.insert(listener.name, socket.local_addr()?);
                 let speaks = listener.speaks;
@@ -169,14 +170,25 @@ pub async fn open(front: &Front, wishes: &[Wish]) -> Result<Open, StartError> {
     Ok(open)
 }
 
+/// Said loudly: beyond this machine nobody asks who one is before the proxy lets them in.
+fn beyond_loopback(address: IpAddr) -> Option<String> {
+    (!address.is_loopback()).then(|| {
+        format!(
+            "LISTENING BEYOND THIS MACHINE, at {address}: whoever reaches these ports reaches the cloud, its emulators' well-known \
+             keys and, through the proxy, what this machine reaches; in a container, publish them on 127.0.0.1 alone"
+        )
+    })
+}
+
 enum Bound {
     Open(TcpListener),
     Shut(String),
     Off,
 }
 
-async fn bind(listener: &Listener, wished: Option<Wished>) -> Result<Bound, StartError> {
+async fn bind(listener: &Listener, address: IpAddr, wished: Option<Wished>) -> Result<Bound, StartError> {
     let Listener { name, port, is_drop_in, .. } = listener;
+    let at = async |port| TcpListener::bind((address, port)).await;
     match wished {
         Some(Wished::Off) => Ok(Bound::Off),
         Some(Wished::Any) => Ok(Bound::Open(at(0).await?)),
@@ -190,22 +202,18 @@ async fn bind(listener: &Listener, wished: Option<Wished>) -> Result<Bound, Star
                 "port {port} of `{name}` stays shut: {error}; `--port {name}=N` opens it at another"
             )),
         }),
-        None => next_free(*port).await.map(Bound::Open),
+        None => next_free(address, *port).await.map(Bound::Open),
     }
 }
 
-async fn next_free(first: u16) -> Result<TcpListener, StartError> {
+async fn next_free(address: IpAddr, first: u16) -> Result<TcpListener, StartError> {
     for port in first..first + NEXT_PORTS {
-        match at(port).await {
+        match TcpListener::bind((address, port)).await {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
             other => return Ok(other?),
         }
     }
     Err(format!("no port is free from {first} on").into())
-}
-
-async fn at(port: u16) -> io::Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
 }
 
 /// Accepts connections while there is a place for one more, until the front closes.
@@ -319,17 +327,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_address_that_others_reach_is_said_loudly() {
+        for (address, is_loud) in
+            [("127.0.0.1", false), ("127.77.0.1", false), ("::1", false), ("0.0.0.0", true)]
+        {
+            let address = address.parse().expect("an address");
+            assert_eq!(beyond_loopback(address).is_some(), is_loud, "{address}");
+        }
+    }
+
     #[tokio::test]
     async fn a_taken_drop_in_port_stays_shut_and_a_taken_port_by_number_is_an_error() {
-        let taken = at(0).await.expect("a port");
+        let here = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+        let taken = TcpListener::bind((here, 0)).await.expect("a port");
         let port = taken.local_addr().expect("an address").port();
         let drop_in =
             Listener { name: "blob", port, is_drop_in: true, speaks: Speaks::Either(Entrance::Blob) };
         let other = Listener { name: "tls", port, is_drop_in: false, speaks: Speaks::Tls(Entrance::Named) };
-        let shut = bind(&drop_in, None).await.expect("no error");
+        let shut = bind(&drop_in, here, None).await.expect("no error");
         assert!(matches!(shut, Bound::Shut(warning) if warning.contains("--port blob=N")));
-        assert!(bind(&drop_in, Some(Wished::At(port))).await.is_err());
-        let next = bind(&other, None).await.expect("no error");
+        assert!(bind(&drop_in, here, Some(Wished::At(port))).await.is_err());
+        let next = bind(&other, here, None).await.expect("no error");
         assert!(
             matches!(next, Bound::Open(socket) if socket.local_addr().expect("an address").port() > port)
         );

@@ -45,7 +45,10 @@ async fn with(offline: bool, limits: Limits) -> Up {
     let authority =
         Arc::new(Authority::open(&folder.path().join("ca"), || Clock::System.now()).expect("an authority"));
     let (front, closer) = Front::new(server, Arc::clone(&authority), limits).expect("a front");
-    let open = listen::open(&front, &["all=0".parse().expect("a wish")]).await.expect("listens");
+    let open =
+        listen::open(&front, std::net::Ipv4Addr::LOCALHOST.into(), &["all=0".parse().expect("a wish")])
+            .await
+            .expect("listens");
     Up { open, closer, authority, _folder: folder }
 }
 

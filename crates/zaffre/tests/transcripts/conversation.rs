@@ -245,6 +245,7 @@ impl Conversation {
                 ca: PathBuf::new(),
                 bundle: PathBuf::new(),
                 offline: true,
+                public_address: None,
                 addresses: [at("proxy", "127.0.0.1:10080"), at("hosts", "127.0.0.1:10082")].into(),
             })
         });

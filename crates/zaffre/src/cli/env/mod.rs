@@ -25,6 +25,27 @@ pub(super) struct Args {
     /// Whose identities that host has: a resource's id or name; in Cloud Shell a user's name too
     #[arg(long = "as", id = "whom", value_name = "RESOURCE", requires = "host_kind")]
     whom: Option<String>,
+    /// The name or address at which whoever will read them reaches the cloud [default: what `up` was told, or where it listens]
+    #[arg(long, value_name = "HOST")]
+    address: Option<String>,
+    /// Where whoever will read them has `ca.pem` and `bundle.pem`, the files of the cloud's `ca` folder [default: that folder]
+    #[arg(long, value_name = "DIR")]
+    certificates: Option<String>,
+}
+
+impl Args {
+    fn path(&self) -> String {
+        let pairs = [
+            ("as_vm", &self.as_vm),
+            ("host_kind", &self.host_kind),
+            ("as", &self.whom),
+            ("address", &self.address),
+            ("certificates", &self.certificates),
+        ];
+        let said =
+            pairs.iter().filter_map(|(name, value)| Some(format!("{name}={}", escaped(value.as_ref()?))));
+        format!("/env?{}", said.collect::<Vec<_>>().join("&"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -33,12 +54,7 @@ struct Answer {
 }
 
 pub(super) async fn run(args: Args, home: &Home) -> Outcome {
-    let path = match (&args.host_kind, &args.whom, &args.as_vm) {
-        (Some(kind), Some(whom), _) => format!("/env?host_kind={}&as={}", escaped(kind), escaped(whom)),
-        (_, _, Some(vm)) => format!("/env?as_vm={}", escaped(vm)),
-        (..) => "/env".to_owned(),
-    };
-    let answer: Answer = serde_json::from_value(Client::find(home)?.get(&path).await?)?;
+    let answer: Answer = serde_json::from_value(Client::find(home)?.get(&args.path()).await?)?;
     say(&printed(args.format, &answer.value))?;
     Ok(ExitCode::SUCCESS)
 }
