@@ -391,3 +391,42 @@ fn a_backup_of_a_running_cloud_comes_back_elsewhere() {
     assert_eq!(text(&run(again.path(), &["credentials"]).stdout), credentials);
     assert!(certificate(again.path()).is_some_and(|it| Some(it) == certificate(up.path())));
 }
+
+/// In namespaces of its own, as an engine would start it in a container.
+#[test]
+fn as_the_first_process_it_buries_whatever_is_left_to_it_and_ends_as_the_cloud_does() {
+    let home = tempfile::tempdir().expect("a folder");
+    let namespaces = ["--user", "--map-root-user", "--pid", "--mount-proc", "--fork", "--kill-child"];
+    let may = Command::new("unshare").args(namespaces).arg("true").status();
+    if !may.is_ok_and(|it| it.success()) {
+        eprintln!("skipped: this machine makes no namespaces");
+        return;
+    }
+    let own = zaffre(home.path(), &["up", "--port", "all=0", "--log", "off", "--guests", "simulated"]);
+    let mut inside = Command::new("unshare");
+    inside.args(namespaces).arg(own.get_program()).args(own.get_args()).stdout(Stdio::piped());
+    let mut child = inside.spawn().expect("unshare is here");
+    let stdout = BufReader::new(child.stdout.as_mut().expect("a pipe"));
+    assert!(stdout.lines().map_while(Result::ok).any(|line| line.ends_with("stops it")), "it is up");
+    let mut up = Up { child, home };
+    let (_, answer) = up.token();
+    up.make_machine(answer["access_token"].as_str().expect("a token"), "orphanage");
+
+    // The inner shell's parent ends without waiting for it.
+    let said = run(up.path(), &["vm", "exec", "orphanage", "--", "sh", "-c", "(sh -c 'echo left alone' &)"]);
+    assert_eq!(text(&said.stdout), "left alone\n", "{}", text(&said.stderr));
+    let first = *children(up.pid()).first().expect("the first process inside");
+    let is_alone = (0..200).any(|_| {
+        assert!(run(up.path(), &["status"]).status.success());
+        children(first).len() == 1
+    });
+    assert!(is_alone, "the cloud is its only child: {:?}", children(first));
+    kill_process(Pid::from_raw(first.cast_signed()).expect("a process"), Signal::TERM).expect("is ours");
+    assert!(up.child.wait().expect("ends").success());
+    assert!(!up.path().join("run.json").exists(), "it went in order");
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    listed.split_whitespace().filter_map(|it| it.parse().ok()).collect()
+}

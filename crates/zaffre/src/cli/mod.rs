@@ -12,6 +12,7 @@ mod down;
 mod env;
 mod explain;
 mod federation;
+mod first;
 mod fsck;
 mod guests;
 mod home;

@@ -18,7 +18,7 @@ use clap::ValueEnum;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
-    Outcome,
+    Outcome, first,
     guests::{self, Guests},
     home::Home,
     passing::{self, Passing},
@@ -133,6 +133,9 @@ impl From<Log> for LogFormat {
 pub(super) fn run(args: Args, home: &Home) -> Outcome {
     if args.detach {
         return detach(home);
+    }
+    if first::is_here() {
+        return first::stand_by();
     }
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(&args, home))
 }
