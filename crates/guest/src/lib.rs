@@ -54,7 +54,7 @@ pub use guest::{Guest, GuestSockets};
 pub use here::{Doors, open_here};
 pub use listening::Listening;
 pub use network::{Flow, Network, Place, Plug, Protocol, Rules, Wire};
-pub use probe::{probe, probe_network};
+pub use probe::{has_programs, probe, probe_network};
 pub use refused::{GuestError, Refused};
 pub use sftp::NAME as SFTP;
 pub use spec::{

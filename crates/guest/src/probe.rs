@@ -30,6 +30,11 @@ pub fn probe_network(init: &Path) -> Result<(), Refused> {
     attempt(init, Spec { interface: Some(interface), ..Spec::new("probe") })
 }
 
+/// Whether there are programs here that a guest could have: where a container's image holds nothing but this one, a guest would have none.
+pub fn has_programs() -> bool {
+    Path::new("/bin/sh").exists()
+}
+
 fn attempt(init: &Path, spec: Spec) -> Result<(), Refused> {
     let (_keeper, control) = Keeper::start(init)?;
     control.set_read_timeout(Some(PATIENCE)).at("limit the wait")?;

@@ -27,6 +27,8 @@ impl Passing {
     /// Makes `zaffre-KIND-PID`, or `zaffre-PID` without a kind, and takes away what killed processes left.
     pub(super) fn make(kind: &str) -> io::Result<Passing> {
         sweep();
+        // A container's image need not have the folder of temporary files.
+        fs::create_dir_all(env::temp_dir())?;
         Passing::make_in(&env::temp_dir(), kind)
     }
 

@@ -14,6 +14,8 @@ pub(super) struct Facts {
     /// What refused a guest, and a guest in a virtual network.
     pub(super) guests: Option<Refused>,
     pub(super) networks: Option<Refused>,
+    /// Whether there are programs here that guests could have.
+    pub(super) has_programs: bool,
     pub(super) bounds: Bounds,
     /// Of settings that are known to refuse guests, what they hold; none where this kernel has no such setting.
     pub(super) user_namespaces_max: Option<u64>,
@@ -53,6 +55,7 @@ impl Facts {
             is_root: rustix::process::geteuid().is_root(),
             guests,
             networks,
+            has_programs: guest::has_programs(),
             bounds: guest::bounds(),
             user_namespaces_max: number("/proc/sys/user/max_user_namespaces"),
             lets_users_clone: is_on("/proc/sys/kernel/unprivileged_userns_clone"),

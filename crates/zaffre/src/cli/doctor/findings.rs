@@ -47,7 +47,15 @@ fn kernel(facts: &Facts) -> Finding {
 
 fn guests(facts: &Facts) -> Finding {
     let Some(refused) = &facts.guests else {
-        return finding("guests", Verdict::Ok, "virtual machines run as guests of this kernel");
+        return match facts.has_programs {
+            true => finding("guests", Verdict::Ok, "virtual machines run as guests of this kernel"),
+            false => finding(
+                "guests",
+                Verdict::Limited,
+                "virtual machines are simulated, since there are no programs here that they could have",
+            )
+            .advise("mount a root file system, of any Linux, and name it: `zaffre up --rootfs DIR`"),
+        };
     };
     // What is known to cause it stands behind the kernel's own words, and below as advice.
     let why = refused.why.split("; ").next().unwrap_or_default();
@@ -84,6 +92,10 @@ fn guests(facts: &Facts) -> Finding {
 
 fn networks(facts: &Facts) -> Finding {
     match (&facts.guests, &facts.networks) {
+        (None, _) if !facts.has_programs => {
+            finding("networks", Verdict::Limited, "there are no guests to be in virtual networks")
+                .advise("as for guests")
+        }
         (Some(_), _) => {
             finding("networks", Verdict::Missing, "there are no guests to be in virtual networks")
         }
@@ -206,6 +218,9 @@ fn programs(facts: &Facts) -> Finding {
     if facts.missing.is_empty() {
         let names: Vec<&str> = PROGRAMS.iter().map(|(name, _)| *name).collect();
         return finding("programs", Verdict::Ok, format!("{} are here", names.join(", ")));
+    }
+    if !facts.has_programs {
+        return finding("programs", Verdict::Ok, "none but this one: clients run outside of this container");
     }
     let found = finding("programs", Verdict::Limited, format!("not here: {}", facts.missing.join(", ")));
     let uses = PROGRAMS.iter().filter(|(name, _)| facts.missing.contains(name));

@@ -48,6 +48,7 @@ mod tests {
             is_root: true,
             guests: None,
             networks: None,
+            has_programs: true,
             bounds: Bounds { memory: By::Group(2), processes: By::Group(2), cpu: By::Group(2) },
             user_namespaces_max: Some(95_000),
             lets_users_clone: None,
@@ -102,6 +103,15 @@ mod tests {
                     container: Some("Docker"),
                     bounds: user().bounds,
                     missing: vec!["ssh", "az"],
+                    ..whole()
+                },
+            ),
+            (
+                "scratch",
+                Facts {
+                    container: Some("Docker"),
+                    has_programs: false,
+                    missing: vec!["ssh", "curl", "az"],
                     ..whole()
                 },
             ),

@@ -222,7 +222,17 @@ fn on_host(command: Command) -> Result<Exec> {
         };
     }
     process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = process.spawn().map_err(|error| codes::CANNOT_RUN.with([program, error.to_string()]))?;
+    let refused = |error: std::io::Error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                "this machine is simulated: its commands run on its host, which has no such program"
+                    .to_owned()
+            }
+            _ => error.to_string(),
+        };
+        codes::CANNOT_RUN.with([program, why])
+    };
+    let mut child = process.spawn().map_err(refused)?;
     let (Some(stdin), Some(stdout), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {

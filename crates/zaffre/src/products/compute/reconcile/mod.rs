@@ -283,6 +283,13 @@ impl Follow {
         if let Some(way) = self.setup.way {
             return way;
         }
+        if self.setup.rootfs.is_none() && !guest::has_programs() {
+            self.log(
+                "there are no programs here for guests to have, and no `--rootfs` says where others are: virtual machines are \
+                 simulated",
+            );
+            return Way::Simulated;
+        }
         let init = self.setup.init.clone();
         match tokio::task::spawn_blocking(move || guest::probe(&init)).await {
             Ok(Ok(())) => Way::Namespaces,
