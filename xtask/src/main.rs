@@ -8,6 +8,7 @@
 mod bench;
 mod campaign;
 mod clients;
+mod image;
 mod place;
 mod stages;
 mod test;
@@ -48,6 +49,12 @@ const COMMANDS: &[Command] = &[
         takes: "NAME [OPTION]...",
         says: "run one of the long tests: crash, power-loss, model",
         run: campaign::run,
+    },
+    Command {
+        name: "image",
+        takes: "[--out FILE]",
+        says: "write the container image, which `docker load` and `podman load` take",
+        run: image::run,
     },
     Command {
         name: "bench",

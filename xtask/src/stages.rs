@@ -5,8 +5,8 @@
 //! but shares the build scripts' output, which is why it is told `--release` too.
 
 use crate::tools::{
-    AZ, C_COMPILER, CARGO_DENY, CLIPPY, CURL, NAMESPACES, NODE, OPENSSL, POSTGRESQL, PYTHON, RUSTFMT, SSH,
-    Tool,
+    AZ, C_COMPILER, CARGO_DENY, CLIPPY, CURL, IP, NAMESPACES, NODE, NSENTER, OPENSSL, POSTGRESQL, PYTHON,
+    RUSTFMT, SHA256SUM, SSH, Tool,
 };
 
 pub(crate) struct Stage {
@@ -74,6 +74,28 @@ pub(crate) const STAGES: &[Stage] = &[
         says: "unit, integration, tidy and documentation tests",
         needs: &[C_COMPILER, CURL, OPENSSL, NAMESPACES, POSTGRESQL, SSH],
         command: &["cargo", "test", "--release", "--locked", "--workspace", "--no-fail-fast"],
+        later_ones_need_it: false,
+    },
+    Stage {
+        name: "image",
+        says: "the static program, in a container that holds nothing else",
+        needs: &[C_COMPILER, CURL, IP, NAMESPACES, NSENTER, SHA256SUM],
+        command: &[
+            "cargo",
+            "xtask",
+            "image",
+            "--",
+            "cargo",
+            "test",
+            "--release",
+            "--locked",
+            "--package",
+            "zaffre",
+            "--test",
+            "main",
+            "--",
+            "image::",
+        ],
         later_ones_need_it: false,
     },
     Stage {

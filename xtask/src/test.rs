@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -94,11 +94,17 @@ fn run_one(stage: &Stage) -> Ran {
 
 /// Runs a stage's command line, passes its output on as it comes, and counts the tests it reports.
 pub(crate) fn run_command(command: &[&str]) -> Result<(bool, Count), String> {
+    run_with(command, &[])
+}
+
+/// The same, with these variables.
+pub(crate) fn run_with(command: &[&str], variables: &[(&str, &Path)]) -> Result<(bool, Count), String> {
     let words = filled_in(command)?;
     let (program, args) = words.split_first().expect("a stage names a program");
     let cannot = |why| format!("cannot run `{program}`: {why}");
     let mut child = Command::new(program)
         .args(args)
+        .envs(variables.iter().copied())
         .current_dir(place::root())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -59,6 +59,15 @@ pub(crate) const NODE: Tool = Tool {
     get: "apt-get install nodejs npm   (Debian 13 or later; on an older one, Node.js's own packages)",
 };
 
+pub(crate) const SHA256SUM: Tool =
+    Tool { name: "sha256sum", probe: &["sha256sum", "--version"], get: "apt-get install coreutils" };
+
+pub(crate) const IP: Tool = Tool { name: "ip", probe: &["ip", "-V"], get: "apt-get install iproute2" };
+
+/// Enters the namespaces of a container that a test has made.
+pub(crate) const NSENTER: Tool =
+    Tool { name: "nsenter", probe: &["nsenter", "--version"], get: "apt-get install util-linux" };
+
 pub(crate) const BASH: Tool =
     Tool { name: "bash", probe: &["bash", "--version"], get: "apt-get install bash" };
 

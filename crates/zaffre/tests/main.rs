@@ -6,6 +6,7 @@ mod control;
 mod coverage;
 mod faults;
 mod guest_doors;
+mod image;
 mod limits;
 mod machines;
 mod negative;
