@@ -85,6 +85,7 @@ static ROWS: &[Row] = &[
     row(libc::SYS_finit_module, Always),
     row(libc::SYS_delete_module, Always),
     row(libc::SYS_kexec_load, Always),
+    row(libc::SYS_kexec_file_load, Always),
     // The machine as a whole.
     row(libc::SYS_reboot, Always),
     row(libc::SYS_swapon, Always),

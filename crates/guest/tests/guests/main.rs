@@ -8,6 +8,7 @@
 mod commands;
 mod leaks;
 mod life;
+mod neighbours;
 mod network;
 mod networks;
 mod ordinary_user;
