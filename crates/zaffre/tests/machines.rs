@@ -119,6 +119,24 @@ impl World {
         self.closer.close().await;
     }
 
+    /// As `zaffre up` does, for whoever asks for the variables of clients. No proxy is there.
+    fn says_where_it_is(&self) {
+        let proxy = ("proxy".to_owned(), "127.0.0.1:10080".parse().expect("an address"));
+        self.server.env.running.get_or_init(|| {
+            Running::new(Run {
+                pid: 1,
+                version: String::new(),
+                data: None,
+                control: PathBuf::new(),
+                ca: PathBuf::new(),
+                bundle: PathBuf::new(),
+                offline: true,
+                public_address: None,
+                addresses: BTreeMap::from([proxy]),
+            })
+        });
+    }
+
     async fn sign_in(&self) -> String {
         let credentials = self.server.credentials(CloudId::DEFAULT).expect("a cloud");
         let form = format!(
@@ -570,20 +588,7 @@ async fn a_powershell_script_needs_powershell_and_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_machines_are_simulated_a_script_runs_here_and_speaks_as_its_machine() {
     let world = World::new(Way::Simulated).await;
-    let proxy = ("proxy".to_owned(), "127.0.0.1:10080".parse().expect("an address"));
-    world.server.env.running.get_or_init(|| {
-        Running::new(Run {
-            pid: 1,
-            version: String::new(),
-            data: None,
-            control: PathBuf::new(),
-            ca: PathBuf::new(),
-            bundle: PathBuf::new(),
-            offline: true,
-            public_address: None,
-            addresses: BTreeMap::from([proxy]),
-        })
-    });
+    world.says_where_it_is();
     world.make("sim-script-m", json!({ "type": "SystemAssigned" })).await;
     let body =
         json!({ "commandId": "RunShellScript", "script": ["echo ${HTTPS_PROXY%%:*} ${HTTPS_PROXY##*@}"] });
