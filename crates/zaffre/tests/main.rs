@@ -10,6 +10,7 @@ mod image;
 mod limits;
 mod machines;
 mod negative;
+mod outside;
 mod picture;
 #[expect(dead_code, reason = "the store's own tests use more of it")]
 #[path = "../src/store/tests/postgres/cluster.rs"]
