@@ -218,6 +218,8 @@ pub struct Command {
     /// The user's home when none is given.
     pub cwd: Option<PathBuf>,
     pub user: User,
+    /// Somebody of the guest's own `/etc/passwd`, in place of `user`.
+    pub account: Option<String>,
     /// A terminal of this size, instead of three pipes.
     pub tty: Option<Size>,
 }
@@ -226,7 +228,7 @@ impl Command {
     /// The command as the administrator, on pipes, at home.
     pub fn new<T: Into<String>>(argv: impl IntoIterator<Item = T>) -> Command {
         let argv = argv.into_iter().map(Into::into).collect();
-        Command { argv, env: Vec::new(), cwd: None, user: User::Admin, tty: None }
+        Command { argv, env: Vec::new(), cwd: None, user: User::Admin, account: None, tty: None }
     }
 }
 

@@ -68,7 +68,11 @@ pub(super) fn start(
     control: BorrowedFd<'_>,
     command: &Command,
 ) -> Result<Started, Refused> {
-    let account = accounts::of(command.user, &setting.admin);
+    let account = match &command.account {
+        Some(name) => accounts::named(name)
+            .ok_or_else(|| Refused::new("run a command", format!("unknown user {name}")))?,
+        None => accounts::of(command.user, &setting.admin),
+    };
     start_as(setting, control, command, As { account, called: None, goes_anywhere: false, stdio: Stdio::Own })
 }
 

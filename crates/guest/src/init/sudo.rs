@@ -173,7 +173,7 @@ impl Caller {
         let name = account.shell.rsplit('/').next().unwrap_or_default();
         let called = (is_shell && ask.is_login).then(|| format!("-{name}"));
         let cwd = ask.cwd.map(Into::into);
-        let command = Command { argv, env, cwd, user: User::Root, tty: ask.tty };
+        let command = Command { argv, env, cwd, user: User::Root, account: None, tty: ask.tty };
         let started = command::start_as(
             setting,
             control,

@@ -1,8 +1,10 @@
 //! Programs that a guest has in place of the host's of the same name: this program again, which knows by its name what it is to be.
 //!
 //! `sudo` and `su` cannot be the host's: nothing in a guest gains rights by what it executes (`no_new_privs`), so ours ask the guest's
-//! init, who has them ([`sudo`]). Packages cannot be installed into a /usr that is the host's: those who try are told so ([`packages`]).
+//! init, who has them ([`sudo`]). Packages cannot be installed into a /usr that is the host's: those who try are told so ([`packages`]). What
+//! a machine was told for its beginning is done from outside, and `cloud-init status` says how far that is ([`cloud_init`]).
 
+mod cloud_init;
 mod packages;
 pub(crate) mod sudo;
 
@@ -25,7 +27,7 @@ pub(crate) struct Tool {
     main: fn(&str, &[OsString]) -> i32,
 }
 
-const fn by_init(name: &'static str, main: fn(&str, &[OsString]) -> i32) -> Tool {
+const fn ours(name: &'static str, main: fn(&str, &[OsString]) -> i32) -> Tool {
     Tool { name, is_always: true, is_of_host: false, main }
 }
 
@@ -34,8 +36,9 @@ const fn installer(name: &'static str, is_always: bool) -> Tool {
 }
 
 pub(crate) static TOOLS: &[Tool] = &[
-    by_init("sudo", sudo::main),
-    by_init("su", sudo::main),
+    ours("sudo", sudo::main),
+    ours("su", sudo::main),
+    ours("cloud-init", cloud_init::main),
     installer("apt", true),
     installer("apt-get", true),
     installer("dpkg", true),

@@ -107,7 +107,13 @@ async fn machines_of_a_network_reach_each_other_and_no_others() {
 async fn nobody_speaks_for_another_and_nothing_leaves() {
     let network = Network::default();
     let Some(first) = machine(&network, 4, &[]).await else { return };
-    for (to, why) in [("192.0.2.1", "unreachable"), ("10.1.0.4", "unreachable"), ("8.8.8.8", "unreachable")] {
+    // The first is where who comes from outside comes from: nobody listens there.
+    for (to, why) in [
+        ("192.0.2.1", "refused"),
+        ("203.0.113.1", "unreachable"),
+        ("10.1.0.4", "unreachable"),
+        ("8.8.8.8", "unreachable"),
+    ] {
         let script = format!("exec 3<>/dev/tcp/{to}/80");
         let done = first.guest.exec(shell(&script)).await.unwrap().finish().await.unwrap();
         let said = String::from_utf8_lossy(&done.stderr).to_lowercase();

@@ -130,3 +130,54 @@ async fn a_machine_that_was_told_nothing_says_that_it_has_booted() {
     assert!(log.starts_with("plain-m: booted; memory by ") && log.lines().count() == 1, "{log}");
     world.end().await;
 }
+
+/// A message of several parts, and one of them in base64.
+const PARTS: &str = "MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary=\"=b=\"
+
+--=b=
+Content-Type: text/x-shellscript
+
+#!/bin/bash
+cloud-init status; echo script >> /root/order
+--=b=
+Content-Type: text/cloud-config
+Content-Transfer-Encoding: base64
+
+I2Nsb3VkLWNvbmZpZwpydW5jbWQ6CiAgLSBlY2hvIHJ1bmNtZCA+PiAvcm9vdC9vcmRlcgo=
+--=b=
+Content-Type: text/cloud-boothook
+
+#cloud-boothook
+#!/bin/sh
+echo hook >> /root/order
+--=b=--
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_are_carried_out_and_who_waits_for_them_is_told() {
+    if !has_guests() {
+        return;
+    }
+    let world = World::new(Way::Namespaces).await;
+    world.make_with("parts-m", PARTS).await;
+    let waits = "cloud-init status --wait > /tmp/said; echo $?; tail -1 /tmp/said; sudo cat /root/order; ls /var/lib/cloud/instance/boot-finished";
+    let said = world.says("parts-m", waits).await.expect("runs");
+    assert_eq!(said, "0\nstatus: done\nhook\nscript\nruncmd\n/var/lib/cloud/instance/boot-finished\n");
+    let log = world.says("parts-m", "cat /var/log/cloud-init-output.log").await.expect("runs");
+    assert!(log.contains("status: running\n") && log.contains("cloud-init: runcmd: echo runcmd"), "{log}");
+
+    world.make_with("failing-m", "#cloud-config\nntp: {}\nruncmd: ['exit 3']\n").await;
+    let waits = "cloud-init status --wait > /dev/null; echo $?; cloud-init status --long";
+    let said = world.says("failing-m", waits).await.expect("runs");
+    for wanted in ["1\nstatus: error\n", "\t- runcmd: exit 3\n", "\t- `ntp` is not done here\n"] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    world.make("plain-m", Value::Null).await;
+    let said = world.says("plain-m", "cloud-init status --wait; cloud-init clean 2>&1 | head -1").await;
+    assert_eq!(
+        said.as_deref(),
+        Ok("status: done\nusage: cloud-init status [--long] [--wait] [--format tabular|json]\n")
+    );
+    world.end().await;
+}

@@ -222,13 +222,70 @@ async fn a_machine_is_signed_in_to_by_its_users_key_alone() {
     let done = login.client("ssh", "later").arg(login.at()).arg("whoami").output().await.expect("runs");
     assert_eq!(text(&done), "azureuser\n");
     for (settings, refused, word) in [
-        (json!({ "username": "somebody", "ssh_key": line }), 501, "another user"),
-        (json!({ "remove_user": "azureuser" }), 501, "remove_user"),
+        (json!({ "username": "root", "ssh_key": line }), 400, "protectedSettings.username"),
+        (json!({ "remove_user": "a:b" }), 400, "protectedSettings.remove_user"),
+        (json!({ "username": "ada", "password": PASSWORD, "expiration": "2027-01-01" }), 501, "expiration"),
         (json!({ "ssh_key": line }), 400, "protectedSettings.username"),
     ] {
         let (status, answer) = login.access(settings).await;
         assert!(status == refused && answer.to_string().contains(word), "{status} {answer:#}");
     }
+    login.world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_the_machine_knows_signs_in_and_who_was_removed_does_not() {
+    if !can_sign_in().await {
+        return;
+    }
+    let login = Login::new("others-m", "ed25519").await;
+    let as_user = async |user: &str, key: &str, command: &str| {
+        let at = format!("{user}@{}", login.at().split('@').nth(1).expect("an address"));
+        let done = login.client("ssh", key).arg(at).arg(command).output().await.expect("runs");
+        (done.status.code(), text(&done))
+    };
+    login.key("hers", "ed25519").await;
+    let line = fs::read_to_string(login.folder.path().join("hers.pub")).expect("a key");
+
+    // One whom the machine's own root made, as cloud-init's `users` does.
+    let user = "grace:x:1001:1001::/home/grace:/bin/bash";
+    let home = "/home/grace/.ssh";
+    login
+        .runs(&format!(
+            "echo '{user}' | sudo tee -a /etc/passwd; sudo mkdir -p {home}; echo '{}' | sudo tee {home}/authorized_keys; \
+             sudo chown -R 1001:1001 /home/grace",
+            line.trim()
+        ))
+        .await;
+    assert_eq!(as_user("grace", "hers", "whoami; pwd").await, (Some(0), "grace\n/home/grace\n".to_owned()));
+    assert_eq!(as_user("grace", "mine", "true").await.0, Some(255), "her keys are hers");
+    assert_eq!(as_user("nobody", "hers", "true").await.0, Some(255));
+    assert_eq!(as_user("stranger", "hers", "true").await.0, Some(255));
+
+    // One whom VMAccess makes, who may become root, and is there after a restart.
+    let (status, made) = login.access(json!({ "username": "ada", "ssh_key": line })).await;
+    assert!(status < 300, "{made:#}");
+    login.world.done("others-m", "/extensions/enablevmaccess").await;
+    assert_eq!(
+        as_user("ada", "hers", "id -un; pwd; sudo id -un").await,
+        (Some(0), "ada\n/home/ada\nroot\n".to_owned())
+    );
+    login.world.vm("POST", "others-m", "/restart", Value::Null).await;
+    login
+        .world
+        .until("another boot", async || {
+            login.server().is_some() && as_user("ada", "hers", "test ! -e /home/grace").await.0 == Some(0)
+        })
+        .await;
+
+    let (status, made) = login.access(json!({ "remove_user": "ada" })).await;
+    assert!(status < 300, "{made:#}");
+    login.world.done("others-m", "/extensions/enablevmaccess").await;
+    assert_eq!(as_user("ada", "hers", "true").await.0, Some(255));
+    assert_eq!(
+        login.runs("grep -c ada /etc/passwd /etc/group; ls /home").await.1,
+        "/etc/passwd:0\n/etc/group:0\nazureuser\n"
+    );
     login.world.end().await;
 }
 

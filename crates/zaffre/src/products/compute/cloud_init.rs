@@ -1,17 +1,26 @@
 //! What custom data and user data ask of a machine that begins: cloud-init's common parts, read into steps. Pure.
 //!
 //! ```text
-//! #!/bin/sh …              a script, run as root
+//! #cloud-boothook          a script, run before all else
 //! #cloud-config (YAML)     hostname, bootcmd, write_files, users, ssh_authorized_keys, runcmd; packages are not to be had
+//! #!/bin/sh …              a script, run as root
+//! MIME, archives, gzip     several of these (`parts`)
 //! ```
 //!
+//! Of several configs a later one's members take the place of an earlier one's (cloud-init, "Merging", the default). Scripts run last, in the order
+//! of their names, `runcmd` among them by that name, as cloud-init's own directory of scripts has it.
+//!
 //! A guest's disk is new at every boot, so every boot is a first one, and all of this is done each time. What is not done is said, in the log that
-//! `zaffre vm log` prints. Custom data in other forms (MIME parts, archives, templates) is said not to be read.
+//! `zaffre vm log` prints, and in the guest by `cloud-init status --long`.
 //!
 //! Shapes are those of cloud-init's module reference (cc_write_files, cc_runcmd, cc_bootcmd, cc_users_groups, cc_set_hostname).
 
+mod parts;
+
 use azure::text::base64_decode;
-use yaml_rust2::{Yaml, YamlLoader};
+use yaml_rust2::{Yaml, YamlLoader, yaml::Hash};
+
+use self::parts::{Form, Part};
 
 /// What is to be done in a new guest, in this order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,38 +53,37 @@ impl Step {
 /// From what a machine was made with, as it came: base64 of anything. `admin` is the machine's administrator.
 pub(super) fn read(data: &str, admin: &str) -> Plan {
     let mut plan = Plan::default();
-    if !data.is_empty() {
-        match base64_decode(data).and_then(|bytes| String::from_utf8(bytes).ok()) {
-            Some(text) => read_one(&mut plan, &text, admin),
-            None => plan.notes.push("the data is no text in base64 (archives are not read here)".to_owned()),
-        }
+    if data.is_empty() {
+        return plan;
     }
+    let Some(bytes) = base64_decode(data) else {
+        plan.notes.push("the data is not in base64".to_owned());
+        return plan;
+    };
+    let parts = parts::read(bytes, &mut plan.notes);
+    let of = |form: Form| parts.iter().filter(move |it| it.form == form);
+    plan.steps.extend(of(Form::Hook).map(|it| script(it, "boothook")));
+    let members = merged(&mut plan.notes, of(Form::Config));
+    let commands = configure(&mut plan, &members, admin);
+    plan.steps.extend(of(Form::Early).map(|it| script(it, "script")));
+    plan.steps.extend(last(of(Form::Script), commands));
     plan
 }
 
-fn read_one(plan: &mut Plan, text: &str, admin: &str) {
-    let first = text.lines().next().unwrap_or_default().trim_end();
-    if first.starts_with("#!") {
-        plan.steps.push(script(text));
-    } else if first.starts_with("#cloud-config") {
-        match YamlLoader::load_from_str(text) {
-            Ok(documents) => configure(plan, documents.first().unwrap_or(&Yaml::Null), admin),
-            Err(error) => plan.notes.push(format!("the cloud-config is no YAML: {error}")),
-        }
-    } else if first.starts_with("Content-Type:")
-        || first.starts_with("MIME-Version:")
-        || first.starts_with("## template:")
-    {
-        plan.notes
-            .push(format!("data that begins with `{first}` is not read here: scripts and #cloud-config are"));
-    }
-    // Anything else is the user's own, which programs inside read from the metadata service.
+/// What comes last: scripts, and among them what `runcmd` says, by their names.
+fn last<'p>(scripts: impl Iterator<Item = &'p Part>, runcmd: Vec<Step>) -> Vec<Step> {
+    let scripts = scripts.map(|it| (it.name.as_str(), vec![script(it, "script")]));
+    let mut all: Vec<(&str, Vec<Step>)> = scripts.chain([(RUNCMD, runcmd)]).collect();
+    all.sort_by_key(|(name, _)| *name);
+    all.into_iter().flat_map(|(_, steps)| steps).collect()
 }
 
-/// A script that says itself what reads it.
-fn script(text: &str) -> Step {
+/// A script that says itself what reads it; one in parts is called by its name.
+fn script(part: &Part, what: &str) -> Step {
     let runs = "f=$(mktemp /tmp/script-XXXXXX) && cat > \"$f\" && chmod 700 \"$f\" && \"$f\"; code=$?; rm -f \"$f\"; exit $code";
-    Step { stdin: text.as_bytes().to_vec(), ..Step::shell("script", runs) }
+    let hook = part.bytes.strip_prefix(b"#cloud-boothook").map(<[u8]>::trim_ascii_start);
+    let name = if part.name == "part-001" { what.to_owned() } else { format!("{what} {}", part.name) };
+    Step { stdin: hook.unwrap_or(&part.bytes).to_vec(), ..Step::shell(name, runs) }
 }
 
 /// What a member of a cloud-config becomes, in the order in which cloud-init does it.
@@ -96,23 +104,42 @@ static MEMBERS: &[(&str, Read)] = &[
     ("package_update", packages),
     ("package_upgrade", packages),
     ("package_reboot_if_required", |_, _, _| ()),
-    ("runcmd", |plan, value, _| commands(plan, "runcmd", value)),
 ];
+/// Done last, among the scripts.
+const RUNCMD: &str = "runcmd";
 
-fn configure(plan: &mut Plan, document: &Yaml, admin: &str) {
-    let Some(members) = document.as_hash() else {
-        return plan.notes.push("the cloud-config is no mapping".to_owned());
-    };
+/// The members of all configs.
+fn merged<'p>(notes: &mut Vec<String>, configs: impl Iterator<Item = &'p Part>) -> Hash {
+    let mut members = Hash::new();
+    for config in configs {
+        match YamlLoader::load_from_str(&String::from_utf8_lossy(&config.bytes))
+            .map(|it| it.into_iter().next())
+        {
+            Ok(Some(Yaml::Hash(later))) => {
+                later.into_iter().for_each(|(name, value)| drop(members.insert(name, value)))
+            }
+            Ok(_) => notes.push("the cloud-config is no mapping".to_owned()),
+            Err(error) => notes.push(format!("the cloud-config is no YAML: {error}")),
+        }
+    }
+    members
+}
+
+/// Does what the members say, and gives what is to be run last.
+fn configure(plan: &mut Plan, members: &Hash, admin: &str) -> Vec<Step> {
     let get = |name: &str| members.get(&Yaml::String(name.to_owned()));
     for (name, read) in MEMBERS {
         if let Some(value) = get(name) {
             read(plan, value, admin);
         }
     }
-    let is_known = |name: &str| MEMBERS.iter().any(|(known, _)| *known == name);
+    let is_known = |name: &str| name == RUNCMD || MEMBERS.iter().any(|(known, _)| *known == name);
     for name in members.keys().filter_map(Yaml::as_str).filter(|it| !is_known(it)) {
         plan.notes.push(format!("`{name}` is not done here"));
     }
+    let before = plan.steps.len();
+    commands(plan, RUNCMD, get(RUNCMD).unwrap_or(&Yaml::Null));
+    plan.steps.split_off(before)
 }
 
 /// The first label of a name; one that a host cannot have is said to be none.
@@ -214,6 +241,27 @@ fn groups(plan: &mut Plan, value: &Yaml) {
 const USER: &str = "grep -q \"^$0:\" /etc/passwd && exit 0; id=${3:-$(awk -F: '$3 < 60000 && $3 > m { m = $3 } END { print m + 1 }' /etc/passwd)}; \
                     echo \"$0:x:$id:$id::$1:$2\" >> /etc/passwd; grep -q \"^$0:\" /etc/group || echo \"$0:x:$id:\" >> /etc/group; \
                     mkdir -p -m 750 \"$1\"; chown \"$id:$id\" \"$1\" 2>/dev/null || echo \"$1 stays root's\"";
+
+/// What makes a user with a home, who may become root.
+pub(super) fn made(name: &str) -> [Step; 2] {
+    let home = format!("/home/{name}");
+    [
+        Step::with(format!("user {name}"), ["/bin/sh", "-c", USER, name, &home, "/bin/bash", ""]),
+        Step::with(format!("group sudo {name}"), ["/bin/sh", "-c", GROUP, "sudo", name]),
+    ]
+}
+
+/// `$0` is the name. Their home goes with them, as by `userdel -r`.
+const REMOVE: &str = "home=$(awk -F: -v u=\"$0\" '$1 == u { print $6 }' /etc/passwd); [ -n \"$home\" ] || exit 0; \
+                      awk -F: -v u=\"$0\" '$1 != u' /etc/passwd > /etc/passwd.new && cat /etc/passwd.new > /etc/passwd; rm -f /etc/passwd.new; \
+                      awk -F: -v OFS=: -v u=\"$0\" '{ n = split($4, m, \",\"); $4 = \"\"; for (i = 1; i <= n; i++) if (m[i] != u) $4 = $4 == \"\" ? m[i] : $4\",\"m[i] } $1 != u' \
+                      /etc/group > /etc/group.new && cat /etc/group.new > /etc/group; rm -f /etc/group.new; \
+                      case \"$home\" in /home/?*) rm -rf \"$home\";; esac";
+
+/// What takes a user away.
+pub(super) fn removed(name: &str) -> Step {
+    Step::with(format!("no user {name}"), ["/bin/sh", "-c", REMOVE, name])
+}
 
 fn users(plan: &mut Plan, value: &Yaml, admin: &str) {
     for user in list(value) {
@@ -347,11 +395,42 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_done_in_cloud_inits_order_whatever_order_they_come_in() {
+        let part = |kind: &str, name: &str, text: &str| {
+            format!(
+                "--b\nContent-Type: text/{kind}\nContent-Disposition: attachment; filename=\"{name}\"\n\n{text}\n"
+            )
+        };
+        let data = [
+            "Content-Type: multipart/mixed; boundary=b\n\n".to_owned(),
+            part("x-shellscript", "zeta.sh", "#!/bin/sh\n"),
+            part("x-shellscript", "alpha.sh", "#!/bin/sh\n"),
+            part("cloud-config", "one.cfg", "runcmd: [first]\nbootcmd: [boot]"),
+            part("x-shellscript-per-boot", "each.sh", "#!/bin/sh\n"),
+            part("cloud-config", "two.cfg", "#cloud-config\nruncmd: [second]"),
+            part("cloud-boothook", "hook", "#cloud-boothook\n#!/bin/sh\nhook"),
+        ];
+        let plan = plan(&data.concat());
+        let expected = [
+            "boothook hook",
+            "bootcmd: boot",
+            "script each.sh",
+            "script alpha.sh",
+            "runcmd: second",
+            "script zeta.sh",
+        ];
+        assert_eq!(names(&plan), expected);
+        assert_eq!(plan.steps[0].stdin, b"#!/bin/sh\nhook\n");
+        assert!(plan.notes.is_empty(), "{:?}", plan.notes);
+    }
+
+    #[test]
     fn what_is_not_read_is_said_and_what_is_the_users_own_is_let_be() {
         for (data, said) in [
             ("#cloud-config\na: [", "is no YAML"),
             ("#cloud-config\n- a", "is no mapping"),
-            ("Content-Type: multipart/mixed", "is not read here"),
+            ("Content-Type: multipart/mixed", "no boundary"),
+            ("#include\nhttps://example.org", "`#include` is not done"),
             ("#cloud-config\nwrite_files: [{content: x}]", "names no path"),
             ("#cloud-config\nwrite_files: [{path: /x, encoding: gz}]", "its encoding `gz`"),
             ("#cloud-config\nhostname: 'a b'", "is no host name"),

@@ -21,13 +21,18 @@ pub(super) fn of(txn: &Txn, vm: &Resource) -> Result<String> {
     Ok(custom.or_else(|| vm.text("userData").map(str::to_owned)).unwrap_or_default())
 }
 
+/// A scale set's machine is told what its set was made with.
+pub(super) fn copy(txn: &mut Txn, from: &ResourceId, to: &ResourceId) -> Result<()> {
+    match CUSTOM_DATA.get(txn, from)? {
+        Some(data) => keep(txn, to, &data),
+        None => Ok(()),
+    }
+}
+
 pub(super) fn delete(txn: &mut Txn, vm: &ResourceId) -> Result<()> {
     Ok(CUSTOM_DATA.delete(txn, vm)?)
 }
 
 pub(super) fn moved(txn: &mut Txn, moved: &Move<'_>) -> Result<()> {
-    match CUSTOM_DATA.get(txn, moved.from)? {
-        Some(data) => keep(txn, moved.to, &data),
-        None => Ok(()),
-    }
+    copy(txn, moved.from, moved.to)
 }

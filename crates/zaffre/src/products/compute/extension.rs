@@ -30,15 +30,9 @@ pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
     properties.shift_remove("instanceView");
     let is_access = check_type(properties)?;
     properties.entry("autoUpgradeMinorVersion").or_insert(json!(true));
-    if is_access {
-        return vm_access::apply(change, &protected);
-    }
-    let settings = properties.entry("settings").or_insert_with(|| json!({}));
-    if port_in(Some(settings)).is_none() {
-        return Err(codes::INVALID_PARAMETER.with(["settings.port"]).at("settings.port"));
-    }
-    if let Some(settings) = settings.as_object_mut() {
-        settings.entry("port").or_insert(json!(PORT));
+    match is_access {
+        true => vm_access::apply(change, &protected)?,
+        false => settle_port(properties)?,
     }
     let vm = change.next.id.parent().expect("an extension is inside its machine");
     let Some(mut machine) = machine::get(change.txn, &vm)? else { return Ok(()) };
@@ -49,6 +43,17 @@ pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
         change.next.state = if change.is_create() { State::Creating } else { State::Updating };
     }
     machine::put(change.cx, change.txn, &vm, &machine)
+}
+
+fn settle_port(properties: &mut Map<String, Value>) -> Result<()> {
+    let settings = properties.entry("settings").or_insert_with(|| json!({}));
+    if port_in(Some(settings)).is_none() {
+        return Err(codes::INVALID_PARAMETER.with(["settings.port"]).at("settings.port"));
+    }
+    if let Some(settings) = settings.as_object_mut() {
+        settings.entry("port").or_insert(json!(PORT));
+    }
+    Ok(())
 }
 
 /// Whether it is about who may sign in; the old identity extension otherwise.

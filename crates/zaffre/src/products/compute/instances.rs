@@ -7,7 +7,7 @@
 use azure::{error::Result, ids::ResourceId};
 use serde_json::{Map, Value, json};
 
-use super::{codes, scale_sets, view as machine_view, vm};
+use super::{codes, custom_data, scale_sets, view as machine_view, vm};
 use crate::{
     arm::{
         self, codes as arm_codes,
@@ -67,6 +67,7 @@ pub(super) fn make(change: &mut Change<'_>, number: u64) -> Result<()> {
         action: change.action,
     };
     vm::complete(&mut of_instance, &name)?;
+    custom_data::copy(change.txn, &set.id, &instance.id)?;
     resources::put(change.txn, &instance)
 }
 

@@ -30,6 +30,34 @@ pub(super) struct Logins {
     /// Lines of `authorized_keys`.
     #[serde(default)]
     pub(super) keys: Vec<String>,
+    /// Users beside the administrator, whom VMAccess made.
+    #[serde(default)]
+    pub(super) others: Vec<Other>,
+    /// Users whom it took away; every boot would bring some of them back.
+    #[serde(default)]
+    pub(super) removed: Vec<String>,
+}
+
+/// It has no `Debug`, as [`Logins`].
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Other {
+    pub(super) name: String,
+    pub(super) password: Option<SecretHash>,
+    pub(super) keys: Vec<String>,
+}
+
+/// Who is to be in a machine, and who is not, beside those whom it has from its beginning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Accounts {
+    pub(super) made: Vec<String>,
+    pub(super) removed: Vec<String>,
+}
+
+impl Logins {
+    pub(super) fn accounts(&self) -> Accounts {
+        let made = self.others.iter().map(|it| it.name.clone()).collect();
+        Accounts { made, removed: self.removed.clone() }
+    }
 }
 
 /// A machine's own key. It has no `Debug`.
@@ -58,7 +86,7 @@ pub(super) fn found(txn: &mut Txn, vm: &Resource, password: Option<&str>, draw: 
     // Some thirty milliseconds inside the transaction: this is asked once in a machine's life, and nothing else knows
     // the password by then.
     let password = Some(SecretHash::of_chosen(password, draw));
-    put(txn, &vm.id, &Logins { password, keys: Vec::new() })
+    put(txn, &vm.id, &Logins { password, ..Logins::default() })
 }
 
 /// The administrator's keys that the machine was made with.

@@ -14,7 +14,7 @@ use azure::{error::Result, ids::ResourceId};
 use serde_json::{Map, Value, json};
 
 use super::{
-    attached, codes, instances,
+    attached, codes, custom_data, instances,
     machine::{self, Machine},
     power, vm,
 };
@@ -69,6 +69,7 @@ pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
         change.next.properties.shift_remove(name);
     }
     keep(&mut change.next.properties, current.map(|it| &it.properties));
+    keep_custom_data(change)?;
     check(change.next)?;
     settle_sku(change.next, current)?;
     settle_model(change);
@@ -90,6 +91,17 @@ pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
         }
     }
     wait_for_all(change)
+}
+
+/// What the next machines are told for their beginning; never shown again.
+fn keep_custom_data(change: &mut Change<'_>) -> Result<()> {
+    let data = change.next.text("virtualMachineProfile/osProfile/customData").map(str::to_owned);
+    match data {
+        Some(data) => custom_data::keep(change.txn, &change.next.id, &data),
+        // An older set of that name may have left some.
+        None if change.is_create() => custom_data::delete(change.txn, &change.next.id),
+        None => Ok(()),
+    }
 }
 
 /// What a body leaves out stays: `az vmss scale` sends a `sku` and little else.

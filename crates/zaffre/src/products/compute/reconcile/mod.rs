@@ -412,11 +412,15 @@ impl Follow {
                 let plan = want.plan();
                 let running =
                     self.boot(way, key, want, &plan).await.inspect_err(|_| self.give_up(key, want))?;
+                running.settle_accounts(&want.accounts).await;
                 running.begin(want, plan);
                 lock(&self.machines).insert(key.clone(), Arc::clone(&running));
                 running
             }
         };
+        if !running.has(&want.accounts) {
+            running.settle_accounts(&want.accounts).await;
+        }
         let whose = want.whose(key.0, self.network(key, want));
         running.listen(&want.ports(), |sockets| (self.setup.serve)(&whose, sockets)).await?;
         if !running.is_open_at(want.ssh) {
@@ -537,6 +541,7 @@ impl Setup {
             let names = [format!("{}.{}", want.hostname, place.suffix), want.hostname.clone()];
             spec.hosts.extend(names.map(|name| (IpAddr::V4(address), name)));
         }
+        spec.files.extend(first_boot::files(plan));
         if let Some((cpus, megabytes)) = want.size {
             (spec.limits.cpus, spec.limits.memory_bytes) = (Some(cpus), Some(u64::from(megabytes) << 20));
         }

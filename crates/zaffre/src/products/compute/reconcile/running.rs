@@ -15,7 +15,10 @@ use guest::{Guest, GuestSockets, Network, Plug, Spec};
 use tokio::time::Instant;
 
 use super::{
-    super::cloud_init::Plan,
+    super::{
+        cloud_init::{self, Plan},
+        logins::Accounts,
+    },
     Served, extension_address, first_boot, lock,
     log::Log,
     places,
@@ -38,6 +41,7 @@ pub(super) struct Running {
     doors: Arc<Mutex<Doors>>,
     /// Whether it is behind an interface, and the security rules there.
     judged_by: Mutex<Option<Security>>,
+    accounts: Mutex<Accounts>,
     pub(super) log: Log,
 }
 
@@ -67,6 +71,7 @@ impl Running {
             is_dead: Arc::default(),
             doors: Arc::default(),
             judged_by: Mutex::default(),
+            accounts: Mutex::default(),
             log: Log::default(),
         }
     }
@@ -128,6 +133,25 @@ impl Running {
             plug.set_rules(places::judged(place));
             *judged_by = Some(place.security.clone());
         }
+    }
+
+    /// Whether these were made and taken away in it.
+    pub(super) fn has(&self, accounts: &Accounts) -> bool {
+        self.guest.is_none() || *lock(&self.accounts) == *accounts
+    }
+
+    /// Makes who is missing, and takes away who is to go.
+    pub(super) async fn settle_accounts(&self, accounts: &Accounts) {
+        let Some(guest) = &self.guest else { return };
+        let before = lock(&self.accounts).clone();
+        let made =
+            accounts.made.iter().filter(|it| !before.made.contains(it)).flat_map(|it| cloud_init::made(it));
+        let gone = accounts.removed.iter().filter(|it| !before.removed.contains(it));
+        for step in gone.map(|it| cloud_init::removed(it)).chain(made) {
+            self.log.line(&format!("vmaccess: {}", step.name));
+            first_boot::carry_out(guest, &step, &self.log).await;
+        }
+        accounts.clone_into(&mut lock(&self.accounts));
     }
 
     /// Where extensions answer.

@@ -1,7 +1,8 @@
 //! What an SSH server asks of a machine, answered by its guest and by what is stored about it.
 //!
 //! Every sign-in reads the store, so that a key or a password that was changed counts from that moment on. Beside them the guest's
-//! own `~/.ssh/authorized_keys` counts, as on any machine: what `ssh-copy-id` or cloud-init wrote there.
+//! own `~/.ssh/authorized_keys` counts, as on any machine: what `ssh-copy-id` or cloud-init wrote there. Whoever else the machine knows signs in by
+//! theirs, and those whom VMAccess made by what it was given.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -11,12 +12,12 @@ use std::{
 };
 
 use azure::error::Result;
-use guest::{Guest, User};
+use guest::{ExitStatus, Guest, User};
 use ssh::{Access, AgentSocket, Exit, Listening, Machine, Nudge, Pending, Process, Start, Stream, What};
 use tokio::sync::mpsc;
 
 use super::{super::logins, Key, exec};
-use crate::{cloud::Chance, host, resources, store::Store};
+use crate::{cloud::Chance, directory::secret::SecretHash, host, resources, store::Store};
 
 /// Longer than a connection within one machine takes, however busy that is.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,30 +31,60 @@ pub(super) struct Inside {
     guest: Arc<Guest>,
 }
 
+/// What the cloud knows of a user, who need not be in the machine.
+struct Stored {
+    is_admin: bool,
+    keys: Vec<String>,
+    password: Option<SecretHash>,
+}
+
 impl Inside {
     pub(super) fn new(store: Store, key: Key, guest: Arc<Guest>) -> Self {
         Inside { store, key, guest }
     }
 
-    /// What is stored about a user, who is the machine's administrator or nobody.
-    async fn logins(&self, user: &str) -> Option<(Vec<String>, logins::Logins)> {
+    /// What is stored about a user; none of one who was taken away.
+    async fn stored(&self, user: &str) -> Option<Stored> {
         let (cloud, vm) = &self.key;
         let read = self.store.read(*cloud, |txn| -> Result<_> {
             let Some(vm) = resources::get(txn, vm)? else { return Ok(None) };
-            let admin = vm.text("osProfile/adminUsername").unwrap_or("azureuser");
-            if admin != user {
+            let logins = logins::get(txn, &vm.id)?;
+            if logins.removed.iter().any(|it| it == user) {
                 return Ok(None);
             }
-            Ok(Some((logins::keys_of(&vm), logins::get(txn, &vm.id)?)))
+            let is_admin = vm.text("osProfile/adminUsername").unwrap_or("azureuser") == user;
+            let other = logins.others.into_iter().find(|it| it.name == user);
+            Ok(Some(match (is_admin, other) {
+                (true, _) => Stored {
+                    is_admin,
+                    keys: logins::keys_of(&vm).into_iter().chain(logins.keys).collect(),
+                    password: logins.password,
+                },
+                (false, Some(other)) => Stored { is_admin, keys: other.keys, password: other.password },
+                (false, None) => Stored { is_admin, keys: Vec::new(), password: None },
+            }))
         });
         // Who cannot be looked up is not let in.
         read.await.ok().flatten()
     }
 
-    async fn own_keys(&self) -> Vec<String> {
-        let script = "head -c 65536 ~/.ssh/authorized_keys 2>/dev/null";
-        let printed = self.print(["sh", "-c", script]).await.unwrap_or_default();
-        printed.lines().map(str::to_owned).collect()
+    /// The keys in a user's own home; none where the machine knows nobody of that name who may have a shell.
+    async fn own_keys(&self, user: &str, is_admin: bool) -> Option<Vec<String>> {
+        let script = "case \"$SHELL\" in */nologin|*/false) exit 1;; esac; head -c 65536 ~/.ssh/authorized_keys 2>/dev/null; exit 0";
+        let command = guest::Command {
+            account: (!is_admin).then(|| user.to_owned()),
+            cwd: Some("/".into()),
+            ..guest::Command::new(["sh", "-c", script])
+        };
+        let done = self.guest.exec(command).await.ok()?.finish().await.ok()?;
+        let printed = String::from_utf8(done.stdout).ok()?;
+        (done.status == ExitStatus::Code(0)).then(|| printed.lines().map(str::to_owned).collect())
+    }
+
+    /// As whom a user's commands run: by name, but for the administrator, whom the machine has whatever its files say.
+    async fn account(&self, user: &str) -> Option<String> {
+        let is_admin = self.stored(user).await.is_some_and(|it| it.is_admin);
+        (!is_admin).then(|| user.to_owned())
     }
 
     /// What a command prints, whether or not it goes well.
@@ -79,18 +110,21 @@ impl Inside {
 impl Machine for Inside {
     fn access<'a>(&'a self, user: &'a str) -> Pending<'a, Access> {
         Box::pin(async move {
-            let Some((mut authorized_keys, logins)) = self.logins(user).await else {
+            let Some(stored) = self.stored(user).await.filter(|_| is_name(user)) else {
                 return Access::default();
             };
-            authorized_keys.extend(logins.keys);
-            authorized_keys.extend(self.own_keys().await);
-            Access { authorized_keys, takes_passwords: logins.password.is_some() }
+            let own = self.own_keys(user, stored.is_admin).await;
+            if own.is_none() && !stored.is_admin {
+                return Access::default();
+            }
+            let authorized_keys = stored.keys.into_iter().chain(own.into_iter().flatten()).collect();
+            Access { authorized_keys, takes_passwords: stored.password.is_some() }
         })
     }
 
     fn is_password<'a>(&'a self, user: &'a str, password: &'a str) -> Pending<'a, bool> {
         Box::pin(async move {
-            let kept = self.logins(user).await.and_then(|(_, logins)| logins.password);
+            let kept = self.stored(user).await.and_then(|it| it.password);
             let given = password.to_owned();
             let compare = move || kept.is_some_and(|it| it.matches(&given));
             tokio::task::spawn_blocking(compare).await.unwrap_or(false)
@@ -99,7 +133,9 @@ impl Machine for Inside {
 
     fn start(&self, start: Start) -> Pending<'_, std::result::Result<Process, String>> {
         Box::pin(async move {
-            let mut exec = self.guest.exec(command(start)?).await.map_err(|error| error.to_string())?;
+            let account = self.account(&start.user).await;
+            let command = guest::Command { account, ..command(start)? };
+            let mut exec = self.guest.exec(command).await.map_err(|error| error.to_string())?;
             let (Some(stdin), Some(stdout)) = (exec.stdin.take(), exec.stdout.take()) else {
                 return Err("it began without its streams".to_owned());
             };
@@ -139,8 +175,11 @@ impl Machine for Inside {
         })
     }
 
-    fn agent_socket<'a>(&'a self, _user: &'a str) -> Pending<'a, std::result::Result<AgentSocket, String>> {
+    fn agent_socket<'a>(&'a self, user: &'a str) -> Pending<'a, std::result::Result<AgentSocket, String>> {
         Box::pin(async move {
+            if self.account(user).await.is_some() {
+                return Err("agents are the administrator's alone here".to_owned());
+            }
             let name = Chance::system().draw().guid().simple();
             let (folder, path) = (format!("/tmp/ssh-{name}"), format!("/tmp/ssh-{name}/agent"));
             let accepted = self.guest.accept_at(Path::new(&path), User::Admin, WAITING).await;
@@ -157,6 +196,12 @@ impl Machine for Inside {
             Ok(AgentSocket { path, incoming })
         })
     }
+}
+
+/// As names of users are; anything else is nobody's, and the guest is not asked.
+fn is_name(user: &str) -> bool {
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '_' | '-' | '.');
+    !user.is_empty() && user.len() <= 32 && user.chars().all(is_plain)
 }
 
 /// Passes on what was accepted, until nobody takes it any more.

@@ -17,6 +17,7 @@ use super::{
         cloud_init::{self, Plan},
         custom_data, extension,
         images::System,
+        logins::{self, Accounts},
         machine::{self, Machine, Power},
         sizes, view,
     },
@@ -58,12 +59,15 @@ pub(super) struct Want {
     /// Its public addresses, and what is open there.
     pub(super) openings: Vec<Opening>,
     pub(super) extensions: Vec<Extension>,
+    /// Who was made in it, and who was taken away.
+    pub(super) accounts: Accounts,
     /// What is under way about the machine itself.
     pub(super) operations: Vec<Guid>,
 }
 
 pub(super) struct Extension {
-    pub(super) port: u16,
+    /// Where it answers, if it does.
+    pub(super) port: Option<u16>,
     pub(super) operation: Option<Guid>,
 }
 
@@ -107,15 +111,16 @@ fn of(txn: &Txn, vm: &Resource, machine: Machine) -> Result<Want> {
         addresses,
         ssh,
         openings,
-        extensions: view::extensions(txn, &vm.id)?.iter().filter_map(extension_of).collect(),
+        extensions: view::extensions(txn, &vm.id)?.iter().map(extension_of).collect(),
+        accounts: logins::get(txn, &vm.id)?.accounts(),
         operations: machine.operations.iter().copied().chain(under_way).chain(of_set).collect(),
         machine,
     })
 }
 
-fn extension_of(resource: &Resource) -> Option<Extension> {
+fn extension_of(resource: &Resource) -> Extension {
     let operation = resource.operation.filter(|_| !resource.state.is_terminal());
-    Some(Extension { port: extension::port(resource)?, operation })
+    Extension { port: extension::port(resource), operation }
 }
 
 /// What is open at a machine's public addresses as of now.
@@ -163,7 +168,7 @@ impl Want {
 
     /// Where its extensions answer, while it is on.
     pub(super) fn ports(&self) -> BTreeSet<u16> {
-        self.extensions.iter().map(|it| it.port).collect()
+        self.extensions.iter().filter_map(|it| it.port).collect()
     }
 
     /// Who is asking behind its doors.
@@ -186,7 +191,10 @@ impl Want {
 
     /// What is to be done in it when it is up.
     pub(super) fn plan(&self) -> Plan {
-        cloud_init::read(&self.custom_data, &self.admin)
+        let mut plan = cloud_init::read(&self.custom_data, &self.admin);
+        // It may have brought them back.
+        plan.steps.extend(self.accounts.removed.iter().map(|it| cloud_init::removed(it)));
+        plan
     }
 
     /// Its primary address in its network.
@@ -212,7 +220,10 @@ impl Want {
     pub(super) fn is_met_by(&self, running: Option<&Running>) -> bool {
         let is_as_it_should_be = match running {
             Some(running) => {
-                self.is_booted(running) && running.ports() == self.ports() && running.is_open_at(self.ssh)
+                self.is_booted(running)
+                    && running.ports() == self.ports()
+                    && running.is_open_at(self.ssh)
+                    && running.has(&self.accounts)
             }
             None => !self.is_on(),
         };
