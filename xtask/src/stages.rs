@@ -72,7 +72,7 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage {
         name: "rust",
         says: "unit, integration, tidy and documentation tests",
-        needs: &[C_COMPILER, CURL, IP, OPENSSL, NAMESPACES, POSTGRESQL, SSH],
+        needs: &[C_COMPILER, CURL, IP, OPENSSL, NAMESPACES, NSENTER, POSTGRESQL, SSH],
         command: &["cargo", "test", "--release", "--locked", "--workspace", "--no-fail-fast"],
         later_ones_need_it: false,
     },

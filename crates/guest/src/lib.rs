@@ -31,6 +31,7 @@
 
 mod accept;
 mod exec;
+mod first;
 mod groups;
 mod guest;
 mod here;
@@ -49,6 +50,7 @@ mod tools;
 mod wire;
 
 pub use exec::{Exec, Finished, Output, Stdin};
+pub use first::is_machines_network;
 pub use groups::{Bounds, By, bounds};
 pub use guest::{Guest, GuestSockets};
 pub use here::{Doors, open_here};

@@ -19,6 +19,7 @@ mod process;
 mod refusals;
 mod restart;
 mod shared_store;
+mod sidecar;
 mod tidy;
 mod tour;
 mod transcripts;

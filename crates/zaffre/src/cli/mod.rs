@@ -6,6 +6,8 @@
 
 mod backup;
 mod client;
+#[cfg(test)]
+mod compose_tests;
 mod credentials;
 mod doctor;
 mod down;
@@ -20,6 +22,7 @@ mod keys;
 mod passing;
 mod places;
 mod rootfs;
+mod sidecar;
 mod status;
 mod store;
 mod tour;
@@ -60,6 +63,8 @@ enum Command {
     Status,
     /// Print the variables that make Azure's clients use this cloud
     Env(env::Args),
+    /// Make the network of this container a virtual machine's, for containers that share it
+    Sidecar(sidecar::Args),
     /// Say what this machine allows, and what to do where it does not
     Doctor,
     /// Print how to sign in
@@ -105,6 +110,7 @@ fn run(command: Command, home: &Home) -> Outcome {
         Command::Down => asking(down::run(home)),
         Command::Status => asking(status::run(home)),
         Command::Env(args) => asking(env::run(args, home)),
+        Command::Sidecar(args) => asking(sidecar::run(args, home)),
         Command::Credentials(args) => asking(credentials::run(args, home)),
         Command::Tour(args) => tour::run(args),
         Command::Vm(verb) => asking(vm::run(verb, home)),

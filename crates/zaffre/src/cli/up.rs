@@ -247,22 +247,28 @@ impl Place {
 }
 
 /// What ends the cloud from outside: caught from before anybody can know that it is up.
-struct Ends([Signal; 3]);
+pub(super) struct Ends([Signal; 3]);
 
 impl Ends {
-    fn catch() -> io::Result<Self> {
+    pub(super) fn catch() -> io::Result<Self> {
         let [terminate, interrupt, hangup] =
             [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
         Ok(Ends([signal(terminate)?, signal(interrupt)?, signal(hangup)?]))
     }
 
-    /// Until a signal or the control socket says so.
-    async fn told(&mut self, running: &Running) {
+    pub(super) async fn signalled(&mut self) {
         let [terminate, interrupt, hangup] = &mut self.0;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
             _ = hangup.recv() => {}
+        }
+    }
+
+    /// Until a signal or the control socket says so.
+    async fn told(&mut self, running: &Running) {
+        tokio::select! {
+            () = self.signalled() => {}
             () = running.stopped() => {}
         }
     }

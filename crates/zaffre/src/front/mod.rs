@@ -20,6 +20,7 @@ mod proxy;
 pub mod public_doors;
 pub mod route;
 pub mod serve;
+pub(crate) mod sidecar;
 pub mod ssh_doors;
 mod tls;
 pub(crate) mod vm_secrets;
