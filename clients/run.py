@@ -22,6 +22,7 @@ import tempfile
 import venv
 
 import cloud
+import ordinary
 import seen
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -29,7 +30,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 def main():
     args = arguments()
-    folder, work = HERE / args.kind, (args.work / args.kind).resolve()
+    folder, work = HERE / args.kind, (args.work / args.kind).absolute()
+    if args.ordinary_user and os.geteuid() == 0:
+        # Packages are root's to install; who is nobody reads them.
+        KINDS[args.kind](folder, work)
+        return ordinary.again([HERE, args.zaffre.resolve().parent], work / "venv")
     command, variables = KINDS[args.kind](folder, work)
     with tempfile.TemporaryDirectory(prefix=f"zaffre-{args.kind}-") as data:
         with cloud.Running(args.zaffre.resolve(), pathlib.Path(data), work / "zaffre.log") as running:
@@ -53,6 +58,7 @@ def arguments():
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--zaffre", type=pathlib.Path, required=True, help="the built program")
     parser.add_argument("--work", type=pathlib.Path, required=True, help="a folder for packages and logs")
+    parser.add_argument("--ordinary-user", action="store_true", help="as nobody in particular, where root runs this")
     parser.add_argument("words", nargs="*", help="which chapters or stories; all of them where none is named")
     return parser.parse_intermixed_args()
 

@@ -12,7 +12,7 @@ struct Row {
     name: &'static str,
     says: &'static str,
     needs: &'static [Tool],
-    /// A kind of clients, and its chapters or stories; all of them where none is named.
+    /// A kind of clients, its runner's options, and its chapters or stories; all of them where none is named.
     runs: &'static [(&'static str, &'static [&'static str])],
 }
 
@@ -24,6 +24,9 @@ const IDENTITY: &[&str] =
 /// machine from outside and from inside.
 const SIGNING_IN: &[&str] = &["signing_in", "people", "applications", "directory", "machines"];
 
+const SSH: &[&str] = &["ssh", "ssh_tutorials"];
+const SSH_OF_A_USER: &[&str] = &["--ordinary-user", "ssh", "ssh_tutorials"];
+
 const ROWS: &[Row] = &[
     Row {
         name: "identity",
@@ -33,9 +36,9 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "ssh",
-        says: "OpenSSH's clients, in a machine that az made: shells, files, forwarding, and what the tutorials type there",
+        says: "OpenSSH's clients, in machines that az made: shells, files, forwarding, what the tutorials type there; by root and by an ordinary user",
         needs: AZ,
-        runs: &[("az", &["ssh"])],
+        runs: &[("az", SSH), ("az", SSH_OF_A_USER)],
     },
     Row { name: "az", says: "the Azure CLI, by transcripts", needs: AZ, runs: &[("az", &[])] },
     Row {
@@ -61,8 +64,10 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
     for (kind, own) in row.runs {
         let mut line =
             vec!["python3", "clients/run.py", kind, "--zaffre", "{zaffre}", "--work", "{target}/clients"];
+        let (options, own): (Vec<&str>, Vec<&str>) = own.iter().partition(|it| it.starts_with("--"));
+        line.extend(options);
         match chapters {
-            [] => line.extend(*own),
+            [] => line.extend(own),
             chosen => line.extend(chosen.iter().map(String::as_str)),
         }
         let (is_good, count) = test::run_command(&line)?;
@@ -111,7 +116,7 @@ mod tests {
     fn what_a_row_names_is_there() {
         for (kind, names) in ROWS.iter().flat_map(|row| row.runs) {
             let folder = place::root().join("clients").join(kind);
-            for name in *names {
+            for name in names.iter().filter(|it| !it.starts_with("--")) {
                 let files = [format!("{name}.py"), format!("{name}.js"), format!("stories/{name}.txt")];
                 assert!(files.iter().any(|file| folder.join(file).exists()), "{kind}: {name}");
             }

@@ -142,6 +142,24 @@ pub(crate) const STAGES: &[Stage] = &[
         command: &clients("az"),
         later_ones_need_it: false,
     },
+    Stage {
+        name: "user",
+        says: "machines that az made, by OpenSSH's clients and the tutorials' lines, as an ordinary user",
+        needs: AZ,
+        command: &[
+            "python3",
+            "clients/run.py",
+            "az",
+            "--ordinary-user",
+            "--zaffre",
+            "{zaffre}",
+            "--work",
+            "{target}/clients",
+            "ssh",
+            "ssh_tutorials",
+        ],
+        later_ones_need_it: false,
+    },
 ];
 
 const fn clients(kind: &'static str) -> [&'static str; 7] {
