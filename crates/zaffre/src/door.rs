@@ -44,6 +44,8 @@ pub enum Entrance {
     Extension,
     /// Where programs on other hosts than virtual machines ask: the path says on which.
     Hosts,
+    /// The proxy's own port, asked for itself.
+    Proxy,
     /// The control socket.
     Control,
 }

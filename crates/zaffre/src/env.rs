@@ -17,7 +17,7 @@ use crate::{
     cloud::Cloud,
     control::Running,
     directory::Tokens,
-    front::ca::Authority,
+    front::{Upstreams, ca::Authority},
     host::{Follower, Guests, PublicDoors},
     imds::Memory,
     keys::Keyring,
@@ -78,6 +78,8 @@ pub struct Settings {
     pub data: Option<PathBuf>,
     /// Whether hosts that are not Azure's are refused by the proxy too.
     pub offline: bool,
+    /// What leads the proxy to other hosts.
+    pub upstream: Upstreams,
     pub log: LogFormat,
     /// Whose limits on how often may be asked are kept.
     pub limits: Limits,

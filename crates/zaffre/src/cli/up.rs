@@ -31,9 +31,10 @@ use crate::{
     control::{Run, Running},
     env::{Durations, Limits as Kept, LogFormat, Settings},
     front::{
+        Upstreams,
         ca::Authority,
         connection::{Front, Limits},
-        listen::{self, Wish},
+        listen::{self, Open, Wish},
     },
     store::{Content, Store},
 };
@@ -60,6 +61,10 @@ pub(super) struct Args {
     /// Refuse hosts that are not Azure's, too
     #[arg(long, env = "ZAFFRE_OFFLINE")]
     offline: bool,
+    /// The proxy that this host needs for hosts that are not Azure's, `http://[NAME:PASSWORD@]HOST:PORT`, or `off` [default: what
+    /// HTTPS_PROXY, HTTP_PROXY and NO_PROXY say]
+    #[arg(long, value_name = "URL", env = "ZAFFRE_UPSTREAM_PROXY", hide_env_values = true)]
+    upstream_proxy: Option<String>,
     /// How virtual machines run
     #[arg(long, value_enum, default_value = "auto", env = "ZAFFRE_GUESTS")]
     guests: Guests,
@@ -159,6 +164,7 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
         (listen::ssh_ports(&args.ports), listen::public_ports(&args.ports)),
     );
     let open = listen::open(&front, args.listen, &args.ports).await?;
+    leads_elsewhere(args, &server.env.settings.upstream, &open)?;
     let control = Home::socket_in(place.folder());
     listen::open_control(&front, &control)?;
     for warning in &open.warnings {
@@ -191,10 +197,35 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What leads the proxy to other hosts, with a word about what cannot.
+fn upstream(args: &Args) -> Result<Upstreams, StartError> {
+    let (upstream, warnings) =
+        Upstreams::read(args.upstream_proxy.as_deref(), |name| std::env::var(name).ok())?;
+    warnings.iter().for_each(|it| eprintln!("zaffre: {it}"));
+    Ok(upstream)
+}
+
+/// Refuses a way that would lead back here. One that was only found in the environment is never taken.
+fn leads_elsewhere(args: &Args, upstream: &Upstreams, open: &Open) -> Result<(), StartError> {
+    let ports: Vec<u16> = open.addresses.get("proxy").map(|it| it.port()).into_iter().collect();
+    match (upstream.is_at(&ports), &args.upstream_proxy, upstream.shown()) {
+        (true, Some(_), _) => {
+            Err("`--upstream-proxy` is this cloud's own proxy: name the one that this host needs, or `off`"
+                .into())
+        }
+        (false, _, Some(place)) => {
+            eprintln!("zaffre: hosts that are not Azure's are reached through the proxy at {place}");
+            Ok(())
+        }
+        (..) => Ok(()),
+    }
+}
+
 async fn server(args: &Args, home: &Home) -> Result<Arc<Server>, StartError> {
     let settings = Settings {
         data: (!args.memory).then(|| home.path().to_owned()),
         offline: args.offline,
+        upstream: upstream(args)?,
         log: args.log.into(),
         limits: args.limits.into(),
         durations: args.durations.into(),

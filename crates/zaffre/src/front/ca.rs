@@ -1,9 +1,12 @@
 //! The certificate authority of this machine: made at the first start, a leaf for each name when first asked for.
 //!
-//! Clients trust one file, `ca/bundle.pem`: our certificate and, where the machine has them, the public roots that its own
+//! Clients trust one file, `ca/bundle.pem` (for Java `ca/truststore.jks`): our certificate and, where the machine has them, the public roots that its own
 //! clients trust, because a client given a bundle reads nothing else (az-cli.md §2) and other hosts pass through the proxy.
 //! The key never leaves the machine; its file is its owner's alone. Keys are P-256 throughout: clients open a connection for
 //! every few requests, so handshakes dominate, and a leaf is minted once for each name and kept in memory.
+//!
+//! Whoever has the key can be none but Azure's names and this machine: the certificate says for which names it holds (name
+//! constraints, RFC 5280 §4.2.1.10), so that to trust it is to trust it with nothing else (docs/decisions/proxy.md).
 //!
 //! What is deliberately not here: revocation, intermediates, renewal. Whoever removes the folder gets a new authority.
 
@@ -11,6 +14,7 @@ use std::{
     collections::HashMap,
     fs,
     io::{self, Write as _},
+    net::{IpAddr, Ipv6Addr},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -18,12 +22,14 @@ use std::{
 
 use azure::{der, time::Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    BasicConstraints, CertificateParams, CidrSubnet, CustomExtension, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
+    PKCS_ECDSA_P256_SHA256,
 };
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _};
 
+use super::{route, truststore};
 use crate::{
     StartError,
     keys::{self, SigningKey},
@@ -49,6 +55,11 @@ pub(crate) static SYSTEM_ROOTS: &[&str] = &[
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
+
+/// The first of them that can be read, and what it holds.
+pub(crate) fn public_roots() -> Option<(&'static str, Vec<u8>)> {
+    SYSTEM_ROOTS.iter().find_map(|path| Some((*path, fs::read(path).ok()?)))
+}
 
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -107,6 +118,11 @@ impl Authority {
         })
     }
 
+    /// A short name for its key: no other authority has the same.
+    pub fn print(&self) -> String {
+        print(self.issuer.key())
+    }
+
     /// Our own certificate, PEM.
     pub fn certificate(&self) -> &str {
         &self.certificate
@@ -125,14 +141,17 @@ impl Authority {
         self.folder.join("bundle.pem")
     }
 
-    /// Writes what clients are to trust, ours first. Gives the file of public roots that was found, if one was.
+    /// Writes what clients are to trust, ours first, and the same for Java. Gives the file of public roots that was found,
+    /// if one was.
     pub fn write_bundle(&self) -> io::Result<Option<&'static str>> {
-        let found = SYSTEM_ROOTS.iter().find_map(|path| Some((*path, fs::read(path).ok()?)));
+        let found = public_roots();
         let mut bundle = self.certificate.clone().into_bytes();
         if let Some((_, roots)) = &found {
             bundle.extend_from_slice(roots);
         }
         write_whole(&self.bundle_path(), &bundle, 0o644)?;
+        let store = truststore::jks(&bundle, (self.now)());
+        write_whole(&self.folder.join("truststore.jks"), &store, 0o644)?;
         Ok(found.map(|(path, _)| path))
     }
 
@@ -217,17 +236,35 @@ fn common_name(name: &str) -> &str {
 /// Named after its key, so that two authorities in one trust store are never taken for each other.
 fn authority_params(key: &KeyPair, now: Timestamp) -> CertificateParams {
     let mut params = CertificateParams::default();
-    let print = keys::sha256(key.public_key_raw());
-    let short: String = print[..4].iter().map(|byte| format!("{byte:02x}")).collect();
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, format!("Zaffre on this machine ({short})"));
+    params.distinguished_name.push(DnType::CommonName, format!("Zaffre on this machine ({})", print(key)));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages =
         vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    params.name_constraints = Some(constraints());
     let year = now.civil().year as i32;
     params.not_before = rcgen::date_time_ymd(year - 1, 1, 1);
     params.not_after = rcgen::date_time_ymd(year + AUTHORITY_YEARS, 1, 1);
     params
+}
+
+/// The names that the proxy answers, and this machine.
+fn constraints() -> NameConstraints {
+    let answered = route::answered();
+    let is_name = |it: &&str| it.parse::<IpAddr>().is_err();
+    let names =
+        answered.exact.into_iter().filter(is_name).chain(answered.under.iter().copied()).chain(["localhost"]);
+    let names = names.map(|it| GeneralSubtree::DnsName(it.to_owned()));
+    let here = [
+        CidrSubnet::from_v4_prefix([127, 0, 0, 0], 8),
+        CidrSubnet::from_v6_prefix(Ipv6Addr::LOCALHOST.octets(), 128),
+    ];
+    let permitted_subtrees = names.chain(here.map(GeneralSubtree::IpAddress)).collect();
+    NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() }
+}
+
+fn print(key: &KeyPair) -> String {
+    keys::sha256(key.public_key_raw())[..4].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn made_key(folder: &Path) -> Result<KeyPair, StartError> {

@@ -1,4 +1,5 @@
-//! One connection: HTTP/1.1 on whatever carries it, each request through the same door.
+//! One connection: HTTP on whatever carries it, each request through the same door. HTTP/2 differs in how requests come and
+//! answers go (`http2`), and in nothing after that.
 //!
 //! What is wrong with a head whatever service it is for is seen here: a missing or repeated Host (400), a Host unlike the
 //! name that the TLS handshake was for (421); the service refuses it in its own words. Only what cannot be read as a request
@@ -14,9 +15,9 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::{Handover, ca::Authority, tls};
+use super::{Handover, ca::Authority, http2, tls};
 use crate::{
     Server, StartError,
     door::Door,
@@ -34,7 +35,7 @@ pub struct Limits {
     pub connections: usize,
     /// How long requests under way may take once the cloud goes down.
     pub finish_time: Duration,
-    /// How long a tunnel to another host may stand still.
+    /// How long a tunnel to another host, or a connection with answers under way, may stand still.
     pub tunnel_idle: Duration,
 }
 
@@ -49,6 +50,13 @@ impl Default for Limits {
             tunnel_idle: Duration::from_secs(600),
         }
     }
+}
+
+/// Which HTTP is spoken on a connection. Other versions are none that we know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Http {
+    One,
+    Two,
 }
 
 /// What is read at a time at most: much, because blobs are large.
@@ -69,6 +77,8 @@ pub(super) enum Phase {
 pub struct Front {
     pub server: Arc<Server>,
     pub(super) limits: Limits,
+    /// As which the proxy signs what it passes on: no other cloud has the name.
+    pub(super) name: Arc<str>,
     tls: TlsAcceptor,
     phase: watch::Receiver<Phase>,
     slots: Arc<Semaphore>,
@@ -90,11 +100,12 @@ impl Front {
         authority: Arc<Authority>,
         limits: Limits,
     ) -> Result<(Front, Closer), StartError> {
+        let name = Arc::from(format!("zaffre-{}", authority.print()));
         let tls = TlsAcceptor::from(tls::config(authority)?);
         let (sender, phase) = watch::channel(Phase::Open);
         let slots = Arc::new(Semaphore::new(limits.connections));
         let closer = Closer { phase: sender, slots: Arc::clone(&slots), limits };
-        Ok((Front { server, limits, tls, phase, slots }, closer))
+        Ok((Front { server, limits, name, tls, phase, slots }, closer))
     }
 
     /// A place for one more connection, as soon as there is one; none once the front is closing.
@@ -112,13 +123,19 @@ impl Front {
         let _ = phase.wait_for(|it| *it >= Phase::Finishing).await;
     }
 
+    /// Resolves when what is left is to be cut.
+    pub(super) async fn cut(&self) {
+        let mut phase = self.phase.clone();
+        let _ = phase.wait_for(|it| *it == Phase::Cut).await;
+    }
+
     /// Runs something to its end, or until everything is cut; it keeps the connection's slot.
     pub(super) fn spawn(&self, slot: Slot, task: impl Future<Output = ()> + Send + 'static) {
-        let mut phase = self.phase.clone();
+        let front = self.clone();
         tokio::spawn(async move {
             tokio::select! {
                 () = task => {}
-                _ = phase.wait_for(|it| *it == Phase::Cut) => {}
+                () = front.cut() => {}
             }
             drop(slot);
         });
@@ -129,7 +146,7 @@ impl Front {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        self.serve_named(slot, io, door, None).await;
+        self.serve_named(slot, io, Http::One, door, None).await;
     }
 
     /// The same behind a TLS handshake.
@@ -137,24 +154,49 @@ impl Front {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // A client that does not trust us breaks the handshake off, and sees why on its own side.
-        let handshake = tokio::time::timeout(self.limits.handshake_time, self.tls.accept(io)).await;
-        let Ok(Ok(stream)) = handshake else { return };
+        let Some((stream, http)) = self.handshake(io).await else { return };
         let name = stream.get_ref().1.server_name().map(str::to_ascii_lowercase);
-        self.serve_named(slot, stream, Door { tls: true, ..door }, name).await;
+        self.serve_named(slot, stream, http, Door { tls: true, ..door }, name).await;
     }
 
-    async fn serve_named<IO>(&self, slot: Slot, io: IO, door: Door, name: Option<String>)
+    /// The server's side of a TLS handshake, and what is spoken behind it. None where it came to nothing: a client that does
+    /// not trust us breaks it off, and sees why on its own side.
+    pub(super) async fn handshake<IO>(&self, io: IO) -> Option<(TlsStream<IO>, Http)>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let accepted = tokio::time::timeout(self.limits.handshake_time, self.tls.accept(io)).await;
+        let stream = accepted.ok()?.ok()?;
+        let is_two = stream.get_ref().1.alpn_protocol() == Some(tls::HTTP_2);
+        Some((stream, if is_two { Http::Two } else { Http::One }))
+    }
+
+    async fn serve_named<IO>(&self, slot: Slot, io: IO, http: Http, door: Door, name: Option<String>)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let name = name.as_deref();
-        let respond = |request| self.answer(&slot, door.clone(), name, request);
-        self.drive(io, respond).await;
+        let named = Arc::new(Named { front: self.clone(), slot: Arc::clone(&slot), door, name });
+        let respond = move |request| {
+            let named = Arc::clone(&named);
+            async move { named.answer(request).await }
+        };
+        self.drive(slot, io, http, respond).await;
     }
 
     /// Reads requests and writes what `respond` makes of them.
-    pub(super) async fn drive<IO, R, F>(&self, io: IO, respond: R)
+    pub(super) async fn drive<IO, R, F>(&self, slot: Slot, io: IO, http: Http, respond: R)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        R: Fn(Request<Incoming>) -> F,
+        F: Future<Output = Response<ReplyBody>> + Send + 'static,
+    {
+        match http {
+            Http::One => self.drive_http1(io, respond).await,
+            Http::Two => http2::drive(self, slot, io, respond).await,
+        }
+    }
+
+    async fn drive_http1<IO, R, F>(&self, io: IO, respond: R)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         R: Fn(Request<Incoming>) -> F,
@@ -174,34 +216,38 @@ impl Front {
             .serve_connection(TokioIo::new(io), service)
             .with_upgrades();
         let mut connection = pin!(connection);
-        let mut phase = self.phase.clone();
         // How a connection breaks is the client's to know: what was done about its requests is in the log.
         tokio::select! {
             _ = connection.as_mut() => return,
-            _ = phase.wait_for(|it| *it >= Phase::Finishing) => connection.as_mut().graceful_shutdown(),
+            () = self.closing() => connection.as_mut().graceful_shutdown(),
         }
         tokio::select! {
             _ = connection => {}
-            _ = phase.wait_for(|it| *it == Phase::Cut) => {}
+            () = self.cut() => {}
         }
     }
+}
 
-    async fn answer(
-        &self,
-        slot: &Slot,
-        door: Door,
-        name: Option<&str>,
-        mut request: Request<Incoming>,
-    ) -> Response<ReplyBody> {
+/// A connection to a door, and the name that its handshake was for.
+struct Named {
+    front: Front,
+    slot: Slot,
+    door: Door,
+    name: Option<String>,
+}
+
+impl Named {
+    async fn answer(&self, mut request: Request<Incoming>) -> Response<ReplyBody> {
+        let name = self.name.as_deref();
         if let Err(fault) = well_addressed(&request, name) {
             spoil(&mut request, fault, name);
         }
         let wants_upgrade = request.headers().contains_key(header::UPGRADE);
         let upgrade = wants_upgrade.then(|| hyper::upgrade::on(&mut request));
-        let mut response = self.server.send(door, request.map(Body::new)).await;
+        let mut response = self.front.server.send(self.door.clone(), request.map(Body::new)).await;
         let takeover = response.extensions_mut().remove::<Handover>().and_then(|handover| handover.take());
         if let (Some(upgrade), Some(takeover)) = (upgrade, takeover) {
-            self.spawn(Arc::clone(slot), async move {
+            self.front.spawn(Arc::clone(&self.slot), async move {
                 if let Ok(upgraded) = upgrade.await {
                     takeover(upgraded).await;
                 }

@@ -1,7 +1,7 @@
 //! The listeners: which ports, on loopback alone unless another address was named, and what each of them is for.
 //!
 //! ```text
-//! proxy 10080   HTTP proxy          Azure's names, for whoever has the variables of `zaffre env`
+//! proxy 10080   HTTP proxy, either  Azure's names, for whoever has the variables of `zaffre env`
 //! tls   10443   TLS by name         the same names, for whoever resolves them to this machine
 //! blob  10000   drop-in, either     where Azurite would be
 //! cosmos 8081   drop-in, either     where the Cosmos emulator would be
@@ -28,7 +28,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 use super::{
     connection::{Front, Slot},
-    prompt::Prompt,
+    prompt::{HANDSHAKE, Prompt},
     proxy,
 };
 use crate::{
@@ -39,8 +39,6 @@ use crate::{
 
 /// How far beyond its usual place a listener looks for a free port.
 const NEXT_PORTS: u16 = 100;
-/// The first byte of a TLS handshake record.
-const HANDSHAKE: u8 = 0x16;
 
 /// One listener, as the table has it.
 struct Listener {
@@ -254,7 +252,7 @@ pub(super) async fn recover(error: &io::Error) {
 async fn serve(front: Front, slot: Slot, stream: TcpStream, peer: SocketAddr, speaks: Speaks) {
     let door = |entrance| Door { cloud: CloudId::DEFAULT, from: From::Host(peer), entrance, tls: false };
     match speaks {
-        Speaks::Proxy => proxy::serve(&front, slot, Prompt::new(stream), peer, CloudId::DEFAULT).await,
+        Speaks::Proxy => proxy::serve(&front, slot, stream, peer, CloudId::DEFAULT).await,
         Speaks::Tls(entrance) => front.serve_tls(slot, Prompt::new(stream), door(entrance)).await,
         Speaks::Either(entrance) if begins_tls(&front, &stream).await => {
             front.serve_tls(slot, Prompt::new(stream), door(entrance)).await;

@@ -7,22 +7,25 @@
 pub mod ca;
 mod catalogue;
 pub mod connection;
+mod counted;
 mod dns;
 pub(crate) mod documents;
 mod elsewhere;
 pub mod guest_doors;
 pub(crate) mod host_doors;
+mod http2;
 pub(crate) mod issuers;
 pub mod listen;
 pub mod log;
 mod prompt;
-mod proxy;
+pub(crate) mod proxy;
 pub mod public_doors;
 pub mod route;
 pub mod serve;
 pub(crate) mod sidecar;
 pub mod ssh_doors;
 mod tls;
+mod truststore;
 pub(crate) mod vm_secrets;
 mod wire_server;
 
@@ -35,8 +38,10 @@ use http::{Request, Response};
 
 use azure::ids::Guid;
 
+pub use self::proxy::upstream::Upstreams;
 use self::{
-    catalogue::Catalogue, elsewhere::Elsewhere, route::Target, serve::serve, wire_server::WireServer,
+    catalogue::Catalogue, elsewhere::Elsewhere, proxy::pac::Pac, route::Target, serve::serve,
+    wire_server::WireServer,
 };
 use crate::{
     arm::Arm,
@@ -85,6 +90,7 @@ pub async fn answer(
     match route::target(&parts.door, parts.host()) {
         Target::Wire => serve(&WireServer, cx, parts, body).await,
         Target::Control => serve(&Control, cx, parts, body).await,
+        Target::Proxy => serve(&Pac, cx, parts, body).await,
         Target::Catalogue => serve(&Catalogue, cx, parts, body).await,
         Target::Entra => serve(&Entra, cx, parts, body).await,
         Target::Metadata | Target::Extension => serve(&Imds, cx, parts, body).await,

@@ -16,6 +16,8 @@ pub enum Target {
     /// Documents that Azure's clients fetch by the way: image aliases.
     Catalogue,
     Control,
+    /// The proxy's own port, asked for itself.
+    Proxy,
     /// What a machine's agent asks the platform.
     Wire,
     /// Under one of Microsoft's suffixes, and not emulated: refused here, never passed on.
@@ -93,6 +95,11 @@ static MICROSOFTS: &[&str] = &[
     "microsoft.com",
 ];
 
+/// A label of many names, under whatever suffix a country has them.
+const LABEL: &str = "microsoftonline";
+/// Where a machine's agent asks the platform.
+const WIRE: &str = "168.63.129.16";
+
 impl Match {
     fn takes(&self, host: &str) -> bool {
         match self {
@@ -116,8 +123,37 @@ pub fn by_name(host: &str) -> Target {
 /// Whether the name is one of Microsoft's, emulated or not.
 pub(super) fn is_microsofts(host: &str) -> bool {
     MICROSOFTS.iter().any(|suffix| host == *suffix || is_under(host, suffix))
-        || host.split('.').any(|label| label == "microsoftonline")
-        || host == "168.63.129.16"
+        || host.split('.').any(|label| label == LABEL)
+        || host == WIRE
+}
+
+/// A name of each row: what clients call.
+pub(super) fn samples() -> Vec<String> {
+    let sample = |(pattern, _): &(Match, Target)| match pattern {
+        Exact(name) => (*name).to_owned(),
+        Under(suffix) => format!("account.{suffix}"),
+    };
+    HOSTS.iter().map(sample).collect()
+}
+
+/// All that is not anybody else's, for those who cannot ask `by_name`.
+pub(super) struct Answered {
+    /// These names.
+    pub(super) exact: Vec<&'static str>,
+    /// These, and whatever is under them.
+    pub(super) under: &'static [&'static str],
+    /// Names with this label.
+    pub(super) label: &'static str,
+}
+
+pub(super) fn answered() -> Answered {
+    let named = HOSTS.iter().filter_map(|(pattern, _)| match pattern {
+        Exact(name) => Some(*name),
+        // These are under Microsoft's: a test holds it.
+        Under(_) => None,
+    });
+    let exact = named.filter(|name| !is_microsofts(name)).chain([WIRE]).collect();
+    Answered { exact, under: MICROSOFTS, label: LABEL }
 }
 
 /// A guest's metadata door is IMDS whatever Host says, and a drop-in port its one service.
@@ -131,6 +167,7 @@ pub fn target(door: &Door, host: &str) -> Target {
         Entrance::Extension => Target::Extension,
         Entrance::Hosts => Target::Hosts,
         Entrance::Control => Target::Control,
+        Entrance::Proxy => Target::Proxy,
     }
 }
 
@@ -161,6 +198,14 @@ mod tests {
         ] {
             assert_eq!(by_name(host), target, "{host}");
         }
+    }
+
+    #[test]
+    fn what_is_answered_under_a_suffix_is_under_one_of_microsofts() {
+        for (pattern, _) in HOSTS {
+            assert!(matches!(pattern, Exact(_)) || matches!(pattern, Under(suffix) if is_microsofts(suffix)));
+        }
+        assert_eq!(answered().exact, ["169.254.169.254", "raw.githubusercontent.com", WIRE]);
     }
 
     #[test]

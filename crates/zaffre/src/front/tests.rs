@@ -1,5 +1,9 @@
 //! The front over real sockets, on loopback: what each door lets in, and what HTTP, TLS and the proxy refuse.
 
+mod handshakes;
+mod http2;
+mod passing_on;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use azure::time::Timestamp;
@@ -35,12 +39,12 @@ struct Up {
 }
 
 async fn up() -> Up {
-    with(false, Limits::default()).await
+    with(Settings::default(), Limits::default()).await
 }
 
-async fn with(offline: bool, limits: Limits) -> Up {
+async fn with(settings: Settings, limits: Limits) -> Up {
     let server = Server::in_memory(1, NOW).await;
-    let server = if offline { offline_twin(&server).await } else { server };
+    let server = twin(&server, settings).await;
     let folder = tempfile::tempdir().expect("a folder");
     let authority =
         Arc::new(Authority::open(&folder.path().join("ca"), || Clock::System.now()).expect("an authority"));
@@ -52,9 +56,13 @@ async fn with(offline: bool, limits: Limits) -> Up {
     Up { open, closer, authority, _folder: folder }
 }
 
+fn offline() -> Settings {
+    Settings { offline: true, ..Settings::default() }
+}
+
 /// The same signing key, so that none has to be made, and other settings.
-async fn offline_twin(server: &Server) -> Arc<Server> {
-    let settings = Settings { log: LogFormat::Off, offline: true, ..Settings::default() };
+async fn twin(server: &Server, settings: Settings) -> Arc<Server> {
+    let settings = Settings { log: LogFormat::Off, ..settings };
     let keys = crate::keys::Keyring::shared(server.env.keys.signer());
     let twin = Server::over(Env::new(Store::in_memory(), Content::in_memory(), keys, settings));
     let charter = crate::cloud::Charter::contoso(NOW);
@@ -75,6 +83,12 @@ impl Up {
         name: &str,
         versions: &[&'static SupportedProtocolVersion],
     ) -> std::io::Result<TlsStream<IO>> {
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        TlsConnector::from(Arc::new(self.trusting(versions))).connect(name, io).await
+    }
+
+    /// A client's configuration that trusts this cloud alone.
+    fn trusting(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         let ours =
             CertificateDer::from_pem_slice(self.authority.certificate().as_bytes()).expect("a certificate");
@@ -82,9 +96,7 @@ impl Up {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config =
             ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).expect("versions");
-        let config = config.with_root_certificates(roots).with_no_client_auth();
-        let name = ServerName::try_from(name.to_owned()).expect("a name");
-        TlsConnector::from(Arc::new(config)).connect(name, io).await
+        config.with_root_certificates(roots).with_no_client_auth()
     }
 
     async fn tls<IO: AsyncRead + AsyncWrite + Unpin>(&self, io: IO, name: &str) -> TlsStream<IO> {
@@ -178,7 +190,8 @@ async fn a_head_that_is_too_long_is_refused() {
 
 #[tokio::test]
 async fn a_head_that_does_not_come_ends_the_connection() {
-    let up = with(false, Limits { head_time: Duration::from_millis(50), ..Limits::default() }).await;
+    let up =
+        with(Settings::default(), Limits { head_time: Duration::from_millis(50), ..Limits::default() }).await;
     for begun in ["GET / HTTP/1.1\r\nHost: localhost\r\n", ""] {
         // Returns only because the server closes: the client never does.
         let answer = exchange(up.connect("blob").await, begun).await;
@@ -281,7 +294,7 @@ async fn a_strangers_plain_request_is_passed_on_without_a_word_of_the_proxy() {
 
 #[tokio::test]
 async fn offline_strangers_are_refused_and_azure_is_not() {
-    let up = with(true, Limits::default()).await;
+    let up = with(offline(), Limits::default()).await;
     for request in [
         "CONNECT 127.0.0.1:9 HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(),
         get("http://127.0.0.1:9/", "127.0.0.1:9"),

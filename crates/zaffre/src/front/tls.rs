@@ -2,7 +2,8 @@
 //!
 //! A name of Azure's is answered whether or not it is emulated, so that a client which calls one that is not gets words
 //! instead of a broken handshake. A name that is nobody's we know gets no certificate: nothing here could answer for it.
-//! Tickets spare returning clients the handshake; HTTP/1.1 is all that is spoken, as Azure's clients need no more.
+//! Tickets spare returning clients the handshake, in both versions of TLS: `az` opens ten connections for one command, and
+//! Node's libraries one for every request. HTTP/2 is spoken with whoever offers it, HTTP/1.1 with everybody else.
 
 use std::{fmt, sync::Arc};
 
@@ -19,6 +20,9 @@ use super::{
 };
 use crate::StartError;
 
+/// HTTP/2 as a handshake names it (RFC 9113 §3.2).
+pub(super) const HTTP_2: &[u8] = b"h2";
+
 /// One configuration for all listeners: tickets that one of them gave are good at the others.
 pub(super) fn config(authority: Arc<Authority>) -> Result<Arc<ServerConfig>, StartError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
@@ -26,7 +30,7 @@ pub(super) fn config(authority: Arc<Authority>) -> Result<Arc<ServerConfig>, Sta
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(ByName(authority)));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![HTTP_2.to_vec(), b"http/1.1".to_vec()];
     config.ticketer = aws_lc_rs::Ticketer::new()?;
     config.send_tls13_tickets = 1;
     Ok(Arc::new(config))
