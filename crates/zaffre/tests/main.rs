@@ -25,6 +25,7 @@ mod tour;
 mod transcripts;
 mod two_clouds;
 mod up;
+mod ways_in;
 mod world;
 
 /// The program under test. Who may not read the place where it was built has a copy, and says where.

@@ -5,6 +5,7 @@
 //! error.
 
 mod backup;
+mod ca;
 mod client;
 #[cfg(test)]
 mod compose_tests;
@@ -65,6 +66,9 @@ enum Command {
     Env(env::Args),
     /// Make the network of this container a virtual machine's, for containers that share it
     Sidecar(sidecar::Args),
+    /// Say where the certificate authority is, and have the system and browsers trust it
+    #[command(subcommand)]
+    Ca(ca::Verb),
     /// Say what this machine allows, and what to do where it does not
     Doctor,
     /// Print how to sign in
@@ -106,6 +110,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command, home: &Home) -> Outcome {
     match command {
         Command::Up(args) => up::run(args, home),
+        Command::Ca(verb) => ca::run(verb, home),
         Command::Doctor => doctor::run(home),
         Command::Down => asking(down::run(home)),
         Command::Status => asking(status::run(home)),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{Outcome, client::Client, home::Home, say};
-use crate::control::Run;
+use crate::{control::Run, front::proxy::pac};
 
 pub(super) async fn run(home: &Home) -> Outcome {
     let client = Client::find(home)?;
@@ -21,6 +21,9 @@ pub(super) fn shown(run: &Run) -> String {
     let mut text = format!("zaffre {} is up as process {}, {place}\n\n", run.version, run.pid);
     for (name, address) in &run.addresses {
         text.push_str(&format!("  {name:<8}{address}\n"));
+    }
+    if let Some(proxy) = run.reached("proxy", None) {
+        text.push_str(&format!("\n  http://{proxy}{} sets up a browser\n", pac::PATH));
     }
     text
 }

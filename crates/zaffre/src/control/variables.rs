@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{Run, codes, hosts, running, vms};
 use crate::{
     directory::{Credentials, founding},
-    front::vm_secrets,
+    front::{proxy, vm_secrets},
     service::{Cx, Fault, Parts, Reply},
 };
 
@@ -147,6 +147,13 @@ pub(super) fn list(
         set("CURL_CA_BUNDLE", &bundle),
         set("SSL_CERT_FILE", &bundle),
         set("NODE_EXTRA_CA_CERTS", &ca.display().to_string()),
+        // Deno has its own name for it (documented: Environment variables).
+        set("DENO_CERT", &ca.display().to_string()),
+        // Node's own fetch and https, and what stands on them, read the proxy's variables since 24 and 22.21, when told to
+        // (documented: Command-line API). Among them is @azure/cosmos, which reads none itself.
+        set("NODE_USE_ENV_PROXY", "1"),
+        // By which the next `zaffre up` in this shell knows that it is no proxy of the host's.
+        set(proxy::upstream::MARK, &proxy),
         set("AZURE_TENANT_ID", &credentials.tenant.to_string()),
         set("AZURE_SUBSCRIPTION_ID", &credentials.subscription.to_string()),
         set("AZURE_CORE_COLLECT_TELEMETRY", "false"),
@@ -209,6 +216,9 @@ mod tests {
             ("REQUESTS_CA_BUNDLE", "/d/ca/bundle.pem"),
             ("SSL_CERT_FILE", "/d/ca/bundle.pem"),
             ("NODE_EXTRA_CA_CERTS", "/d/ca/ca.pem"),
+            ("DENO_CERT", "/d/ca/ca.pem"),
+            ("NODE_USE_ENV_PROXY", "1"),
+            ("ZAFFRE_PROXY", "http://127.0.0.1:10080"),
             ("AZURE_TENANT_ID", DEFAULT_TENANT),
             ("AZURE_CLIENT_ID", founding::ADMIN_APPLICATION),
             ("AZURE_CLIENT_SECRET", "the-secret"),

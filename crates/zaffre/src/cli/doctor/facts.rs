@@ -4,7 +4,11 @@ use std::{fs, path::Path};
 
 use guest::{Bounds, Refused};
 
-use crate::front::listen;
+use super::super::{
+    ca::{self, Machine},
+    home::Home,
+};
+use crate::front::{ca::public_roots, listen};
 
 /// Plain values: a test makes them up.
 #[derive(Clone, Debug)]
@@ -32,7 +36,17 @@ pub(super) struct Facts {
     pub(super) missing: Vec<&'static str>,
     pub(super) data: String,
     pub(super) data_is_writable: bool,
+    /// Of the caller's own variables about proxies, those that are set.
+    pub(super) proxies: Vec<(&'static str, String)>,
+    /// The file of public roots that clients are given beside our own.
+    pub(super) public_roots: Option<&'static str>,
+    /// Whether the system trusts our authority; none where there is no authority yet.
+    pub(super) system_trusts: Option<bool>,
 }
+
+/// In pairs: programs differ in which they read.
+pub(super) static PROXIES: [[&str; 2]; 3] =
+    [["HTTPS_PROXY", "https_proxy"], ["HTTP_PROXY", "http_proxy"], ["NO_PROXY", "no_proxy"]];
 
 /// Programs that users of the cloud have use for.
 pub(super) static PROGRAMS: &[(&str, &str)] = &[
@@ -43,7 +57,8 @@ pub(super) static PROGRAMS: &[(&str, &str)] = &[
 
 impl Facts {
     /// Makes guests for a moment; blocks while it does.
-    pub(super) fn gather(data: &Path) -> Facts {
+    pub(super) fn gather(home: &Home) -> Facts {
+        let data = home.path();
         let init = Path::new(guest::OWN_PROGRAM);
         let setting = |path: &str| fs::read_to_string(path).ok().map(|it| it.trim().to_owned());
         let is_on = |path: &str| setting(path).map(|it| it == "1");
@@ -70,6 +85,15 @@ impl Facts {
             missing: PROGRAMS.iter().map(|(name, _)| *name).filter(|it| !is_in_path(it)).collect(),
             data: data.display().to_string(),
             data_is_writable: is_writable(data),
+            proxies: PROXIES
+                .iter()
+                .flatten()
+                .filter_map(|name| Some((*name, std::env::var(name).ok()?)))
+                .collect(),
+            public_roots: public_roots().map(|(path, _)| path),
+            system_trusts: ca::Certificate::find(home)
+                .ok()
+                .map(|it| ca::system_trusts(&Machine::this(), &it)),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use guest::{Bounds, By};
 
-use super::facts::{Facts, PROGRAMS};
+use super::facts::{Facts, PROGRAMS, PROXIES};
+use crate::front::proxy::upstream::withheld;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -33,7 +34,10 @@ impl Finding {
 }
 
 type Judge = fn(&Facts) -> Finding;
-static JUDGES: &[Judge] = &[kernel, guests, networks, memory, processors, users, ports, room, data, programs];
+static JUDGES: &[Judge] = &[
+    kernel, guests, networks, memory, processors, users, ports, room, data, programs, variables, roots,
+    authority,
+];
 
 pub(super) fn all(facts: &Facts) -> Vec<Finding> {
     JUDGES.iter().map(|judge| judge(facts)).collect()
@@ -227,4 +231,51 @@ fn programs(facts: &Facts) -> Finding {
     uses.fold(found, |found, (name, uses)| {
         found.advise(format!("install `{name}` to {}", uses.trim_start_matches("to ")))
     })
+}
+
+/// Whether what the caller's own variables say keeps clients from this cloud.
+fn variables(facts: &Facts) -> Finding {
+    let value =
+        |name: &str| facts.proxies.iter().find(|(it, _)| *it == name).map(|(_, value)| value.as_str());
+    let differ = PROXIES.iter().filter(|[upper, lower]| value(upper) != value(lower));
+    // HTTP_PROXY alone is no fault of the user's: curl reads the other, and most programs either.
+    let differ: Vec<_> =
+        differ.filter(|[upper, lower]| value(upper).is_some() && value(lower).is_some()).collect();
+    let held = ["NO_PROXY", "no_proxy"].map(|name| (name, withheld(value(name).unwrap_or_default())));
+    let held: Vec<_> = held.iter().filter(|(_, entries)| !entries.is_empty()).collect();
+    if differ.is_empty() && held.is_empty() {
+        return finding("variables", Verdict::Ok, "no variable of this shell keeps clients from this cloud");
+    }
+    let mut says: Vec<String> = Vec::new();
+    for (name, entries) in &held {
+        says.push(format!("{name} keeps clients from asking this cloud: {}", entries.join(", ")));
+    }
+    for [upper, lower] in &differ {
+        says.push(format!("{upper} and {lower} differ, and programs differ in which they read"));
+    }
+    finding("variables", Verdict::Limited, says.join("; "))
+        .advise("`eval \"$(zaffre env)\"` sets them all; what sets them again afterwards, a profile or a job, must not")
+}
+
+fn roots(facts: &Facts) -> Finding {
+    match facts.public_roots {
+        Some(path) => finding("roots", Verdict::Ok, format!("clients are given the public roots of {path} too")),
+        None => finding(
+            "roots",
+            Verdict::Limited,
+            "no public roots are where systems keep them: with `zaffre env`, clients trust this cloud and no other host",
+        )
+        .advise("install the package `ca-certificates`, and start the cloud again"),
+    }
+}
+
+fn authority(facts: &Facts) -> Finding {
+    let says = match facts.system_trusts {
+        Some(true) => "the system trusts this cloud's authority: `zaffre ca untrust` takes that back",
+        Some(false) => {
+            "trusted by whoever evaluates `zaffre env`, and not by the system: `zaffre ca trust` changes that"
+        }
+        None => "the first start makes one",
+    };
+    finding("authority", Verdict::Ok, says)
 }

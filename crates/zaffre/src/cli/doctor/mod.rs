@@ -15,7 +15,7 @@ use super::{Outcome, home::Home, say};
 
 /// Ends with 1 where something is missing altogether.
 pub(super) fn run(home: &Home) -> Outcome {
-    let findings = findings::all(&Facts::gather(home.path()));
+    let findings = findings::all(&Facts::gather(home));
     say(&shown(&findings))?;
     let is_whole = findings.iter().all(|it| it.verdict != Verdict::Missing);
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -61,6 +61,9 @@ mod tests {
             missing: Vec::new(),
             data: "/home/grace/.local/share/zaffre".to_owned(),
             data_is_writable: true,
+            proxies: Vec::new(),
+            public_roots: Some("/etc/ssl/certs/ca-certificates.crt"),
+            system_trusts: Some(false),
         }
     }
 
@@ -124,6 +127,21 @@ mod tests {
                     has_public_addresses: false,
                     data_is_writable: false,
                     ..user()
+                },
+            ),
+            (
+                "proxies",
+                Facts {
+                    proxies: vec![
+                        ("HTTPS_PROXY", "http://ada:s3cret@proxy.corp:3128".to_owned()),
+                        ("https_proxy", "http://127.0.0.1:10080".to_owned()),
+                        ("HTTP_PROXY", "http://127.0.0.1:10080".to_owned()),
+                        ("NO_PROXY", "localhost,169.254.169.254,.azure.com,10.0.0.0/8".to_owned()),
+                        ("no_proxy", "localhost".to_owned()),
+                    ],
+                    public_roots: None,
+                    system_trusts: Some(true),
+                    ..whole()
                 },
             ),
             (

@@ -217,6 +217,48 @@ mod tests {
         }
     }
 
+    /// Values that some reader takes for more than text.
+    const NASTY: [&str; 8] = [
+        "a'b\"c\\d $HOME `id` $(id) \n é; exit 3",
+        "'",
+        "\\",
+        "$$ ${HOME} $1 !! #x",
+        " leading, trailing ",
+        "*?[a]{b,c}~ & | < > ( )",
+        "",
+        "\u{2019} \u{201b}",
+    ];
+
+    fn shell(program: &str, script: &str) -> String {
+        let output = std::process::Command::new(program).args(["-c", script]).output().expect("there is one");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    #[test]
+    fn every_nasty_value_comes_back_from_the_readers_that_are_here() {
+        let all: Vec<Variable> =
+            NASTY.iter().enumerate().map(|(at, it)| set(&format!("N{at}"), it)).collect();
+        let expected: String = NASTY.iter().map(|it| format!("{it}\0")).collect();
+        let shown: String = (0..NASTY.len()).map(|at| format!("printf '%s\\0' \"$N{at}\"; ")).collect();
+        for program in ["sh", "bash"] {
+            assert_eq!(
+                shell(program, &format!("{}{shown}", printed(Format::Sh, &all))),
+                expected,
+                "{program}"
+            );
+        }
+        let words = printed(Format::Docker, &all);
+        let read = "while [ $# -gt 0 ]; do printf '%s\\0' \"${2#N?=}\"; shift 2; done";
+        assert_eq!(shell("sh", &format!("set -- {}\nshift 2; {read}", words.trim_end())), expected, "docker");
+        let yaml = yaml_rust2::YamlLoader::load_from_str(&printed(Format::Compose, &all)).expect("YAML");
+        let json: Value = serde_json::from_str(&printed(Format::Json, &all)).expect("JSON");
+        for (at, value) in NASTY.iter().enumerate() {
+            let name = format!("N{at}");
+            let read = yaml[0]["environment"][name.as_str()].as_str().expect("text").replace("$$", "$");
+            assert_eq!((read.as_str(), json[&name].as_str()), (*value, Some(*value)), "{value}");
+        }
+    }
+
     #[test]
     fn a_real_shell_reads_back_what_was_quoted() {
         let value = "a'b\"c\\d $HOME `id` $(id) \n é; exit 3";

@@ -1,14 +1,15 @@
 //! `zaffre env`: the variables that make Azure's clients use this cloud, as whoever asks for them reads them (`format`).
 
 mod format;
+mod java;
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
 use serde::Deserialize;
 
 use self::format::{Format, printed};
 use super::{Outcome, client::Client, home::Home, say};
-use crate::control::Variable;
+use crate::{control::Variable, front::proxy::upstream::withheld};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -31,6 +32,9 @@ pub(super) struct Args {
     /// Where whoever will read them has `ca.pem` and `bundle.pem`, the files of the cloud's `ca` folder [default: that folder]
     #[arg(long, value_name = "DIR")]
     certificates: Option<String>,
+    /// Set what Java reads too: every Java program then prints a line about it
+    #[arg(long)]
+    java: bool,
 }
 
 impl Args {
@@ -55,8 +59,26 @@ struct Answer {
 
 pub(super) async fn run(args: Args, home: &Home) -> Outcome {
     let answer: Answer = serde_json::from_value(Client::find(home)?.get(&args.path()).await?)?;
-    say(&printed(args.format, &answer.value))?;
+    let mut variables = answer.value;
+    if args.java {
+        variables.extend(java::options(&variables));
+    }
+    say(&printed(args.format, &variables))?;
+    warn_of_no_proxy();
     Ok(ExitCode::SUCCESS)
+}
+
+/// NO_PROXY is set anew, but whatever has set it for this shell may do so for the next one.
+fn warn_of_no_proxy() {
+    for name in ["NO_PROXY", "no_proxy"] {
+        let entries = withheld(&env::var(name).unwrap_or_default());
+        if !entries.is_empty() {
+            let entries = entries.join(", ");
+            eprintln!(
+                "zaffre: {name} held {entries}, which keeps clients from this cloud; it must not be set so again"
+            );
+        }
+    }
 }
 
 /// As a query's value.
