@@ -12,6 +12,7 @@ mod arm;
 mod cluster;
 mod figure;
 mod guests;
+mod handshakes;
 mod identity;
 mod raw_log;
 mod store;
@@ -34,6 +35,7 @@ struct Bench {
 const BENCHES: &[Bench] = &[
     Bench { name: "arm", run: arm::run },
     Bench { name: "guests", run: guests::run },
+    Bench { name: "handshakes", run: handshakes::run },
     Bench { name: "identity", run: identity::run },
     Bench { name: "store", run: store::run },
     Bench { name: "store-postgres", run: store_postgres::run },
