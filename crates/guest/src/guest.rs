@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -109,6 +109,12 @@ impl Guest {
         let id = self.link.next_id();
         let socket = self.link.ask_for_one(id, &ToInit::ConnectFromOutside { id, address }).await?;
         connected(socket, address.into()).await
+    }
+
+    /// From now on the guest reaches this range over its interface. Refuses where it has none.
+    pub async fn find_way(&self, range: (Ipv4Addr, u8)) -> Result<(), GuestError> {
+        let id = self.link.next_id();
+        self.link.ask(id, &ToInit::FindWay { id, range }).await.map(drop)
     }
 
     /// What listens in the guest's network, from now on.

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
@@ -41,6 +41,11 @@ pub(crate) enum ToInit {
     ConnectFromOutside {
         id: u64,
         address: SocketAddrV4,
+    },
+    /// A range that is reached over the interface too.
+    FindWay {
+        id: u64,
+        range: (Ipv4Addr, u8),
     },
     /// A socket that tells what listens.
     Listening {

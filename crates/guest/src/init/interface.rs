@@ -44,6 +44,7 @@ fn behind(spec: &Spec) -> impl Iterator<Item = IpAddr> {
 pub(super) struct Behind {
     own: File,
     behind: File,
+    gateway: Option<Ipv4Addr>,
 }
 
 impl Behind {
@@ -53,6 +54,13 @@ impl Behind {
         let done = work();
         enter(&self.own).expect("the guest's network is its init's own");
         done
+    }
+
+    /// In the guest's own network: one more range that the interface leads to.
+    pub(super) fn find_way(&self, range: (Ipv4Addr, u8)) -> Result<(), Refused> {
+        let netlink = Netlink::open()?;
+        let index = netlink.index_of(NAME)?;
+        find_way(&netlink, index, range, self.gateway, None)
     }
 }
 
@@ -73,7 +81,7 @@ pub(super) fn make(
     enter(&own).at("enter the guest's network")?;
     let (made, behind) = (made?, behind?);
     configure(spec, interface)?;
-    Ok((made, Behind { own, behind }))
+    Ok((made, Behind { own, behind, gateway: interface.gateway }))
 }
 
 /// In the network behind: both ends, of which one goes to the guest's, the platform's addresses, and who listens there.

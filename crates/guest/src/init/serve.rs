@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -164,6 +164,10 @@ impl Init {
             ToInit::ConnectFromOutside { id, address } => {
                 self.hand_over(id, self.connect_from_outside(address))
             }
+            ToInit::FindWay { id, range } => match self.find_way(range) {
+                Ok(()) => self.send(&FromInit::Opened { id }, &[]),
+                Err(refused) => self.send(&FromInit::Failed { id, refused }, &[]),
+            },
             ToInit::Listening { id } => self.hand_over(id, listening::open()),
             ToInit::ListenAt { id, path, user } => {
                 self.hand_over(id, reach::listen_at(&path, user, self.setting.ids))
@@ -188,6 +192,11 @@ impl Init {
         let none = || Refused::new("connect from outside", "the guest has no interface");
         let behind = self.behind.as_ref().ok_or_else(none)?;
         behind.within(|| reach::connect(address.into()))
+    }
+
+    fn find_way(&self, range: (Ipv4Addr, u8)) -> Result<(), Refused> {
+        let none = || Refused::new("find a way", "the guest has no interface");
+        self.behind.as_ref().ok_or_else(none)?.find_way(range)
     }
 
     fn hand_over(&self, id: u64, socket: Result<OwnedFd, Refused>) -> io::Result<()> {

@@ -11,6 +11,9 @@
 //! TCP is judged where it begins: what is let through then goes on, as in Azure, when rules change. Of what has no beginning (UDP,
 //! ICMP) the table of flows knows for some minutes what was let through, and lets the answers back. What is refused is dropped
 //! without a word. Questions for addresses (ARP) are all answered here. IPv6 is not carried.
+//!
+//! Networks may be joined ([`Network::set_peers`]): then guests reach each other by address, by the same rules, and not by name; and only from one
+//! network into the next.
 
 mod flows;
 mod frame;
@@ -19,7 +22,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, Weak};
 
 use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
@@ -55,6 +58,8 @@ pub struct Network(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     by_address: RwLock<HashMap<Ipv4Addr, Arc<Port>>>,
+    /// Networks whose guests these ones reach too.
+    peers: RwLock<Vec<Weak<Shared>>>,
     flows: Mutex<Flows>,
 }
 
@@ -108,8 +113,26 @@ impl Network {
         self.read().get(&address).and_then(|port| port.names.last().cloned())
     }
 
+    /// From now on its guests reach those of these networks too, and no further ones. That those are let back is for both to say.
+    pub fn set_peers(&self, peers: &[Network]) {
+        let peers = peers.iter().map(|it| Arc::downgrade(&it.0)).collect();
+        *self.0.peers.write().expect("nothing panics while it holds a network's peers") = peers;
+    }
+
+    fn peers(&self) -> Vec<Network> {
+        let peers = self.0.peers.read().expect("nothing panics while it holds a network's peers");
+        peers.iter().filter_map(|it| it.upgrade().map(Network)).collect()
+    }
+
     fn port(&self, address: Ipv4Addr) -> Option<Arc<Port>> {
-        self.read().get(&address).cloned()
+        let own = self.read().get(&address).cloned();
+        own.or_else(|| self.peers().iter().find_map(|it| it.read().get(&address).cloned()))
+    }
+
+    /// Remembers what was let through here, and where the answers may come from.
+    fn note(&self, flow: Flow) {
+        self.flows().note(flow);
+        self.peers().iter().for_each(|it| it.flows().note(flow));
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Ipv4Addr, Arc<Port>>> {
@@ -150,7 +173,7 @@ impl Network {
             Begins::Perhaps => {
                 let is_let = is_let();
                 if is_let {
-                    self.flows().note(flow);
+                    self.note(flow);
                 }
                 is_let
             }

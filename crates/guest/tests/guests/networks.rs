@@ -225,3 +225,35 @@ async fn who_comes_from_outside_is_somebody_else_and_what_listens_is_known() {
     // What is started now is in the guest's network again, not in the one behind.
     assert_eq!(print(&machine.guest, shell("grep -c wire: /proc/net/dev || true")).await, "0");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn networks_that_are_joined_reach_each_other_by_address_and_no_further() {
+    if !has_perl() {
+        return println!("skipped: no perl here");
+    }
+    let (hub, near, far) = (Network::default(), Network::default(), Network::default());
+    let Some(in_hub) = machine(&hub, 4, &[]).await else { return };
+    let in_near = machine(&near, 5, &[81]).await.unwrap();
+    let in_far = machine(&far, 6, &[]).await.unwrap();
+    let _served = (serve(&in_near, 80).await, serve(&in_near, 81).await, serve(&in_far, 80).await);
+    let says = async |from: &Machine, last, port| print(&from.guest, ask(last, port)).await;
+    assert_eq!(says(&in_hub, 5, 80).await, "nobody", "not joined yet");
+    hub.set_peers(std::slice::from_ref(&near));
+    near.set_peers(&[hub.clone(), far.clone()]);
+    far.set_peers(std::slice::from_ref(&near));
+    assert_eq!(says(&in_hub, 5, 80).await, "heard you");
+    assert_eq!(says(&in_hub, 5, 81).await, "nobody", "the receiver's rules");
+    assert_eq!(says(&in_near, 6, 80).await, "heard you");
+    assert_eq!(says(&in_hub, 6, 80).await, "nobody", "a peer's peer is nobody's");
+    assert_eq!(hub.find("vm5"), None, "names are one network's");
+    hub.set_peers(&[]);
+    near.set_peers(&[]);
+    assert_eq!(says(&in_hub, 5, 80).await, "nobody", "joined no more");
+
+    // A way that is found later is one.
+    let script = |to: &str| format!("exec 2>&1; timeout 0.2 bash -c 'exec 3<>/dev/tcp/{to}/80'; echo; true");
+    let said = async |to: &str| print(&in_hub.guest, shell(&script(to))).await.to_lowercase();
+    assert!(said("10.9.0.1").await.contains("unreachable"));
+    in_hub.guest.find_way((Ipv4Addr::new(10, 9, 0, 0), 16)).await.unwrap();
+    assert!(!said("10.9.0.1").await.contains("unreachable"));
+}

@@ -17,8 +17,14 @@ impl World {
 
     /// A network, and machines with an interface in it.
     pub(super) async fn in_network(&self, network: &str, group: &Value, machines: &[&str]) {
-        let subnet = json!({ "name": "default", "properties": { "addressPrefix": "10.0.0.0/24", "networkSecurityGroup": group } });
-        let space = json!({ "addressPrefixes": ["10.0.0.0/16"] });
+        self.in_network_at(network, "10.0", group, machines).await;
+    }
+
+    /// The same, whose addresses begin with these numbers.
+    async fn in_network_at(&self, network: &str, begin: &str, group: &Value, machines: &[&str]) {
+        let prefix = format!("{begin}.0.0/24");
+        let subnet = json!({ "name": "default", "properties": { "addressPrefix": prefix, "networkSecurityGroup": group } });
+        let space = json!({ "addressPrefixes": [format!("{begin}.0.0/16")] });
         let body =
             json!({ "location": "westeurope", "properties": { "addressSpace": space, "subnets": [subnet] } });
         let made = self.network(&format!("virtualNetworks/{network}"), body).await;
@@ -134,5 +140,50 @@ async fn the_wire_server_says_that_it_is_there() {
     );
     let token = world.says("wire-m", &ask("/metadata/identity/oauth2/token")).await.expect("runs");
     assert!(token.contains("WireResourceNotFound"), "{token}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn machines_of_peered_networks_reach_each_other_while_both_halves_stand() {
+    if !has_guests() {
+        return;
+    }
+    let world = World::new(Way::Namespaces).await;
+    world.in_network("hub", &Value::Null, &["hub-m"]).await;
+    world.in_network_at("spoke", "10.1", &Value::Null, &["spoke-m"]).await;
+    for vm in ["hub-m", "spoke-m"] {
+        world.says(vm, &serve(&[8080])).await.expect("runs");
+    }
+    let knocks = async |vm: &str, at: &str| world.says(vm, &knock(at, 8080)).await.expect("runs");
+    let peer = async |from: &str, to: &str, open: bool| {
+        let properties = json!({
+            "remoteVirtualNetwork": { "id": format!("{}/providers/Microsoft.Network/virtualNetworks/{to}", GROUP.trim_start_matches("https://management.azure.com")) },
+            "allowVirtualNetworkAccess": open,
+        });
+        let made = world
+            .network(
+                &format!("virtualNetworks/{from}/virtualNetworkPeerings/to-{to}"),
+                json!({ "properties": properties }),
+            )
+            .await;
+        made["properties"]["peeringState"].as_str().expect("a state").to_owned()
+    };
+    assert_eq!(knocks("hub-m", "10.1.0.4").await, "nobody\n");
+    assert_eq!(peer("hub", "spoke", true).await, "Initiated");
+    assert_eq!(knocks("hub-m", "10.1.0.4").await, "nobody\n");
+    assert_eq!(peer("spoke", "hub", true).await, "Connected");
+    let until = async |vm: &'static str, at: &'static str, said: &'static str| {
+        world.until(said, async || knocks(vm, at).await == said).await;
+    };
+    until("hub-m", "10.1.0.4", "hello\n").await;
+    until("spoke-m", "10.0.0.4", "hello\n").await;
+    assert_eq!(knocks("hub-m", "spoke-m").await, "nobody\n", "names are one network's");
+
+    // One network's machines may begin nothing in the other; the other's may, and are answered.
+    assert_eq!(peer("spoke", "hub", false).await, "Connected");
+    until("spoke-m", "10.0.0.4", "nobody\n").await;
+    let path = "/providers/Microsoft.Network/virtualNetworks/hub/virtualNetworkPeerings/to-spoke?api-version=2024-05-01";
+    world.arm("DELETE", path, Value::Null).await;
+    until("hub-m", "10.1.0.4", "nobody\n").await;
     world.end().await;
 }

@@ -129,6 +129,8 @@ static NEEDS: &[Needs] = &[
     given("Microsoft.Management/managementGroups/settings", "default"),
     body("Microsoft.Network/virtualNetworks", |_| json!({ "location": "westeurope", "properties": { "addressSpace": { "addressPrefixes": ["10.1.0.0/16"] } } })),
     body("Microsoft.Network/virtualNetworks/subnets", |_| json!({ "properties": { "addressPrefix": "10.1.0.0/24" } })),
+    body("Microsoft.Network/virtualNetworks/virtualNetworkPeerings", |world| json!({ "properties": { "remoteVirtualNetwork": {
+        "id": world.group("/providers/Microsoft.Network/virtualNetworks/sets") } } })),
     body("Microsoft.Network/networkSecurityGroups/securityRules", |_| json!({ "properties": { "protocol": "Tcp", "sourcePortRange": "*",
         "destinationPortRange": "22", "sourceAddressPrefix": "*", "destinationAddressPrefix": "*", "access": "Allow", "priority": 1000, "direction": "Inbound" } })),
     body("Microsoft.Network/networkInterfaces", |world| json!({ "location": "westeurope", "properties": { "ipConfigurations": [{ "name": "ip", "properties": {

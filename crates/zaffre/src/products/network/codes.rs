@@ -29,5 +29,9 @@ azure::error_rows! {
     INTERFACE_IN_USE = 400 "NicInUse" "Network Interface {0} is used by existing resource {1}. In order to delete the network interface, it must be dissociated from the resource. To learn more, see aka.ms/deletenic.", "resources.md §3 for the code; wording quoted by users";
     ADDRESS_OUTSIDE = 400 "PrivateIPAddressNotInSubnet" "Private static IP address {0} does not belong to the range of subnet prefix {1}.", "quoted by users";
     ADDRESS_RESERVED = 400 "PrivateIPAddressInReservedRange" "Private static IP address {0} falls within reserved IP range of subnet prefix {1}.", "quoted by users";
+    PEERS_OVERLAP = 400 "VnetAddressSpacesOverlap" "Cannot create or update peering {0}. Virtual networks {1} and {2} cannot be peered because their address spaces overlap. Overlapping address prefixes: {3}, {4}.", "quoted by users";
+    PEERED_ALREADY = 400 "AnotherPeeringAlreadyReferencesRemoteVnet" "A virtual network cannot have more than one peering referencing the same remote virtual network. Peering {0} cannot be created or updated because another peering {1} already references remote virtual network {2}.", "quoted by users";
+    REMOTE_CHANGED = 400 "ChangingRemoteVirtualNetworkNotAllowed" "Changing the remote virtual network of an existing peering {0} is not allowed. Delete the peering and create a new one.", "code quoted by users, wording unverified";
+    REMOTE_DISCONNECTED = 400 "RemotePeeringIsDisconnected" "Cannot create or update peering {0} because remote peering {1} referencing parent virtual network {2} is in Disconnected state. Update or re-create the remote peering to get it back to Initiated state. Peering gets Disconnected when remote vnet or remote peering is deleted and re-created.", "quoted by users";
     ADDRESS_TAKEN = 400 "PrivateIPAddressIsAllocated" "IP configuration {0} is using the private IP address {1} which is already allocated to resource {2}.", "quoted by users";
 }

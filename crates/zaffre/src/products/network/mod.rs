@@ -2,6 +2,7 @@
 //! their rules, public addresses, interfaces (resources.md §3).
 //!
 //! - `vnets.rs`, `subnets.rs`, `groups.rs`, `rules.rs`, `public.rs`, `interfaces.rs`: a type each.
+//! - `peerings.rs`: networks that are joined.
 //! - `instances.rs`: places in subnets for the instances of scale sets.
 //! - `inbound.rs`: whether a machine can be reached from outside.
 //! - `nested.rs`: lists inside a parent's properties whose items are resources of their own.
@@ -19,6 +20,7 @@ pub(crate) mod instances;
 mod interfaces;
 mod lookups;
 mod nested;
+mod peerings;
 pub(crate) mod places;
 mod public;
 mod rules;
@@ -61,6 +63,7 @@ static VERSIONS: [ApiVersion; 14] = [
     v("2025-07-01"),
 ];
 
+const PEER: &str = "Microsoft.Network/virtualNetworks/peer/action";
 const JOIN_GROUP: &str = "Microsoft.Network/networkSecurityGroups/join/action";
 
 pub static PROVIDER: Provider = Provider {
@@ -76,7 +79,10 @@ pub static PROVIDER: Provider = Provider {
                 "checkIpAddressAvailability/read",
                 lookups::ip_address,
             )],
-            links: &[Link { path: "subnets/*/properties/networkSecurityGroup/id", action: JOIN_GROUP }],
+            links: &[
+                Link { path: "subnets/*/properties/networkSecurityGroup/id", action: JOIN_GROUP },
+                Link { path: "virtualNetworkPeerings/*/properties/remoteVirtualNetwork/id", action: PEER },
+            ],
             bad_name: Some(bad_name),
             ..Kind::tracked("virtualNetworks", &VERSIONS)
         },
@@ -88,6 +94,15 @@ pub static PROVIDER: Provider = Provider {
             links: &[Link { path: "networkSecurityGroup/id", action: JOIN_GROUP }],
             bad_name: Some(bad_name),
             ..Kind::child("virtualNetworks/subnets", &VERSIONS)
+        },
+        Kind {
+            put: peerings::put,
+            delete: peerings::delete,
+            view: peerings::view,
+            beside: etag,
+            links: &[Link { path: "remoteVirtualNetwork/id", action: PEER }],
+            bad_name: Some(bad_name),
+            ..Kind::child("virtualNetworks/virtualNetworkPeerings", &VERSIONS)
         },
         Kind {
             put: groups::put,

@@ -10,7 +10,8 @@ use azure::{
 };
 use serde_json::Value;
 
-use super::{groups, reference, rules, subnets, vnets};
+pub(crate) use super::peerings::Peer;
+use super::{groups, peerings, reference, rules, subnets, vnets};
 use crate::{
     resources::{self, Resource},
     store::Txn,
@@ -29,6 +30,8 @@ pub(crate) struct Place {
     /// What stands behind the names of the network's machines.
     pub(crate) suffix: String,
     pub(crate) security: Security,
+    /// The networks that it is joined to.
+    pub(crate) peers: Vec<Peer>,
 }
 
 /// Where an interface is; none where it has no address in a network that is there.
@@ -57,12 +60,17 @@ pub(crate) fn of(txn: &Txn, interface: &Resource) -> Result<Option<Place>> {
     }
     let Some((network, subnet)) = found else { return Ok(None) };
     let ranges: Vec<Cidr> = vnets::prefixes(&network)?;
+    let peers = peerings::of(txn, &network.id)?;
+    // What the tag `VirtualNetwork` means holds those that are open too (network-security-groups-overview.md, service tags).
+    let open = peers.iter().filter(|it| it.is_open).flat_map(|it| &it.ranges);
+    let near: Vec<Cidr> = ranges.iter().chain(open).cloned().collect();
     Ok(Some(Place {
         mac: mac(interface),
         addresses,
         suffix: suffix(&network),
-        security: Security::new(around(txn, [&subnet, interface])?, ranges.clone()),
+        security: Security::new(around(txn, [&subnet, interface])?, near),
         ranges,
+        peers,
         network: network.id,
     }))
 }

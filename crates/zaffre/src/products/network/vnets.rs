@@ -3,7 +3,7 @@
 use azure::{cidr::Cidr, error::Result};
 use serde_json::{Map, Value, json};
 
-use super::{codes, nested, or_default, resource_guid, subnets};
+use super::{codes, nested, or_default, peerings, resource_guid, subnets};
 use crate::{
     arm::kind::{Change, View},
     resources::Resource,
@@ -14,8 +14,8 @@ pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
         return Err(codes::NO_PREFIX.with([change.next.id.as_str()]));
     }
     resource_guid(change);
-    let defaults = [("virtualNetworkPeerings", json!([])), ("enableDdosProtection", json!(false))];
-    or_default(&mut change.next.properties, defaults);
+    or_default(&mut change.next.properties, [("enableDdosProtection", json!(false))]);
+    peerings::NESTED.write(change)?;
     let is_given = change.next.properties.get("subnets").is_some_and(Value::is_array);
     subnets::NESTED.write(change)?;
     if is_given { Ok(()) } else { still_inside(change) }
@@ -48,5 +48,10 @@ pub(super) fn view(view: &View<'_>) -> Result<Map<String, Value>> {
         listed.push(nested::shown(&subnet, subnets::properties(view.txn, &subnet)?));
     }
     properties.insert("subnets".to_owned(), Value::Array(listed));
+    let mut listed = Vec::new();
+    for peering in peerings::NESTED.listed(view.txn, view.resource, &mut properties)? {
+        listed.push(nested::shown(&peering, peerings::properties(view.txn, &peering)?));
+    }
+    properties.insert("virtualNetworkPeerings".to_owned(), Value::Array(listed));
     Ok(properties)
 }

@@ -319,9 +319,7 @@ impl Follow {
         for key in left {
             self.begin(tasks, key.clone(), |this| async move { this.end(&key).await });
         }
-        let networks: Vec<&ResourceId> =
-            wanted.iter().filter_map(|it| Some(&it.place.as_ref()?.network)).collect();
-        self.networks.keep(cloud.id, &networks);
+        self.networks.keep(cloud.id, wanted.iter().filter_map(|it| it.place.as_ref()));
         for want in wanted {
             let key = (cloud.id, want.vm.clone());
             let present = lock(&self.machines).get(&key).cloned();
@@ -418,6 +416,7 @@ impl Follow {
                 running
             }
         };
+        running.find_ways(want).await?;
         if !running.has(&want.accounts) {
             running.settle_accounts(&want.accounts).await;
         }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use azure::{
+    cidr::Cidr,
     ids::ResourceId,
     security_rules::{Direction, Protocol, Security, Traffic},
 };
@@ -24,19 +25,34 @@ impl Networks {
         lock(&self.0).entry((cloud, place.network.clone())).or_default().clone()
     }
 
-    /// Forgets those of a cloud that no machine is to be in. One that somebody is still in goes with them.
-    pub(super) fn keep(&self, cloud: CloudId, wanted: &[&ResourceId]) {
-        lock(&self.0).retain(|(of, network), _| *of != cloud || wanted.contains(&network));
+    /// Forgets those of a cloud that no machine is to be in, and joins the others as these places say. One that somebody is still in
+    /// goes with them.
+    pub(super) fn keep<'a>(&self, cloud: CloudId, places: impl Iterator<Item = &'a Place>) {
+        let wanted: HashMap<&ResourceId, &Place> = places.map(|it| (&it.network, it)).collect();
+        let mut networks = lock(&self.0);
+        networks.retain(|(of, network), _| *of != cloud || wanted.contains_key(network));
+        for (network, place) in wanted {
+            let at = |network: &ResourceId| networks.get(&(cloud, network.clone())).cloned();
+            if let Some(own) = at(network) {
+                own.set_peers(&place.peers.iter().filter_map(|it| at(&it.network)).collect::<Vec<_>>());
+            }
+        }
     }
 }
 
 /// The interface that a guest gets for its place.
 pub(super) fn interface(place: &Place) -> Interface {
-    let route = |range: &azure::cidr::Cidr| match range.at(0) {
+    Interface::new(place.mac, place.addresses.clone(), ways(place))
+}
+
+/// What is reached through a place's interface: its network, and those that it is joined to.
+pub(super) fn ways(place: &Place) -> Vec<(Ipv4Addr, u8)> {
+    let ranges = place.ranges.iter().chain(place.peers.iter().flat_map(|it| &it.ranges));
+    let way = |range: &Cidr| match range.at(0) {
         Some(IpAddr::V4(first)) => Some((first, range.prefix())),
         _ => None,
     };
-    Interface::new(place.mac, place.addresses.clone(), place.ranges.iter().filter_map(route).collect())
+    ranges.filter_map(way).collect()
 }
 
 /// How a network knows a machine.
@@ -47,18 +63,33 @@ pub(super) fn in_network(place: &Place, hostname: &str) -> guest::Place {
 }
 
 pub(super) fn judged(place: &Place) -> Arc<dyn Rules> {
-    Arc::new(Judged(place.security.clone()))
+    Arc::new(Judged::of(place))
 }
 
-struct Judged(Security);
+/// What stands around a machine.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Judged {
+    security: Security,
+    /// Ranges of networks that its own is joined to and lets its machines begin nothing in.
+    closed: Vec<Cidr>,
+}
+
+impl Judged {
+    pub(super) fn of(place: &Place) -> Judged {
+        let closed = place.peers.iter().filter(|it| !it.is_open).flat_map(|it| it.ranges.clone()).collect();
+        Judged { security: place.security.clone(), closed }
+    }
+}
 
 impl Rules for Judged {
     fn lets_out(&self, flow: &Flow) -> bool {
-        self.0.allows(Direction::Outbound, &traffic(flow))
+        let to = IpAddr::V4(*flow.destination.ip());
+        let is_closed = self.closed.iter().any(|it| it.holds_address(to));
+        !is_closed && self.security.allows(Direction::Outbound, &traffic(flow))
     }
 
     fn lets_in(&self, flow: &Flow) -> bool {
-        self.0.allows(Direction::Inbound, &traffic(flow))
+        self.security.allows(Direction::Inbound, &traffic(flow))
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use azure::{ids::Guid, security_rules::Security};
+use azure::ids::Guid;
 use guest::{Guest, GuestSockets, Network, Plug, Spec};
 use tokio::time::Instant;
 
@@ -21,7 +21,7 @@ use super::{
     },
     Served, extension_address, first_boot, lock,
     log::Log,
-    places,
+    places::{self, Judged},
     public::{self, Public},
     want::Want,
 };
@@ -40,7 +40,9 @@ pub(super) struct Running {
     /// Its own sockets and those of its extensions. They would keep a dead guest's network alive.
     doors: Arc<Mutex<Doors>>,
     /// Whether it is behind an interface, and the security rules there.
-    judged_by: Mutex<Option<Security>>,
+    judged_by: Mutex<Option<Judged>>,
+    /// What is reached through that interface.
+    ways: Mutex<Vec<(Ipv4Addr, u8)>>,
     accounts: Mutex<Accounts>,
     pub(super) log: Log,
 }
@@ -71,6 +73,7 @@ impl Running {
             is_dead: Arc::default(),
             doors: Arc::default(),
             judged_by: Mutex::default(),
+            ways: Mutex::default(),
             accounts: Mutex::default(),
             log: Log::default(),
         }
@@ -94,7 +97,8 @@ impl Running {
         if let (Some(wire), Some(network), Some(place)) = (sockets.wire.take(), network, &want.place) {
             let plug = network.attach(wire, places::in_network(place, &want.hostname));
             lock(&running.doors).plug = Some(plug.map_err(|error| error.to_string())?);
-            *lock(&running.judged_by) = Some(place.security.clone());
+            *lock(&running.judged_by) = Some(Judged::of(place));
+            *lock(&running.ways) = places::ways(place);
         }
         lock(&running.doors).own = Some(serve(sockets).map_err(|error| error.to_string())?);
         let (is_dead, doors) = (Arc::clone(&running.is_dead), Arc::clone(&running.doors));
@@ -127,12 +131,35 @@ impl Running {
     /// From now on these are the security rules around it; nothing where it has no interface.
     pub(super) fn judge_by(&self, place: &Place) {
         let mut judged_by = lock(&self.judged_by);
-        if judged_by.as_ref().is_some_and(|it| *it != place.security)
+        let now = Judged::of(place);
+        if judged_by.as_ref().is_some_and(|it| *it != now)
             && let Some(plug) = &lock(&self.doors).plug
         {
             plug.set_rules(places::judged(place));
-            *judged_by = Some(place.security.clone());
+            *judged_by = Some(now);
         }
+    }
+
+    /// Whether it finds its way to all that its network is joined to.
+    pub(super) fn has_ways(&self, want: &Want) -> bool {
+        self.guest.is_none() || self.missing_ways(want).is_empty()
+    }
+
+    fn missing_ways(&self, want: &Want) -> Vec<(Ipv4Addr, u8)> {
+        let known = lock(&self.ways);
+        let ways = want.place.as_ref().map(places::ways).unwrap_or_default();
+        // A machine that booted without an interface has none until its next boot.
+        ways.into_iter().filter(|it| !known.is_empty() && !known.contains(it)).collect()
+    }
+
+    /// Leads it to what its network was joined to meanwhile. Ways that are of no use any more are left: they lead nowhere.
+    pub(super) async fn find_ways(&self, want: &Want) -> Result<(), String> {
+        let Some(guest) = &self.guest else { return Ok(()) };
+        for way in self.missing_ways(want) {
+            guest.find_way(way).await.map_err(|error| error.to_string())?;
+            lock(&self.ways).push(way);
+        }
+        Ok(())
     }
 
     /// Whether these were made and taken away in it.

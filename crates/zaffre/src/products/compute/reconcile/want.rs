@@ -224,6 +224,7 @@ impl Want {
                     && running.ports() == self.ports()
                     && running.is_open_at(self.ssh)
                     && running.has(&self.accounts)
+                    && running.has_ways(self)
             }
             None => !self.is_on(),
         };
