@@ -56,7 +56,7 @@ fn live(plan: Plan, control: &OwnedFd, inbox: Inbox) -> Result<ExitStatus, Shell
         .at("take over what the command leaves")
         .map_err(refused)?;
     // Before the walls: behind them the socket may be covered.
-    let server = plan.desk.as_ref().map(|desk| go_to(desk)).transpose().map_err(refused)?;
+    let server = plan.desk.as_ref().map(go_to).transpose().map_err(refused)?;
     let sockets = if plan.walls {
         build(&plan).map_err(ShellError::NoWalls)?;
         Some(open_here(&plan.doors).map_err(ShellError::NoWalls)?)

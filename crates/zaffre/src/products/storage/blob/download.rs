@@ -43,7 +43,7 @@ pub(super) async fn attach(
         Source::File(id) => Ok(stream(reply, Feed::File(cx.env.content.open(id, range).await?))),
         Source::Blocks { container, blocks } => {
             let pieces = Pieces { cx: cx.clone(), container, blocks, range };
-            Ok(stream(reply, Feed::Blocks(pieces)))
+            Ok(stream(reply, Feed::Blocks(Box::new(pieces))))
         }
     }
 }
@@ -75,7 +75,7 @@ impl From<ReaderLeft> for Ended {
 
 enum Feed {
     File(ContentReader),
-    Blocks(Pieces),
+    Blocks(Box<Pieces>),
 }
 
 /// Sends from a task of its own, which ends when the client leaves.
