@@ -32,6 +32,7 @@ const NOW: Timestamp = Timestamp::from_seconds(1_795_302_174);
 const ALIASES: &str = "azcliprod.blob.core.windows.net";
 
 struct Up {
+    server: Arc<Server>,
     open: Open,
     closer: Closer,
     authority: Arc<Authority>,
@@ -48,12 +49,12 @@ async fn with(settings: Settings, limits: Limits) -> Up {
     let folder = tempfile::tempdir().expect("a folder");
     let authority =
         Arc::new(Authority::open(&folder.path().join("ca"), || Clock::System.now()).expect("an authority"));
-    let (front, closer) = Front::new(server, Arc::clone(&authority), limits).expect("a front");
+    let (front, closer) = Front::new(Arc::clone(&server), Arc::clone(&authority), limits).expect("a front");
     let open =
         listen::open(&front, std::net::Ipv4Addr::LOCALHOST.into(), &["all=0".parse().expect("a wish")])
             .await
             .expect("listens");
-    Up { open, closer, authority, _folder: folder }
+    Up { server, open, closer, authority, _folder: folder }
 }
 
 fn offline() -> Settings {

@@ -35,7 +35,8 @@ pub(super) async fn direct(host: &str, port: u16) -> io::Result<TcpStream> {
     Err(last)
 }
 
-async fn at(address: SocketAddr) -> io::Result<TcpStream> {
+/// A connection to an address.
+pub(super) async fn at(address: SocketAddr) -> io::Result<TcpStream> {
     if is_a_clouds_own(address.ip()) {
         return Err(clouds_own());
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! CONNECT host:443 ── by name ──► emulated: 200, TLS with that name's leaf, then the one path
 //!                                 Microsoft's, not emulated: 403, never passed on
+//!                                 a machine's: to its door (`machines`)
 //!                                 anybody else's: a tunnel, unless the cloud is offline
 //! GET http://host/ ── the same, without TLS; http://169.254.169.254 is the metadata service
 //! GET /proxy.pac   ── the same for browsers (`pac`)
@@ -19,6 +20,7 @@
 mod dial;
 mod hops;
 mod judge;
+mod machines;
 pub(crate) mod pac;
 pub(crate) mod upstream;
 
@@ -128,7 +130,12 @@ impl Client {
                 false => self.answer_for_itself(request).await,
             };
         }
-        match (judge(host, port, self.front.server.env.settings.offline), is_connect) {
+        let machine = self.machine(host, port).await;
+        let verdict = match machine {
+            Some(_) => Verdict::PassOn,
+            None => judge(host, port, self.front.server.env.settings.offline),
+        };
+        match (verdict, is_connect) {
             (Verdict::Refuse(row), _) => self.refuse(&what, row.with([host.to_owned(), port.to_string()])),
             (Verdict::Ours { entrance, tls }, true) => self.open_door(entrance, tls, request).await,
             (Verdict::Ours { entrance, tls: false }, false) => self.answer_plain(entrance, request).await,
@@ -137,8 +144,8 @@ impl Client {
             (Verdict::PassOn, _) if hops::is_signed(request.headers(), &self.front.name) => {
                 self.refuse(&what, LOOP.with([host]))
             }
-            (Verdict::PassOn, true) => self.tunnel(host, port, request).await,
-            (Verdict::PassOn, false) => self.forward(host, port, request).await,
+            (Verdict::PassOn, true) => self.tunnel((host, port), machine, request).await,
+            (Verdict::PassOn, false) => self.forward((host, port), machine, request).await,
         }
     }
 
@@ -221,12 +228,25 @@ impl Client {
         upstreams.to(host, port, kind).filter(|it| !it.is_here(self.here.port()))
     }
 
-    async fn tunnel(&self, host: &str, port: u16, mut request: Request<Incoming>) -> Response<ReplyBody> {
+    /// A connection that no other proxy leads to.
+    async fn dial(&self, host: &str, port: u16, machine: Option<SocketAddr>) -> io::Result<TcpStream> {
+        match machine {
+            Some(door) => dial::at(door).await,
+            None => dial::direct(host, port).await,
+        }
+    }
+
+    async fn tunnel(
+        &self,
+        (host, port): (&str, u16),
+        machine: Option<SocketAddr>,
+        mut request: Request<Incoming>,
+    ) -> Response<ReplyBody> {
         let version = request.version();
         hops::sign(request.headers_mut(), version, &self.front.name);
-        let far = match self.upstream(host, port, Kind::Tunnel) {
+        let far = match self.upstream(host, port, Kind::Tunnel).filter(|_| machine.is_none()) {
             Some(upstream) => dial::through(upstream, host, port, &hops::signatures(request.headers())).await,
-            None => dial::direct(host, port).await,
+            None => self.dial(host, port, machine).await,
         };
         let far = match far {
             Ok(far) => far,
@@ -244,8 +264,13 @@ impl Client {
     }
 
     /// Passes a plain request on as a proxy does, bodies streaming both ways.
-    async fn forward(&self, host: &str, port: u16, request: Request<Incoming>) -> Response<ReplyBody> {
-        match self.passed_on(host, port, request).await {
+    async fn forward(
+        &self,
+        (host, port): (&str, u16),
+        machine: Option<SocketAddr>,
+        request: Request<Incoming>,
+    ) -> Response<ReplyBody> {
+        match self.passed_on((host, port), machine, request).await {
             Ok(response) => response.map(|body| Reply::new(200).streamed(body).body),
             Err(error) => self.unreachable(host, port, &error),
         }
@@ -253,13 +278,13 @@ impl Client {
 
     async fn passed_on(
         &self,
-        host: &str,
-        port: u16,
+        (host, port): (&str, u16),
+        machine: Option<SocketAddr>,
         mut request: Request<Incoming>,
     ) -> io::Result<Response<Incoming>> {
         let near = hops::upgrade(request.headers()).map(|_| hyper::upgrade::on(&mut request));
         hops::pass_on(&mut request, &self.front.name);
-        let stream = match self.upstream(host, port, Kind::Plain) {
+        let stream = match self.upstream(host, port, Kind::Plain).filter(|_| machine.is_none()) {
             Some(upstream) => {
                 if let Some(credentials) = &upstream.credentials {
                     request.headers_mut().insert(header::PROXY_AUTHORIZATION, credentials.clone());
@@ -268,7 +293,7 @@ impl Client {
             }
             None => {
                 *request.uri_mut() = hops::origin_form(request.uri());
-                dial::direct(host, port).await?
+                self.dial(host, port, machine).await?
             }
         };
         let (mut sender, connection) =

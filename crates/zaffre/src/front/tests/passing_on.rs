@@ -234,3 +234,26 @@ async fn browsers_get_a_file_that_names_the_proxy_as_they_reached_it() {
     let answer = exchange(up.connect("proxy").await, &get("/proxy.pac", "p:1")).await;
     assert!(!answer.contains("DIRECT") && answer.contains("return \"PROXY p:1\";"), "{answer}");
 }
+
+#[tokio::test]
+async fn a_machines_public_address_leads_to_its_door_even_where_nothing_is_passed_on() {
+    let up = with(offline(), Limits::default()).await;
+    let public = "127.77.200.4:80".parse().expect("an address");
+    let asks = "GET http://127.77.200.4/chat HTTP/1.1\r\nHost: 127.77.200.4\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                Sec-WebSocket-Key: a\r\n\r\n";
+    let (_, refused) = asked(&up, asks).await;
+    assert!(refused.starts_with("HTTP/1.1 403"), "nothing is open there: {refused}");
+    let (at, heard) = echo().await;
+    let door = crate::host::PublicDoor { vm: azure::ids::ResourceId::root(), at };
+    let listed = up.server.env.public_doors.list(crate::cloud::CloudId::DEFAULT, public, door);
+    let (stream, switched) = asked(&up, asks).await;
+    assert!(switched.starts_with("HTTP/1.1 101"), "{switched}");
+    drop(stream);
+    let heard = heard.await.expect("it was asked");
+    assert!(heard.starts_with("GET /chat HTTP/1.1\r\n") && heard.contains("127.77.200.4\r\n"), "{heard}");
+    let (_, refused) = asked(&up, &asks.replace("/chat", ":8080/chat")).await;
+    assert!(refused.starts_with("HTTP/1.1 403"), "another port of it: {refused}");
+    drop(listed);
+    let (_, refused) = asked(&up, "CONNECT 127.77.200.4:80 HTTP/1.1\r\nHost: 127.77.200.4:80\r\n\r\n").await;
+    assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
+}
