@@ -31,6 +31,13 @@ pub trait Guests: Send + Sync {
         command: Command,
     ) -> Pin<Box<dyn Future<Output = Result<Exec>> + Send + 'a>>;
 
+    /// Resolves when a machine that should be on is; refuses as `exec` does.
+    fn until_up<'a>(
+        &'a self,
+        cloud: CloudId,
+        vm: &'a ResourceId,
+    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+
     /// What a machine's console has shown since it was booted; none where it does not run.
     fn log(&self, cloud: CloudId, vm: &ResourceId) -> Option<String>;
 

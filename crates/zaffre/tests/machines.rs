@@ -7,6 +7,7 @@ mod leaks;
 mod networks;
 mod ordinary_user;
 mod public;
+mod simulated;
 mod ssh;
 
 use std::{

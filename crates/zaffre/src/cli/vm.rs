@@ -134,7 +134,13 @@ async fn list(home: &Home) -> Outcome {
     let columns = ["name", "resourceGroup", "location", "state"];
     for vm in answer["value"].as_array().into_iter().flatten() {
         let row = columns.map(|column| format!("{:<24}", text(vm, column))).concat();
-        let ways = ssh_config::sign_in(vm).into_iter().chain(doors(vm)).collect::<Vec<_>>().join("  ");
+        let simulated = is_simulated(vm).then(|| "simulated".to_owned());
+        let ways = ssh_config::sign_in(vm)
+            .into_iter()
+            .chain(simulated)
+            .chain(doors(vm))
+            .collect::<Vec<_>>()
+            .join("  ");
         let row = format!("{row}{ways}");
         say(&format!("{}\n", row.trim_end()))?;
     }
@@ -150,6 +156,11 @@ fn doors(vm: &Value) -> Vec<String> {
         Some(if public == at { public } else { format!("{public} at {at}") })
     });
     told.collect()
+}
+
+/// Whether its commands run on the host: then nobody signs in to it.
+fn is_simulated(vm: &Value) -> bool {
+    vm["simulated"] == true
 }
 
 async fn exec(args: Exec, home: &Home) -> Outcome {

@@ -42,6 +42,8 @@ pub(super) async fn begin(cx: &Cx, vm: &str, body: Body) -> Result<Reply> {
 /// Runs a command in a machine, or where machines are simulated on this host, with what makes it speak as that machine.
 pub(crate) async fn start(cx: &Cx, vm: &ResourceId, mut command: Command) -> Result<Exec> {
     let guests = cx.env.guests.get().ok_or_else(|| codes::NO_GUESTS.with([vm.name()]))?;
+    // One that is on its way is not known yet to be simulated, and without its variables its command would speak as this host.
+    guests.until_up(cx.cloud.id, vm).await?;
     if guests.is_on_host(cx.cloud.id, vm) {
         let variables = variables::of_vm(cx, vm.as_str()).await?;
         let named = variables.into_iter().map(|it| (it.name, it.value.unwrap_or_default()));

@@ -37,13 +37,15 @@ fn door_shown(public: SocketAddrV4, door: &PublicDoor) -> Value {
 
 fn shown(cx: &Cx, vm: &Resource, doors: &[(SocketAddrV4, PublicDoor)]) -> Value {
     let own = doors.iter().filter(|(_, door)| door.vm == vm.id);
-    let ssh = cx.env.guests.get().and_then(|guests| guests.ssh(cx.cloud.id, &vm.id));
+    let guests = cx.env.guests.get();
+    let ssh = guests.and_then(|it| it.ssh(cx.cloud.id, &vm.id));
     json!({
         "name": vm.machine_name(),
         "resourceGroup": vm.id.resource_group(),
         "location": vm.location,
         "identity": vm.identity.is_some(),
         "state": vm.state.as_str(),
+        "simulated": guests.is_some_and(|it| it.is_on_host(cx.cloud.id, &vm.id)),
         "ssh": ssh.map(|it| json!({
             "address": it.address.ip(),
             "port": it.address.port(),

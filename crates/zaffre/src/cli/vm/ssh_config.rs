@@ -23,6 +23,9 @@ pub(super) async fn print(name: Option<&str>, home: &Home) -> Outcome {
     let path = home.path().join(KNOWN_HOSTS);
     write_whole(&path, known.as_bytes(), 0o600)?;
     let is_meant = |vm: &&Value| name.is_none_or(|name| is_called(vm, name));
+    if let Some(vm) = all.iter().find(|vm| name.is_some() && is_meant(vm) && super::is_simulated(vm)) {
+        return Err(simulated(vm, home).into());
+    }
     let entries: String =
         all.into_iter().filter(is_meant).filter_map(|vm| entry(vm, &path.display().to_string())).collect();
     if let (true, Some(name)) = (entries.is_empty(), name) {
@@ -35,6 +38,15 @@ pub(super) async fn print(name: Option<&str>, home: &Home) -> Outcome {
     }
     say(&entries)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Its shell would be this user's own, open to whoever has a machine's password: that is why there is none.
+fn simulated(vm: &Value, home: &Home) -> String {
+    let name = vm["name"].as_str().unwrap_or_default();
+    let (exec, doctor) = (home.to_type(&format!("vm exec {name} -- COMMAND")), home.to_type("doctor"));
+    format!(
+        "`{name}` is simulated, and nobody signs in to it: `{exec}` runs a command on this host as it, `{doctor}` says why"
+    )
 }
 
 /// `azureuser@127.77.0.4`, and the port where that is another than the usual one.

@@ -6,7 +6,6 @@
 
 use std::{
     pin::Pin,
-    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -25,7 +24,7 @@ use super::{
         codes,
         machine::{self, Machine, Power},
     },
-    Machines, lock,
+    Machines, lock, on_host,
     running::Running,
 };
 use crate::{
@@ -40,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Longer than it takes until this process has the guests of one that is gone.
 const SUCCESSION: Duration = Duration::from_secs(8);
 /// A command's nudges that nobody took yet.
-const NUDGES: usize = 16;
+pub(super) const NUDGES: usize = 16;
 
 pub(super) struct Commands {
     pub(super) store: Store,
@@ -62,13 +61,21 @@ impl Guests for Commands {
             let running = self.up(cloud, vm).await?;
             match &running.guest {
                 Some(guest) => in_guest(guest, command).await,
-                None => on_host(command),
+                None => on_host::begin(command, running.over()),
             }
         })
     }
 
     fn log(&self, cloud: CloudId, vm: &ResourceId) -> Option<String> {
         lock(&self.machines).get(&(cloud, vm.clone())).map(|it| it.log.read())
+    }
+
+    fn until_up<'a>(
+        &'a self,
+        cloud: CloudId,
+        vm: &'a ResourceId,
+    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
+        Box::pin(async move { self.up(cloud, vm).await.map(drop) })
     }
 
     fn is_on_host(&self, cloud: CloudId, vm: &ResourceId) -> bool {
@@ -205,67 +212,5 @@ fn cannot_run(program: &str, error: &guest::GuestError) -> Error {
     match error {
         guest::GuestError::Refused(refused) => codes::CANNOT_RUN.with([program, &refused.why]),
         guest::GuestError::Dead => codes::CANNOT_RUN.with([program, "the machine has just ended"]),
-    }
-}
-
-/// A process of the host, with the caller's rights: what a simulated machine's command is. It has no terminal and no other user.
-fn on_host(command: Command) -> Result<Exec> {
-    let program = command.argv.first().cloned().unwrap_or_default();
-    let mut process = tokio::process::Command::new(&program);
-    process.args(command.argv.iter().skip(1)).kill_on_drop(true).process_group(0);
-    for (name, value) in command.env {
-        // An empty value takes a variable away, as it does for the clients that would read it.
-        if value.is_empty() {
-            process.env_remove(name)
-        } else {
-            process.env(name, value)
-        };
-    }
-    process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let refused = |error: std::io::Error| {
-        let why = match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                "this machine is simulated: its commands run on its host, which has no such program"
-                    .to_owned()
-            }
-            _ => error.to_string(),
-        };
-        codes::CANNOT_RUN.with([program, why])
-    };
-    let mut child = process.spawn().map_err(refused)?;
-    let (Some(stdin), Some(stdout), Some(stderr)) =
-        (child.stdin.take(), child.stdout.take(), child.stderr.take())
-    else {
-        return Err(Fault::Internal.because("a process began without its streams"));
-    };
-    let (nudge, mut nudges) = mpsc::channel(NUDGES);
-    let (ended, exit) = oneshot::channel();
-    tokio::spawn(async move {
-        let status = loop {
-            tokio::select! {
-                status = child.wait() => break status,
-                nudge = nudges.recv() => match nudge {
-                    Some(Nudge::Signal(signal)) => signal_group(&child, signal),
-                    Some(Nudge::Resize(_)) => {}
-                    None => return,
-                },
-            }
-        };
-        if let Ok(status) = status {
-            let signal = std::os::unix::process::ExitStatusExt::signal(&status);
-            let _ = ended.send(match (status.code(), signal) {
-                (Some(code), _) => Exit::Code(code),
-                (None, signal) => Exit::Signal(signal.unwrap_or_default()),
-            });
-        }
-    });
-    Ok(Exec { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: Some(Box::new(stderr)), nudge, exit })
-}
-
-fn signal_group(child: &tokio::process::Child, signal: i32) {
-    let group = child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
-    if let (Some(group), Some(signal)) = (group, rustix::process::Signal::from_named_raw(signal)) {
-        // One that has just ended needs no signal.
-        let _ = rustix::process::kill_process_group(group, signal);
     }
 }

@@ -20,12 +20,13 @@
 //! - `report.rs`: what is written back.
 //! - `elsewhere.rs`: what other processes of the cloud write about machines.
 //! - `public.rs`: what of a machine is open at its public addresses.
-//! - `exec.rs`: commands in what runs. `ssh.rs`: what an SSH server asks of it.
+//! - `exec.rs`: commands in what runs; `on_host.rs`: where nothing does. `ssh.rs`: what an SSH server asks of it.
 
 mod elsewhere;
 mod exec;
 mod first_boot;
 mod log;
+mod on_host;
 mod places;
 mod public;
 mod report;

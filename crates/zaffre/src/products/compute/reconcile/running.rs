@@ -12,7 +12,7 @@ use std::{
 
 use azure::ids::Guid;
 use guest::{Guest, GuestSockets, Network, Plug, Spec};
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     super::{
@@ -37,6 +37,8 @@ pub(super) struct Running {
     /// None where machines are simulated.
     pub(super) guest: Option<Arc<Guest>>,
     is_dead: Arc<AtomicBool>,
+    /// Becomes true when it ends.
+    over: watch::Sender<bool>,
     /// Its own sockets and those of its extensions. They would keep a dead guest's network alive.
     doors: Arc<Mutex<Doors>>,
     /// Whether it is behind an interface, and the security rules there.
@@ -71,6 +73,7 @@ impl Running {
             since: Instant::now(),
             guest,
             is_dead: Arc::default(),
+            over: watch::Sender::new(false),
             doors: Arc::default(),
             judged_by: Mutex::default(),
             ways: Mutex::default(),
@@ -118,7 +121,12 @@ impl Running {
     /// Says in the log that it has begun, and begins what it was told to do then.
     pub(super) fn begin(&self, want: &Want, plan: Plan) {
         let Some(guest) = &self.guest else {
-            return self.log.line(&format!("{}: simulated, nothing of its own runs", want.hostname));
+            self.log.line(&format!("{}: simulated, nothing of its own runs", want.hostname));
+            if !plan.steps.is_empty() {
+                self.log
+                    .line("cloud-init: custom data is not carried out: on the host it would change the host");
+            }
+            return;
         };
         let bounds = guest.bounds();
         self.log.line(&format!(
@@ -233,8 +241,14 @@ impl Running {
         own.public.get_or_insert_with(|| doors().begin()).set(openings);
     }
 
+    /// For what runs on the host in its place: when that is to end.
+    pub(super) fn over(&self) -> watch::Receiver<bool> {
+        self.over.subscribe()
+    }
+
     /// Ends it and waits until nothing of it is left.
     pub(super) async fn end(&self) {
+        self.over.send_replace(true);
         *lock(&self.doors) = Doors::default();
         if let Some(guest) = &self.guest {
             guest.stop().await;
