@@ -5,8 +5,8 @@
 //! but shares the build scripts' output, which is why it is told `--release` too.
 
 use crate::tools::{
-    AZ, C_COMPILER, CARGO_DENY, CLIPPY, CURL, IP, NAMESPACES, NODE, NSENTER, OPENSSL, POSTGRESQL, PYTHON,
-    RUSTFMT, SHA256SUM, SSH, Tool,
+    AZ, BASH, C_COMPILER, CARGO_DENY, CLIPPY, CURL, IP, NAMESPACES, NODE, NSENTER, OPENSSL, POSTGRESQL,
+    PYTHON, RUSTFMT, SHA256SUM, SSH, Tool,
 };
 
 pub(crate) struct Stage {
@@ -72,7 +72,7 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage {
         name: "rust",
         says: "unit, integration, tidy and documentation tests",
-        needs: &[C_COMPILER, CURL, IP, OPENSSL, NAMESPACES, NSENTER, POSTGRESQL, SSH],
+        needs: &[BASH, C_COMPILER, CURL, IP, NODE, OPENSSL, NAMESPACES, NSENTER, POSTGRESQL, PYTHON, SSH],
         command: &["cargo", "test", "--release", "--locked", "--workspace", "--no-fail-fast"],
         later_ones_need_it: false,
     },

@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    io::{BufRead as _, BufReader, Write as _},
     net::TcpListener,
     path::Path,
     process::{Command, Output},
@@ -162,6 +163,32 @@ fn a_cloud_refuses_to_be_its_own_upstream_proxy_and_takes_none_of_another_cloud(
     let nonsense = run(home.path(), &["up", "--memory", "--upstream-proxy", "socks5://u:s3cret@p:1"]);
     let said = text(&nonsense.stderr);
     assert!(said.contains("`socks5://` is not spoken") && !said.contains("s3cret"), "{said}");
+}
+
+#[test]
+fn a_host_that_needs_a_proxy_reaches_others_through_it_and_azure_without() {
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let upstream = format!("http://ada:lovelace@{}", socket.local_addr().expect("an address"));
+    let proxy = std::thread::spawn(move || {
+        let (mut stream, _) = socket.accept().expect("the cloud");
+        let lines = BufReader::new(stream.try_clone().expect("clones")).lines();
+        let head: Vec<String> = lines.map(|it| it.expect("text")).take_while(|it| !it.is_empty()).collect();
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfar\n")
+            .expect("answers");
+        head.join("\n").to_lowercase()
+    });
+    let up = Up::start(&["--memory", "--upstream-proxy", &upstream]);
+    let env = up.env();
+    assert_eq!(said(with(&env, "curl").args(["-sS", "http://far.example/x"])), "far\n");
+    let heard = proxy.join().expect("no panic");
+    assert!(heard.starts_with("get http://far.example/x http/1.1\n"), "{heard}");
+    let basic = azure::text::base64(b"ada:lovelace").to_lowercase();
+    assert!(heard.contains(&format!("proxy-authorization: basic {basic}")), "{heard}");
+    assert!(said(with(&env, "curl").args(["-sS", ALIASES])).contains("Ubuntu2204"));
+    let pac = format!("{}/proxy.pac", env["HTTP_PROXY"].as_str().expect("a proxy"));
+    let pac = said(with(&env, "curl").args(["-sS", &pac]));
+    assert!(!pac.contains("DIRECT") && !pac.contains("lovelace"), "{pac}");
 }
 
 #[test]

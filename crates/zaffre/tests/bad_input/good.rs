@@ -280,6 +280,14 @@ fn others(world: &World) -> Vec<Ask> {
             "/cli/vm/aliases.json",
         )
         .titled("the catalogue"),
+        Ask::new(
+            Protocol::Text,
+            Door::at(world.cloud.id, Entrance::Proxy),
+            "127.0.0.1:10080",
+            "GET",
+            "/proxy.pac",
+        )
+        .titled("the proxy's own port"),
         control("GET", "/vms").titled("control: machines"),
         control("GET", "/env?as_vm=vm").titled("control: variables"),
         control("POST", "/vms/vm/exec").json(&json!({ "command": ["true"] })).titled("control: exec"),

@@ -235,26 +235,30 @@ fn programs(facts: &Facts) -> Finding {
 
 /// Whether what the caller's own variables say keeps clients from this cloud.
 fn variables(facts: &Facts) -> Finding {
-    let value =
-        |name: &str| facts.proxies.iter().find(|(it, _)| *it == name).map(|(_, value)| value.as_str());
-    let differ = PROXIES.iter().filter(|[upper, lower]| value(upper) != value(lower));
-    // HTTP_PROXY alone is no fault of the user's: curl reads the other, and most programs either.
-    let differ: Vec<_> =
-        differ.filter(|[upper, lower]| value(upper).is_some() && value(lower).is_some()).collect();
-    let held = ["NO_PROXY", "no_proxy"].map(|name| (name, withheld(value(name).unwrap_or_default())));
-    let held: Vec<_> = held.iter().filter(|(_, entries)| !entries.is_empty()).collect();
-    if differ.is_empty() && held.is_empty() {
+    let faults = [entries_that_keep_away(facts), names_that_differ(facts)].concat();
+    if faults.is_empty() {
         return finding("variables", Verdict::Ok, "no variable of this shell keeps clients from this cloud");
     }
-    let mut says: Vec<String> = Vec::new();
-    for (name, entries) in &held {
-        says.push(format!("{name} keeps clients from asking this cloud: {}", entries.join(", ")));
-    }
-    for [upper, lower] in &differ {
-        says.push(format!("{upper} and {lower} differ, and programs differ in which they read"));
-    }
-    finding("variables", Verdict::Limited, says.join("; "))
+    finding("variables", Verdict::Limited, faults.join("; "))
         .advise("`eval \"$(zaffre env)\"` sets them all; what sets them again afterwards, a profile or a job, must not")
+}
+
+fn entries_that_keep_away(facts: &Facts) -> Vec<String> {
+    let lists = facts.proxies.iter().filter(|(name, _)| name.eq_ignore_ascii_case("NO_PROXY"));
+    let held = lists.map(|(name, list)| (name, withheld(list))).filter(|(_, entries)| !entries.is_empty());
+    held.map(|(name, entries)| format!("{name} keeps clients from asking this cloud: {}", entries.join(", ")))
+        .collect()
+}
+
+/// One that is set alone is no fault: most programs read either.
+fn names_that_differ(facts: &Facts) -> Vec<String> {
+    let value = |name: &str| facts.proxies.iter().find(|(it, _)| *it == name).map(|(_, value)| value);
+    let differ =
+        |upper: &str, lower: &str| value(upper).zip(value(lower)).is_some_and(|(one, other)| one != other);
+    let pairs = PROXIES.iter().filter(|[upper, lower]| differ(upper, lower));
+    pairs
+        .map(|[upper, lower]| format!("{upper} and {lower} differ, and programs differ in which they read"))
+        .collect()
 }
 
 fn roots(facts: &Facts) -> Finding {
