@@ -54,6 +54,7 @@ async fn boot(network: &Network, number: u8) -> Outcome<Machine> {
         addresses: vec![address],
         names: vec![format!("vm{number}")],
         rules: Arc::new(Everything),
+        outside: None,
     };
     let plug = network.attach(wire, place)?;
     let done = guest.exec(Command::new(["true"])).await?.finish().await?;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +25,7 @@ use crate::listening::Listening;
 use crate::network::Wire;
 use crate::refused::{GuestError, Named, Refused};
 use crate::settings::explain;
-use crate::spec::{Command, ExitStatus, Spec, User};
+use crate::spec::{Command, ExitStatus, OUTSIDE_ADDRESS, Spec, User};
 use crate::sys;
 use crate::wire::{self, FromInit, Inbox, ToInit};
 
@@ -178,7 +178,9 @@ fn sort(
     udp: &[SocketAddr],
     has_interface: bool,
 ) -> Result<GuestSockets, Refused> {
-    let wire = if has_interface { sockets.pop().map(Wire) } else { None };
+    let platform =
+        || tcp.iter().chain(udp).map(SocketAddr::ip).chain([IpAddr::V4(OUTSIDE_ADDRESS)]).collect();
+    let wire = if has_interface { sockets.pop().map(|it| Wire::new(it, platform())) } else { None };
     if sockets.len() != tcp.len() + udp.len() || wire.is_some() != has_interface {
         return Err(Refused::new("take over the guest's sockets", "some did not arrive"));
     }

@@ -3,7 +3,8 @@
 //! A guest has processes, users, files, a host name and a network of its own. Its /usr is the host's, read-only; its /etc is written from
 //! a list; the rest is empty and in memory; nothing else of the host is there. There are the addresses that an Azure VM knows:
 //! 169.254.169.254, 168.63.129.16, one for all of Azure's names, and its private ones. They exist in that guest alone: no packet of a
-//! guest leaves the machine or reaches the host, and another guest only through a [`Network`] that both are in, by its rules.
+//! guest leaves the machine or reaches the host, and another guest only through a [`Network`] that both are in, by its rules. What a guest is to
+//! reach beyond, its owner opens for it ([`Outside`]).
 //!
 //! ```text
 //! Guest::start(spec) ── exec ──▶ init (this program again, see `init`) builds the namespaces
@@ -55,7 +56,7 @@ pub use groups::{Bounds, By, bounds};
 pub use guest::{Guest, GuestSockets};
 pub use here::{Doors, open_here};
 pub use listening::Listening;
-pub use network::{Flow, Network, Place, Plug, Protocol, Rules, Wire};
+pub use network::{Flow, Heard, Network, Opening, Outside, Place, Plug, Protocol, Rules, Wire};
 pub use probe::{has_programs, probe, probe_network};
 pub use refused::{GuestError, Refused};
 pub use sftp::NAME as SFTP;

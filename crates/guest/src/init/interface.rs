@@ -19,7 +19,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
-use super::net::{Attributes, IFF_UP, Netlink, add_address, link_header, take_up};
+use super::net::{Attributes, IFF_UP, Netlink, add_address, forward_nothing, link_header, take_up};
 use crate::network::GATEWAY_MAC;
 use crate::refused::{Named, Refused};
 use crate::spec::{Interface, OUTSIDE_ADDRESS, Spec};
@@ -104,6 +104,7 @@ fn make_behind(
         .bytes(IFLA_LINKINFO, &kind.0);
     netlink.make(RTM_NEWLINK, &pair.0).at("make the guest's interface (veth)")?;
     let index = netlink.index_of(BEHIND)?;
+    netlink.ask(&forward_nothing(index)).at("keep packets from being passed on behind the interface")?;
     for address in behind(spec) {
         netlink
             .ask(&add_address(index, address, 32))

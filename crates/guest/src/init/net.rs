@@ -30,6 +30,9 @@ pub(crate) fn set_up<'a>(addresses: impl IntoIterator<Item = &'a IpAddr>) -> Res
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_NEWADDR: u16 = 20;
+const IFLA_AF_SPEC: u16 = 26;
+const IFLA_INET_CONF: u16 = 1;
+const IPV4_DEVCONF_FORWARDING: u16 = 1;
 const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_ACK: u16 = 0x4;
 const NLM_F_EXCL: u16 = 0x200;
@@ -41,6 +44,16 @@ const IFA_F_NODAD: u8 = 0x2;
 
 pub(super) fn take_up(interface: u32) -> Vec<u8> {
     message(RTM_NEWLINK, 0, &link_header(interface, IFF_UP, IFF_UP))
+}
+
+/// Passes on nothing that comes in at an interface, nor says of it that there is no way. A new network has this setting from the host's
+/// first one, where whoever runs containers has switched it on.
+pub(super) fn forward_nothing(interface: u32) -> Vec<u8> {
+    let settings = Attributes(Vec::new()).number(IPV4_DEVCONF_FORWARDING, 0);
+    let family = Attributes(Vec::new()).bytes(IFLA_INET_CONF, &settings.0);
+    let families = Attributes(Vec::new()).bytes(libc::AF_INET as u16, &family.0);
+    let body = Attributes(link_header(interface, 0, 0)).bytes(IFLA_AF_SPEC, &families.0);
+    message(RTM_NEWLINK, 0, &body.0)
 }
 
 /// struct ifinfomsg: family, pad, type, index, flags, mask of flags to change.

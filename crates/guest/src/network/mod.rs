@@ -2,7 +2,8 @@
 //!
 //! It is a switch in this process. Behind each guest's interface is a socket ([`Wire`]) from which its packets are read here, and to
 //! which those for it are written; between them stands a table of who has which address, the sender's rules and the receiver's.
-//! Nothing is ever written anywhere else, so no packet can leave: neither to another network, nor to the host's.
+//! Nothing is ever written anywhere else, so no packet can leave: neither to another network, nor to the host's. What is for nobody in the
+//! network is dropped, but where a guest's owner gave it a way out ([`outside`]), which ends its connections here and opens others.
 //!
 //! ```text
 //! eth0 of one ─▶ wire ─▶ frame::read ─▶ its own address? ─▶ rules out ─▶ who has it ─▶ rules in ─▶ wire ─▶ eth0 of the other
@@ -17,10 +18,11 @@
 
 mod flows;
 mod frame;
+mod outside;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, Weak};
 
@@ -31,15 +33,32 @@ use self::flows::Flows;
 pub(crate) use self::frame::GATEWAY_MAC;
 use self::frame::{Begins, Kind};
 pub use self::frame::{Flow, Protocol};
+use self::outside::Way;
+pub use self::outside::{Heard, Opening, Outside};
 use crate::sys;
 
 /// What is behind a guest's interface.
-pub struct Wire(pub(crate) OwnedFd);
+pub struct Wire {
+    socket: OwnedFd,
+    /// What is for these addresses is answered there: it is seen here, and is nobody's here.
+    platform: Vec<IpAddr>,
+}
+
+impl Wire {
+    pub(crate) fn new(socket: OwnedFd, platform: Vec<IpAddr>) -> Wire {
+        Wire { socket, platform }
+    }
+}
 
 /// A machine's security rules. They may be asked from any thread, at every packet that begins something.
 pub trait Rules: Send + Sync {
     fn lets_out(&self, flow: &Flow) -> bool;
     fn lets_in(&self, flow: &Flow) -> bool;
+
+    /// Whether it may begin this to an address that nobody in its network has.
+    fn lets_leave(&self, _flow: &Flow) -> bool {
+        false
+    }
 }
 
 /// A machine's place in a network.
@@ -49,6 +68,8 @@ pub struct Place {
     /// Names by which the others find its first address.
     pub names: Vec<String>,
     pub rules: Arc<dyn Rules>,
+    /// Its way out, where it has one. Its interface needs a route that leads there.
+    pub outside: Option<Arc<dyn Outside>>,
 }
 
 /// A virtual network. Clones are the same one.
@@ -72,10 +93,12 @@ pub struct Plug {
 
 struct Port {
     wire: AsyncFd<OwnedFd>,
+    platform: Vec<IpAddr>,
     mac: [u8; 6],
     addresses: Vec<Ipv4Addr>,
     names: Vec<String>,
     rules: RwLock<Arc<dyn Rules>>,
+    way: Option<Way>,
 }
 
 /// More than the longest packet and what stands before it.
@@ -87,11 +110,13 @@ impl Network {
     /// Takes a guest in. Must be called within a runtime, on which a small task then runs.
     pub fn attach(&self, wire: Wire, place: Place) -> io::Result<Plug> {
         let port = Arc::new(Port {
-            wire: sys::watch(wire.0)?,
+            wire: sys::watch(wire.socket)?,
+            platform: wire.platform,
             mac: place.mac,
             addresses: place.addresses,
             names: place.names.iter().map(|it| it.to_ascii_lowercase()).collect(),
             rules: RwLock::new(place.rules),
+            way: place.outside.map(Way::new),
         });
         for address in &port.addresses {
             self.write().insert(*address, Arc::clone(&port));
@@ -148,18 +173,20 @@ impl Network {
     }
 
     /// Passes one frame of a guest's on, or answers it.
-    fn pass(&self, from: &Port, frame: &mut [u8]) {
+    fn pass(&self, from: &Arc<Port>, frame: &mut [u8]) {
         match frame::read(frame) {
             Kind::Question(_) => from.send(&frame::answer(frame)),
-            Kind::Packet { flow, begins } => {
-                // Nobody speaks for another: a source that is not the guest's own is dropped.
-                let is_own = from.addresses.contains(flow.source.ip());
-                let to = self.port(*flow.destination.ip()).filter(|_| is_own);
-                if let Some(to) = to.filter(|to| self.lets(from, to, flow, begins)) {
+            // Nobody speaks for another: a source that is not the guest's own is dropped.
+            Kind::Packet { flow, .. } if !from.addresses.contains(flow.source.ip()) => {}
+            Kind::Packet { flow, begins } => match self.port(*flow.destination.ip()) {
+                Some(to) if self.lets(from, &to, flow, begins) => {
                     frame::address_to(frame, to.mac);
                     to.send(frame);
                 }
-            }
+                Some(_) => {}
+                None if from.platform.contains(&IpAddr::V4(*flow.destination.ip())) => {}
+                None => Way::take(from, flow, begins, frame, &*from.rules()),
+            },
             Kind::Other => {}
         }
     }
@@ -191,6 +218,9 @@ impl Plug {
 impl Drop for Plug {
     fn drop(&mut self) {
         self.task.abort();
+        if let Some(way) = &self.port.way {
+            way.close();
+        }
         // Another machine may have the address by now.
         self.network.write().retain(|_, port| !Arc::ptr_eq(port, &self.port));
     }

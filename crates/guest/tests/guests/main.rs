@@ -12,6 +12,7 @@ mod neighbours;
 mod network;
 mod networks;
 mod ordinary_user;
+mod outside;
 mod reach;
 mod rootfs;
 mod shells;

@@ -40,6 +40,7 @@ async fn machine(network: &Network, last: u8, shut: &[u16]) -> Option<Machine> {
         addresses: vec![address(last)],
         names: vec![format!("vm{last}"), format!("VM{last}.x.internal.cloudapp.net")],
         rules: Arc::new(Except(shut.to_vec())),
+        outside: None,
     };
     let plug = network.attach(sockets.wire.take().unwrap(), place).unwrap();
     Some(Machine { guest, plug, _sockets: sockets })
@@ -65,7 +66,7 @@ fn ask(last: u8, port: u16) -> guest::Command {
     ))
 }
 
-fn has_perl() -> bool {
+pub(super) fn has_perl() -> bool {
     std::process::Command::new("perl")
         .args(["-MIO::Socket::INET", "-e", "1"])
         .output()
