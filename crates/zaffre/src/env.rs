@@ -10,6 +10,7 @@ use std::{
 
 use azure::jwt::jwks::PublicKey;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     access::{Decisions, Holdings, RoleLimits},
@@ -17,7 +18,7 @@ use crate::{
     cloud::Cloud,
     control::Running,
     directory::Tokens,
-    front::{Upstreams, ca::Authority},
+    front::{Upstreams, ca::Authority, outside::Outside},
     host::{Follower, Guests, PublicDoors},
     imds::Memory,
     keys::Keyring,
@@ -47,6 +48,8 @@ pub struct Env {
     pub issuers: OnceLock<FetchKeys>,
     /// How a document that this cloud serves itself is read.
     pub documents: OnceLock<FetchDocument>,
+    /// What machines reach outside their networks; nothing where nobody lets them out.
+    pub outside: OnceLock<Arc<Outside>>,
     /// Whoever runs the guests; nobody where machines are rows alone.
     pub guests: OnceLock<Arc<dyn Guests>>,
     /// Whoever makes guests follow what is written about machines.
@@ -80,6 +83,8 @@ pub struct Settings {
     pub offline: bool,
     /// What leads the proxy to other hosts.
     pub upstream: Upstreams,
+    /// What machines are to reach outside their networks, where the cloud is not offline.
+    pub egress: Egress,
     pub log: LogFormat,
     /// Whose limits on how often may be asked are kept.
     pub limits: Limits,
@@ -91,6 +96,37 @@ pub struct Settings {
     pub role_propagation: Duration,
     /// How many assignments and roles there may be.
     pub role_limits: RoleLimits,
+}
+
+/// What machines reach outside their networks, as far as their security groups let them out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Egress {
+    #[default]
+    Off,
+    Internet,
+    /// The private networks of this host, too.
+    All,
+}
+
+impl Egress {
+    /// In words, for whoever wonders.
+    pub fn said(self) -> &'static str {
+        match self {
+            Egress::Off => "off: machines reach nothing outside their networks",
+            Egress::Internet => "on: machines reach the Internet, as their security groups let them",
+            Egress::All => {
+                "on: machines reach the Internet and this host's private networks, as their security groups let them"
+            }
+        }
+    }
+}
+
+impl Settings {
+    /// What machines really reach: a cloud that is offline passes nothing on.
+    pub fn egress(&self) -> Egress {
+        if self.offline { Egress::Off } else { self.egress }
+    }
 }
 
 /// How often may be asked.
@@ -122,6 +158,11 @@ pub enum LogFormat {
 }
 
 impl Env {
+    /// What machines reach now.
+    pub fn egress(&self) -> Egress {
+        self.outside.get().map_or(Egress::Off, |it| it.egress())
+    }
+
     pub fn new(store: Store, content: Content, keys: Keyring, settings: Settings) -> Arc<Self> {
         Arc::new(Env {
             store,
@@ -137,6 +178,7 @@ impl Env {
             running: OnceLock::new(),
             issuers: OnceLock::new(),
             documents: OnceLock::new(),
+            outside: OnceLock::new(),
             guests: OnceLock::new(),
             follower: Follower::default(),
             public_doors: PublicDoors::default(),

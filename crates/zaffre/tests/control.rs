@@ -31,6 +31,7 @@ fn listening(server: &Server, folder: &std::path::Path, listeners: &[&str]) {
         bundle: folder.join("ca/bundle.pem"),
         offline: true,
         public_address: None,
+        egress: Default::default(),
         addresses: listeners.iter().map(address).collect::<BTreeMap<_, _>>(),
     };
     assert!(server.env.running.set(Running::new(run)).is_ok(), "it listens already");

@@ -1,6 +1,7 @@
 //! Machines that run: what is written is followed, in real guests. Where this machine allows none, each test says so and ends.
 
 mod doctor;
+mod egress;
 mod first_boot;
 mod identities;
 mod leaks;
@@ -30,12 +31,13 @@ use zaffre::{
     cloud::{Clock, CloudId, DEFAULT_SUBSCRIPTION},
     control::{Run, Running},
     door::Door,
-    env::{LogFormat, Settings},
+    env::{Egress, LogFormat, Settings},
     front::{
         ca::Authority,
         connection::{Closer, Front, Limits},
         guest_doors::{self, Inside},
         listen::Ports,
+        outside::{self, Outside},
         public_doors, ssh_doors,
     },
     host::{Command, Exit, Share},
@@ -70,9 +72,23 @@ impl World {
 
     /// With an init of its own, and the ports that SSH servers try.
     async fn with(store: Store, way: Way, init: &Path, ssh_ports: &'static [u16]) -> World {
+        World::let_out(store, way, init, ssh_ports, None).await
+    }
+
+    /// Whose machines reach this world outside.
+    async fn let_out(
+        store: Store,
+        way: Way,
+        init: &Path,
+        ssh_ports: &'static [u16],
+        outside: Option<Arc<dyn outside::World>>,
+    ) -> World {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = Settings { log: LogFormat::Off, ..Settings::default() };
         let server = Server::start(store, Content::in_memory(), settings).await.expect("starts");
+        if let Some(outside) = outside.and_then(|it| Outside::new(Egress::Internet, it, LogFormat::Off)) {
+            let _ = server.env.outside.set(outside);
+        }
         let authority =
             Arc::new(Authority::open(folder.path(), || Clock::System.now()).expect("an authority"));
         let (front, closer) =
@@ -133,6 +149,7 @@ impl World {
                 bundle: PathBuf::new(),
                 offline: true,
                 public_address: None,
+                egress: Default::default(),
                 addresses: BTreeMap::from([proxy]),
             })
         });

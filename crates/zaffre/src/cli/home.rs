@@ -146,6 +146,7 @@ mod tests {
             bundle: "/x/bundle.pem".into(),
             offline: false,
             public_address: None,
+            egress: Default::default(),
             addresses: BTreeMap::from([("proxy".to_owned(), "127.0.0.1:10080".parse().expect("an address"))]),
         };
         home.announce(&run).expect("announces");

@@ -22,6 +22,7 @@ pub(super) fn shown(run: &Run) -> String {
     for (name, address) in &run.addresses {
         text.push_str(&format!("  {name:<8}{address}\n"));
     }
+    text.push_str(&format!("\n  egress  {}\n", run.egress.said()));
     if let Some(proxy) = run.reached("proxy", None) {
         text.push_str(&format!("\n  http://{proxy}{} sets up a browser\n", pac::PATH));
     }

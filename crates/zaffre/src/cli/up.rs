@@ -29,12 +29,13 @@ use crate::{
     Server, StartError,
     cloud::Clock,
     control::{Run, Running},
-    env::{Durations, Limits as Kept, LogFormat, Settings},
+    env::{Durations, Egress, Limits as Kept, LogFormat, Settings},
     front::{
         Upstreams,
         ca::Authority,
         connection::{Front, Limits},
         listen::{self, Open, Wish},
+        outside::{Outside, ThisHost},
     },
     store::{Content, Store},
 };
@@ -65,6 +66,10 @@ pub(super) struct Args {
     /// HTTPS_PROXY, HTTP_PROXY and NO_PROXY say]
     #[arg(long, value_name = "URL", env = "ZAFFRE_UPSTREAM_PROXY", hide_env_values = true)]
     upstream_proxy: Option<String>,
+    /// What virtual machines reach outside their networks, as their security groups let them: nothing, the Internet, or this
+    /// host's private networks too. Alone it is the Internet; never this host itself, nor Microsoft's names; nothing with --offline
+    #[arg(long, value_enum, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_value = "off", default_missing_value = "internet", env = "ZAFFRE_EGRESS")]
+    egress: LetOut,
     /// How virtual machines run
     #[arg(long, value_enum, default_value = "auto", env = "ZAFFRE_GUESTS")]
     guests: Guests,
@@ -119,6 +124,23 @@ impl From<LastingAs> for Durations {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+enum LetOut {
+    Off,
+    Internet,
+    All,
+}
+
+impl From<LetOut> for Egress {
+    fn from(egress: LetOut) -> Self {
+        match egress {
+            LetOut::Off => Egress::Off,
+            LetOut::Internet => Egress::Internet,
+            LetOut::All => Egress::All,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 enum Log {
     Text,
     Json,
@@ -153,6 +175,11 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
     let (server, authority) = tokio::try_join!(server(args, home), authority(place.folder()))?;
     // Nobody has set one before: the server is ours.
     let _ = server.env.authority.set(Arc::clone(&authority));
+    let settings = &server.env.settings;
+    if let Some(outside) = Outside::new(settings.egress(), Arc::new(ThisHost), settings.log) {
+        open_many_files();
+        let _ = server.env.outside.set(outside);
+    }
     let (front, closer) = Front::new(Arc::clone(&server), Arc::clone(&authority), Limits::default())?;
     let rootfs = args.rootfs.as_deref().map(|it| rootfs::find(it, place.folder())).transpose()?;
     let machines = guests::follow(
@@ -179,6 +206,7 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
         bundle: authority.bundle_path(),
         offline: args.offline,
         public_address: args.public_address.clone(),
+        egress: server.env.egress(),
         addresses: open.addresses.iter().map(|(name, address)| ((*name).to_owned(), *address)).collect(),
     };
     let running = server.env.running.get_or_init(|| Running::new(run));
@@ -221,11 +249,20 @@ fn leads_elsewhere(args: &Args, upstream: &Upstreams, open: &Open) -> Result<(),
     }
 }
 
+/// Every connection of a machine is one of ours too: as many as the system lets us have.
+fn open_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Nothing is lost where it is refused but a few connections.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
 async fn server(args: &Args, home: &Home) -> Result<Arc<Server>, StartError> {
     let settings = Settings {
         data: (!args.memory).then(|| home.path().to_owned()),
         offline: args.offline,
         upstream: upstream(args)?,
+        egress: args.egress.into(),
         log: args.log.into(),
         limits: args.limits.into(),
         durations: args.durations.into(),

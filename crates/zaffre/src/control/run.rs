@@ -9,6 +9,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
+use crate::env::Egress;
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     pub pid: u32,
@@ -24,6 +26,9 @@ pub struct Run {
     /// The name or address at which clients reach the listeners, where that is another than they listen at.
     #[serde(default)]
     pub public_address: Option<String>,
+    /// What machines reach outside their networks.
+    #[serde(default)]
+    pub egress: Egress,
     /// Listeners by name: `proxy`, `tls`, `blob`, `cosmos`. One that is shut is not among them.
     pub addresses: BTreeMap<String, SocketAddr>,
 }

@@ -184,6 +184,7 @@ mod tests {
             bundle: "/d/ca/bundle.pem".into(),
             offline: false,
             public_address: None,
+            egress: Default::default(),
             addresses: addresses.iter().map(parsed).collect::<BTreeMap<_, _>>(),
         }
     }

@@ -2,18 +2,25 @@
 //!
 //! One question a message, as every client asks; the answer is always short, so it always fits a datagram. A name of
 //! Azure's has an A record and no other: an AAAA query gets an answer without records, so that clients go on to IPv4 at once.
-//! Any other name does not exist, which is the truth inside a guest: no packet of it leaves the machine.
+//! Any other name does not exist, which is the truth inside a guest: no packet of it leaves the machine. Where machines are let out
+//! (`outside`), the host's resolver is asked for the addresses of other names, and for nothing else of them: what is not done says so.
 //!
 //! The machines of the network are found by their names, and their names by their addresses (PTR), for as long as they run.
 //!
 //! The coding is RFC 1035 §4, by hand: the libraries for it bring a resolver's worth of dependencies for four record types we
 //! never need. What is malformed is answered with a format error where its id can be read, and dropped where not.
 
-use std::net::Ipv4Addr;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use guest::Network;
 
-use super::route::{self, Target};
+use super::{
+    outside::{self, Found, Outside},
+    route::{self, Target},
+};
 
 const HEADER: usize = 12;
 const LABEL_MAX: usize = 63;
@@ -24,11 +31,13 @@ const CLASS_IN: u16 = 1;
 const CLASS_ANY: u16 = 255;
 const TYPE_A: u16 = 1;
 const TYPE_PTR: u16 = 12;
+const TYPE_AAAA: u16 = 28;
 const TYPE_ANY: u16 = 255;
 
 /// Response codes (RFC 1035 §4.1.1).
 const NO_ERROR: u8 = 0;
 const FORMAT_ERROR: u8 = 1;
+const SERVER_FAILURE: u8 = 2;
 const NAME_ERROR: u8 = 3;
 const NOT_IMPLEMENTED: u8 = 4;
 
@@ -41,6 +50,8 @@ pub(super) struct Names {
     pub(super) network: Option<Network>,
     /// Where all of Azure's names are.
     pub(super) service: Ipv4Addr,
+    /// Who is asked for names outside.
+    pub(super) outside: Option<Arc<Outside>>,
 }
 
 impl Names {
@@ -68,14 +79,20 @@ impl Names {
         match question.kind {
             _ if !question.is_internet() => None,
             TYPE_PTR => self.name_of(&question.name).map(Record::Name),
-            _ => self.find(&question.name).map(Record::Address),
+            _ => self.find(&question.name).map(|it| Record::Address(it.into())),
         }
+    }
+
+    /// Whether somebody outside is to be asked for what is not known here.
+    fn asks(&self, question: &Question<'_>) -> Option<Arc<Outside>> {
+        let is_foreign = question.is_internet() && outside::is_asked(&question.name);
+        self.outside.clone().filter(|_| is_foreign)
     }
 }
 
 /// What is known of a name.
 enum Record {
-    Address(Ipv4Addr),
+    Address(IpAddr),
     Name(String),
 }
 
@@ -83,7 +100,8 @@ impl Record {
     /// Its type and its bytes.
     fn coded(&self) -> (u16, Vec<u8>) {
         match self {
-            Record::Address(address) => (TYPE_A, address.octets().to_vec()),
+            Record::Address(IpAddr::V4(address)) => (TYPE_A, address.octets().to_vec()),
+            Record::Address(IpAddr::V6(address)) => (TYPE_AAAA, address.octets().to_vec()),
             Record::Name(name) => {
                 let label = |it: &str| [&[it.len() as u8], it.as_bytes()].concat();
                 let labels = name.split('.').filter(|it| it.len() <= LABEL_MAX).flat_map(label);
@@ -93,8 +111,52 @@ impl Record {
     }
 }
 
+/// What there is to say to a message.
+pub(super) enum Answer {
+    Now(Vec<u8>),
+    /// When somebody outside has been asked.
+    Later(Asking),
+}
+
+impl Answer {
+    pub(super) async fn whole(self) -> Vec<u8> {
+        match self {
+            Answer::Now(reply) => reply,
+            Answer::Later(asking) => asking.reply().await,
+        }
+    }
+}
+
+/// A question that is for somebody outside.
+pub(super) struct Asking {
+    outside: Arc<Outside>,
+    header: [u8; HEADER],
+    name: String,
+    kind: u16,
+    question: Vec<u8>,
+}
+
+impl Asking {
+    pub(super) async fn reply(self) -> Vec<u8> {
+        let found = self.outside.look_up(&self.name).await;
+        self.told(found)
+    }
+
+    fn told(&self, found: Found) -> Vec<u8> {
+        let (code, addresses) = match found {
+            Found::Addresses(addresses) => (NO_ERROR, addresses),
+            Found::Nobody => (NAME_ERROR, Vec::new()),
+            Found::Failed => (SERVER_FAILURE, Vec::new()),
+        };
+        let all = addresses.into_iter().map(Record::Address);
+        let wanted: Vec<Record> = all.filter(|it| wants(self.kind, it)).collect();
+        let ttl = outside::HOLDS.as_secs() as u32;
+        reply(&self.header, code, &self.question, &wanted, ttl)
+    }
+}
+
 /// The answer to a message; none to what is no query.
-pub(super) fn answer(message: &[u8], names: &Names) -> Option<Vec<u8>> {
+pub(super) fn answer(message: &[u8], names: &Names) -> Option<Answer> {
     let header: &[u8; HEADER] = message.first_chunk()?;
     let is_response = header[2] & 0x80 != 0;
     if is_response {
@@ -103,17 +165,20 @@ pub(super) fn answer(message: &[u8], names: &Names) -> Option<Vec<u8>> {
     let opcode = header[2] >> 3 & 0x0f;
     let questions = u16::from_be_bytes([header[4], header[5]]);
     let question = Question::read(&message[HEADER..]).filter(|_| questions == 1);
-    Some(match question {
-        _ if opcode != 0 => reply(header, NOT_IMPLEMENTED, &[], None),
-        None => reply(header, FORMAT_ERROR, &[], None),
-        Some(question) => match names.record(&question) {
-            None => reply(header, NAME_ERROR, question.bytes, None),
-            Some(record) => {
-                let record = Some(record).filter(|it| question.wants(it));
-                reply(header, NO_ERROR, question.bytes, record.as_ref())
+    let now = |code, question, records: &[Record]| reply(header, code, question, records, TTL_SECONDS);
+    Some(Answer::Now(match question {
+        _ if opcode != 0 => now(NOT_IMPLEMENTED, &[], &[]),
+        None => now(FORMAT_ERROR, &[], &[]),
+        Some(question) => match (names.record(&question), names.asks(&question)) {
+            (Some(record), _) if wants(question.kind, &record) => now(NO_ERROR, question.bytes, &[record]),
+            (Some(_), _) => now(NO_ERROR, question.bytes, &[]),
+            (None, None) => now(NAME_ERROR, question.bytes, &[]),
+            (None, Some(outside)) if question.is_of_addresses() => {
+                return Some(Answer::Later(question.asking(outside, header)));
             }
+            (None, Some(_)) => now(NOT_IMPLEMENTED, question.bytes, &[]),
         },
-    })
+    }))
 }
 
 struct Question<'m> {
@@ -153,30 +218,49 @@ impl<'m> Question<'m> {
         matches!(self.class, CLASS_IN | CLASS_ANY)
     }
 
-    fn wants(&self, record: &Record) -> bool {
-        match record {
-            Record::Address(_) => matches!(self.kind, TYPE_A | TYPE_ANY),
-            Record::Name(_) => true,
-        }
+    fn is_of_addresses(&self) -> bool {
+        matches!(self.kind, TYPE_A | TYPE_AAAA | TYPE_ANY)
+    }
+
+    fn asking(self, outside: Arc<Outside>, header: &[u8; HEADER]) -> Asking {
+        Asking { outside, header: *header, name: self.name, kind: self.kind, question: self.bytes.to_vec() }
     }
 }
 
-fn reply(query: &[u8; HEADER], code: u8, question: &[u8], record: Option<&Record>) -> Vec<u8> {
+/// Whether a question of this type is answered by this record.
+fn wants(kind: u16, record: &Record) -> bool {
+    match record {
+        Record::Address(IpAddr::V4(_)) => matches!(kind, TYPE_A | TYPE_ANY),
+        Record::Address(IpAddr::V6(_)) => matches!(kind, TYPE_AAAA | TYPE_ANY),
+        Record::Name(_) => true,
+    }
+}
+
+/// As many of the records as fit a datagram (RFC 1035 §2.3.4): of a name's many addresses, some do.
+fn reply(query: &[u8; HEADER], code: u8, question: &[u8], records: &[Record], ttl: u32) -> Vec<u8> {
+    const DATAGRAM: usize = 512;
+    const NAME_TYPE_CLASS_TTL_LENGTH: usize = 12;
+    let mut room = DATAGRAM.saturating_sub(HEADER + question.len());
+    let coded = records.iter().map(Record::coded).take_while(|(_, bytes)| {
+        let left = room.checked_sub(NAME_TYPE_CLASS_TTL_LENGTH + bytes.len());
+        room = left.unwrap_or_default();
+        left.is_some()
+    });
+    let coded: Vec<(u16, Vec<u8>)> = coded.collect();
     let mut out = Vec::with_capacity(HEADER + question.len() + 16);
     out.extend_from_slice(&query[..2]);
     // A response, of the query's opcode, recursion desired as it was; recursion available.
     out.push(0x80 | query[2] & 0x79);
     out.push(0x80 | code);
-    let counts = [u16::from(!question.is_empty()), u16::from(record.is_some()), 0, 0];
+    let counts = [u16::from(!question.is_empty()), coded.len() as u16, 0, 0];
     out.extend(counts.iter().flat_map(|count| count.to_be_bytes()));
     out.extend_from_slice(question);
-    if let Some(record) = record {
-        let (kind, bytes) = record.coded();
+    for (kind, bytes) in coded {
         // The name is the question's, which begins right after the header.
         out.extend_from_slice(&[0xc0, HEADER as u8]);
         out.extend_from_slice(&kind.to_be_bytes());
         out.extend_from_slice(&CLASS_IN.to_be_bytes());
-        out.extend_from_slice(&TTL_SECONDS.to_be_bytes());
+        out.extend_from_slice(&ttl.to_be_bytes());
         out.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
         out.extend_from_slice(&bytes);
     }
@@ -187,9 +271,18 @@ fn reply(query: &[u8; HEADER], code: u8, question: &[u8], record: Option<&Record
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::outside::ThisHost, *};
+    use crate::env::{Egress, LogFormat};
 
-    const TYPE_AAAA: u16 = 28;
+    const TYPE_MX: u16 = 15;
+
+    /// The answer to a message, where nobody outside has to be asked.
+    fn answer(message: &[u8], names: &Names) -> Option<Vec<u8>> {
+        super::answer(message, names).map(|answer| match answer {
+            Answer::Now(reply) => reply,
+            Answer::Later(asking) => panic!("somebody outside was asked for `{}`", asking.name),
+        })
+    }
 
     fn names() -> Names {
         Names {
@@ -197,6 +290,7 @@ mod tests {
             own: Ipv4Addr::new(10, 0, 0, 4),
             network: Some(Network::default()),
             service: Ipv4Addr::new(10, 255, 255, 1),
+            outside: None,
         }
     }
 
@@ -234,6 +328,55 @@ mod tests {
         ] {
             let reply = answer(&query(name, kind, class), &names()).expect("an answer");
             assert_eq!(read(&reply), expected, "{name} {kind} {class}");
+        }
+    }
+
+    #[test]
+    fn where_machines_are_let_out_the_addresses_of_other_names_are_asked_for() {
+        let outside = Outside::new(Egress::Internet, Arc::new(ThisHost), LogFormat::Off);
+        let names = Names { outside, ..names() };
+        for (name, kind, class, expected) in [
+            ("example.org", TYPE_A, CLASS_IN, Ok("example.org")),
+            ("Example.org", TYPE_AAAA, CLASS_IN, Ok("Example.org")),
+            ("example.org", TYPE_ANY, CLASS_ANY, Ok("example.org")),
+            ("example.org", TYPE_MX, CLASS_IN, Err(NOT_IMPLEMENTED)),
+            ("example.org", TYPE_A, 3, Err(NAME_ERROR)),
+            ("myvm", TYPE_A, CLASS_IN, Err(NO_ERROR)),
+            ("vm8", TYPE_A, CLASS_IN, Err(NAME_ERROR)),
+            ("vm8.x.internal.cloudapp.net", TYPE_A, CLASS_IN, Err(NAME_ERROR)),
+            ("4.0.0.10.in-addr.arpa", TYPE_PTR, CLASS_IN, Err(NAME_ERROR)),
+            ("management.azure.com", TYPE_AAAA, CLASS_IN, Err(NO_ERROR)),
+            ("vault.azure.net", TYPE_A, CLASS_IN, Err(NO_ERROR)),
+            ("vault.azure.net", TYPE_MX, CLASS_IN, Err(NO_ERROR)),
+        ] {
+            let answered = match super::answer(&query(name, kind, class), &names).expect("an answer") {
+                Answer::Now(reply) => Err(read(&reply).0),
+                Answer::Later(asking) => Ok(asking.name),
+            };
+            assert_eq!(answered, expected.map(str::to_owned), "{name} {kind} {class}");
+        }
+    }
+
+    #[test]
+    fn what_was_found_outside_is_told_as_far_as_it_was_asked_for_and_fits() {
+        let outside = Outside::new(Egress::Internet, Arc::new(ThisHost), LogFormat::Off);
+        let names = Names { outside, ..names() };
+        let both = Found::Addresses(["198.51.100.7", "2001:db8::7"].map(|it| it.parse().unwrap()).to_vec());
+        let many = Found::Addresses(vec![IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7)); 100]);
+        for (kind, found, code, records, ends) in [
+            (TYPE_A, both.clone(), NO_ERROR, 1, &[198, 51, 100, 7][..]),
+            (TYPE_AAAA, both.clone(), NO_ERROR, 1, &[0, 0, 0, 7]),
+            (TYPE_ANY, both, NO_ERROR, 2, &[0, 0, 0, 7]),
+            (TYPE_AAAA, many.clone(), NO_ERROR, 0, &[]),
+            (TYPE_A, many, NO_ERROR, 30, &[198, 51, 100, 7]),
+            (TYPE_A, Found::Nobody, NAME_ERROR, 0, &[]),
+            (TYPE_A, Found::Failed, SERVER_FAILURE, 0, &[]),
+        ] {
+            let query = query("example.org", kind, CLASS_IN);
+            let Some(Answer::Later(asking)) = super::answer(&query, &names) else { panic!("{kind}") };
+            let reply = asking.told(found);
+            assert_eq!((reply[3] & 0x0f, reply[7], reply.len() <= 512), (code, records, true), "{kind}");
+            assert!(reply.ends_with(ends), "{reply:?}");
         }
     }
 

@@ -25,11 +25,12 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream, UdpSocket},
     sync::{Semaphore, watch},
+    task::JoinSet,
 };
 
 use super::{
     connection::{Front, Slot},
-    dns::{self, Names},
+    dns::{self, Answer, Names},
     listen,
 };
 use crate::{
@@ -41,6 +42,8 @@ use crate::{
 const CONNECTIONS: usize = 1024;
 /// A query of this size is a mistake; ours are answered in far less.
 const QUERY_BYTES: usize = 4096;
+/// Datagrams that wait for somebody outside; who is beyond that asks again.
+const ASKED_AT_ONCE: usize = 64;
 const QUERY_TIME: Duration = Duration::from_secs(10);
 
 /// Whose doors these are.
@@ -145,6 +148,7 @@ impl Doors {
             own: self.inside.address,
             network: self.inside.network.clone(),
             service: self.inside.service,
+            outside: self.front.server.env.outside.get().filter(|_| self.inside.network.is_some()).cloned(),
         }
     }
 
@@ -169,17 +173,22 @@ impl Doors {
 }
 
 async fn answer_datagrams(socket: UdpSocket, names: Names) {
+    let (socket, mut asking) = (Arc::new(socket), JoinSet::new());
     let mut query = vec![0; QUERY_BYTES];
     loop {
         match socket.recv_from(&mut query).await {
-            Ok((length, peer)) => {
-                if let Some(reply) = dns::answer(&query[..length], &names) {
-                    // Who asked and went needs no answer.
-                    let _ = socket.send_to(&reply, peer).await;
+            Ok((length, peer)) => match dns::answer(&query[..length], &names) {
+                // Who asked and went needs no answer.
+                Some(Answer::Now(reply)) => drop(socket.send_to(&reply, peer).await),
+                Some(Answer::Later(later)) if asking.len() < ASKED_AT_ONCE => {
+                    let socket = Arc::clone(&socket);
+                    asking.spawn(async move { drop(socket.send_to(&later.reply().await, peer).await) });
                 }
-            }
+                Some(Answer::Later(_)) | None => {}
+            },
             Err(error) => listen::recover(&error).await,
         }
+        while asking.try_join_next().is_some() {}
     }
 }
 
@@ -189,9 +198,10 @@ async fn answer_stream(mut stream: TcpStream, names: &Names) -> io::Result<()> {
         let length = tokio::time::timeout(QUERY_TIME, stream.read_u16()).await??;
         let mut query = vec![0; usize::from(length).min(QUERY_BYTES)];
         tokio::time::timeout(QUERY_TIME, stream.read_exact(&mut query)).await??;
-        let Some(reply) = dns::answer(&query, names).filter(|_| usize::from(length) <= QUERY_BYTES) else {
+        let Some(answer) = dns::answer(&query, names).filter(|_| usize::from(length) <= QUERY_BYTES) else {
             return Ok(());
         };
+        let reply = answer.whole().await;
         let whole = [&(reply.len() as u16).to_be_bytes()[..], &reply].concat();
         stream.write_all(&whole).await?;
     }

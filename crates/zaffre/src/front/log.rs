@@ -108,9 +108,13 @@ impl Record {
 
 /// One line for what the front refused before any service was known, so that whoever wonders why a client fails sees it here.
 pub(super) fn turned_away(env: &Env, what: &str, error: &Error) {
+    turned_away_in(env.settings.log, what, error);
+}
+
+pub(super) fn turned_away_in(format: LogFormat, what: &str, error: &Error) {
     let row = error.row;
     let time = Clock::System.now().iso();
-    match env.settings.log {
+    match format {
         LogFormat::Off => {}
         LogFormat::Json => eprintln!(
             "{}",

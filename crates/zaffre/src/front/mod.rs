@@ -17,6 +17,7 @@ mod http2;
 pub(crate) mod issuers;
 pub mod listen;
 pub mod log;
+pub mod outside;
 mod prompt;
 pub(crate) mod proxy;
 pub mod public_doors;

@@ -127,7 +127,8 @@ async fn a_machine_that_was_told_nothing_says_that_it_has_booted() {
     let world = World::new(Way::Namespaces).await;
     world.make("plain-m", Value::Null).await;
     let log = world.log("plain-m");
-    assert!(log.starts_with("plain-m: booted; memory by ") && log.lines().count() == 1, "{log}");
+    assert!(log.starts_with("plain-m: booted; memory by ") && log.lines().count() == 2, "{log}");
+    assert!(log.contains("plain-m: egress is off"), "{log}");
     world.end().await;
 }
 

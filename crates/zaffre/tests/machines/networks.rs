@@ -8,7 +8,7 @@ use super::{GROUP, World, has_guests};
 use zaffre::products::compute::reconcile::Way;
 
 impl World {
-    async fn network(&self, path: &str, body: Value) -> Value {
+    pub(super) async fn network(&self, path: &str, body: Value) -> Value {
         let path = format!("/providers/Microsoft.Network/{path}?api-version=2024-05-01");
         let (status, made) = self.arm("PUT", &path, body).await;
         assert!(matches!(status, 200 | 201), "{made:#}");

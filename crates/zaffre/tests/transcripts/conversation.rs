@@ -246,6 +246,7 @@ impl Conversation {
                 bundle: PathBuf::new(),
                 offline: true,
                 public_address: None,
+                egress: Default::default(),
                 addresses: [at("proxy", "127.0.0.1:10080"), at("hosts", "127.0.0.1:10082")].into(),
             })
         });

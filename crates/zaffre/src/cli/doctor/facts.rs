@@ -8,7 +8,10 @@ use super::super::{
     ca::{self, Machine},
     home::Home,
 };
-use crate::front::{ca::public_roots, listen};
+use crate::{
+    env::Egress,
+    front::{ca::public_roots, listen},
+};
 
 /// Plain values: a test makes them up.
 #[derive(Clone, Debug)]
@@ -34,6 +37,8 @@ pub(super) struct Facts {
     pub(super) memory_bytes: u64,
     /// Programs of the table that are missing.
     pub(super) missing: Vec<&'static str>,
+    /// What machines reach outside, of the cloud that is up here.
+    pub(super) egress: Option<Egress>,
     pub(super) data: String,
     pub(super) data_is_writable: bool,
     /// Of the caller's own variables about proxies, those that are set.
@@ -83,6 +88,7 @@ impl Facts {
             processors: std::thread::available_parallelism().map_or(1, Into::into),
             memory_bytes: memory(&setting("/proc/meminfo").unwrap_or_default()),
             missing: PROGRAMS.iter().map(|(name, _)| *name).filter(|it| !is_in_path(it)).collect(),
+            egress: home.running().ok().map(|it| it.egress),
             data: data.display().to_string(),
             data_is_writable: is_writable(data),
             proxies: PROXIES

@@ -35,8 +35,8 @@ impl Finding {
 
 type Judge = fn(&Facts) -> Finding;
 static JUDGES: &[Judge] = &[
-    kernel, guests, networks, memory, processors, users, ports, room, data, programs, variables, roots,
-    authority,
+    kernel, guests, networks, egress, memory, processors, users, ports, room, data, programs, variables,
+    roots, authority,
 ];
 
 pub(super) fn all(facts: &Facts) -> Vec<Finding> {
@@ -113,6 +113,15 @@ fn networks(facts: &Facts) -> Finding {
                 .advise("the kernel needs veth and packet sockets: `modprobe veth af_packet`")
         }
     }
+}
+
+/// Off is how it is meant to be; it is said because whoever wonders looks here.
+fn egress(facts: &Facts) -> Finding {
+    let says = match facts.egress {
+        Some(egress) => egress.said(),
+        None => "no cloud is up here; machines reach the Internet where `zaffre up --egress` says so",
+    };
+    finding("egress", Verdict::Ok, says)
 }
 
 /// What gives an ordinary user groups.

@@ -40,6 +40,7 @@ mod tests {
     use guest::{Bounds, By, Refused};
 
     use super::*;
+    use crate::env::Egress;
 
     /// Root on a machine where everything is to be had.
     fn whole() -> Facts {
@@ -59,6 +60,7 @@ mod tests {
             processors: 4,
             memory_bytes: 16 << 30,
             missing: Vec::new(),
+            egress: Some(Egress::Internet),
             data: "/home/grace/.local/share/zaffre".to_owned(),
             data_is_writable: true,
             proxies: Vec::new(),
@@ -73,7 +75,7 @@ mod tests {
 
     fn user() -> Facts {
         let bounds = Bounds { memory: By::Process, processes: By::Process, cpu: By::Nothing };
-        Facts { is_root: false, bounds, lets_users_clone: Some(true), ..whole() }
+        Facts { is_root: false, bounds, lets_users_clone: Some(true), egress: None, ..whole() }
     }
 
     fn made_up() -> Vec<(&'static str, Facts)> {
@@ -88,6 +90,7 @@ mod tests {
                     bounds: Bounds { memory: By::Group(2), processes: By::Group(2), cpu: By::Nothing },
                     first_free_port: 0,
                     missing: vec!["az"],
+                    egress: Some(Egress::Off),
                     ..user()
                 },
             ),

@@ -30,13 +30,19 @@ pub(crate) struct Resolver {
 impl Resolver {
     pub(crate) fn new(others: Vec<SocketAddr>) -> Self {
         let own = Ipv4Addr::LOCALHOST;
-        let names = Names { hostname: "localhost".to_owned(), own, network: None, service: SERVICE_ADDRESS };
+        let names = Names {
+            hostname: "localhost".to_owned(),
+            own,
+            network: None,
+            service: SERVICE_ADDRESS,
+            outside: None,
+        };
         Resolver { names, others }
     }
 
     /// The answer to a message; none to what is no query.
     pub(super) async fn answer(&self, query: &[u8]) -> Option<Vec<u8>> {
-        let reply = dns::answer(query, &self.names)?;
+        let reply = dns::answer(query, &self.names)?.whole().await;
         if !is_unknown(&reply) {
             return Some(reply);
         }
@@ -53,6 +59,7 @@ impl Resolver {
         loop {
             let query = read(&mut stream).await?;
             let Some(reply) = dns::answer(&query, &self.names) else { return Ok(()) };
+            let reply = reply.whole().await;
             let answered = match self.others.first().filter(|_| is_unknown(&reply)) {
                 Some(other) => {
                     tokio::time::timeout(PATIENCE, ask_at_length(*other, &query)).await?.unwrap_or(reply)

@@ -32,6 +32,8 @@ pub(crate) struct Place {
     pub(crate) security: Security,
     /// The networks that it is joined to.
     pub(crate) peers: Vec<Peer>,
+    /// Whether its subnet and its addresses let anything out to the Internet, before any rule is asked.
+    pub(crate) has_outbound: bool,
 }
 
 /// Where an interface is; none where it has no address in a network that is there.
@@ -72,7 +74,17 @@ pub(crate) fn of(txn: &Txn, interface: &Resource) -> Result<Option<Place>> {
         ranges,
         peers,
         network: network.id,
+        has_outbound: has_outbound(&subnet, interface)?,
     }))
+}
+
+/// A private subnet lets nobody out but by a NAT gateway or a public address (default-outbound-access.md).
+fn has_outbound(subnet: &Resource, interface: &Resource) -> Result<bool> {
+    let is_private = subnet.property("defaultOutboundAccess").and_then(Value::as_bool) == Some(false);
+    let entries = interface.property("ipConfigurations").and_then(Value::as_array);
+    let has_public = |it: &Value| Ok(reference(it["properties"].get("publicIPAddress"))?.is_some());
+    let has_public: Vec<bool> = entries.into_iter().flatten().map(has_public).collect::<Result<_>>()?;
+    Ok(!is_private || has_public.contains(&true) || reference(subnet.property("natGateway"))?.is_some())
 }
 
 /// The rules of the groups of a subnet and an interface, the default ones with each.

@@ -51,7 +51,7 @@ use azure::{
     error::Error,
     ids::{Guid, ResourceId},
 };
-use guest::{GuestSockets, Network};
+use guest::{GuestSockets, Network, Outside};
 use tokio::{
     net::TcpStream,
     sync::watch,
@@ -412,7 +412,7 @@ impl Follow {
                 let running =
                     self.boot(way, key, want, &plan).await.inspect_err(|_| self.give_up(key, want))?;
                 running.settle_accounts(&want.accounts).await;
-                running.begin(want, plan);
+                running.begin(want, plan, self.server.env.egress());
                 lock(&self.machines).insert(key.clone(), Arc::clone(&running));
                 running
             }
@@ -476,10 +476,9 @@ impl Follow {
         match way {
             Way::Simulated => Ok(Arc::new(Running::simulated(want))),
             Way::Namespaces => {
-                Running::boot(want, self.setup.spec(want, plan), network.as_ref(), serve, move || {
-                    follower.wake()
-                })
-                .await
+                let outside = self.server.env.outside.get().map(|it| Arc::clone(it) as Arc<dyn Outside>);
+                let spec = self.setup.spec(want, plan, outside.is_some());
+                Running::boot(want, spec, network.as_ref(), outside, serve, move || follower.wake()).await
             }
         }
     }
@@ -527,7 +526,7 @@ impl Follow {
 }
 
 impl Setup {
-    fn spec(&self, want: &Want, plan: &Plan) -> guest::Spec {
+    fn spec(&self, want: &Want, plan: &Plan, has_outside: bool) -> guest::Spec {
         let mut spec = guest::Spec::new(plan.hostname.as_ref().unwrap_or(&want.hostname));
         spec.init.clone_from(&self.init);
         spec.rootfs.clone_from(&self.rootfs);
@@ -536,7 +535,7 @@ impl Setup {
         spec.ca_bundle.clone_from(&self.ca_bundle);
         spec.addresses.extend(&want.addresses);
         if let (Some(place), Some(address)) = (&want.place, want.address()) {
-            spec.interface = Some(places::interface(place));
+            spec.interface = Some(places::interface(place, has_outside));
             spec.search = place.suffix.clone();
             let names = [format!("{}.{}", want.hostname, place.suffix), want.hostname.clone()];
             spec.hosts.extend(names.map(|name| (IpAddr::V4(address), name)));

@@ -11,7 +11,7 @@ use azure::{
     ids::ResourceId,
     security_rules::{Direction, Protocol, Security, Traffic},
 };
-use guest::{Flow, Interface, Network, Rules};
+use guest::{Flow, Interface, Network, Outside, Rules};
 
 use super::lock;
 use crate::{cloud::CloudId, products::network::places::Place};
@@ -40,9 +40,12 @@ impl Networks {
     }
 }
 
-/// The interface that a guest gets for its place.
-pub(super) fn interface(place: &Place) -> Interface {
-    Interface::new(place.mac, place.addresses.clone(), ways(place))
+/// The interface that a guest gets for its place. Where there is something outside, a way leads there too; where there is not, whoever tries is
+/// told so at once.
+pub(super) fn interface(place: &Place, has_outside: bool) -> Interface {
+    let everywhere = has_outside.then_some((Ipv4Addr::UNSPECIFIED, 0));
+    let ways = ways(place).into_iter().chain(everywhere);
+    Interface::new(place.mac, place.addresses.clone(), ways.collect())
 }
 
 /// What is reached through a place's interface: its network, and those that it is joined to.
@@ -56,10 +59,10 @@ pub(super) fn ways(place: &Place) -> Vec<(Ipv4Addr, u8)> {
 }
 
 /// How a network knows a machine.
-pub(super) fn in_network(place: &Place, hostname: &str) -> guest::Place {
+pub(super) fn in_network(place: &Place, hostname: &str, outside: Option<Arc<dyn Outside>>) -> guest::Place {
     let addresses: Vec<Ipv4Addr> = place.addresses.iter().map(|(address, _)| *address).collect();
     let names = vec![hostname.to_owned(), format!("{hostname}.{}", place.suffix)];
-    guest::Place { mac: place.mac, addresses, names, rules: judged(place) }
+    guest::Place { mac: place.mac, addresses, names, rules: judged(place), outside }
 }
 
 pub(super) fn judged(place: &Place) -> Arc<dyn Rules> {
@@ -72,12 +75,16 @@ pub(super) struct Judged {
     security: Security,
     /// Ranges of networks that its own is joined to and lets its machines begin nothing in.
     closed: Vec<Cidr>,
+    /// Its network's ranges, and those of the networks that this one is joined to.
+    near: Vec<Cidr>,
+    has_outbound: bool,
 }
 
 impl Judged {
     pub(super) fn of(place: &Place) -> Judged {
         let closed = place.peers.iter().filter(|it| !it.is_open).flat_map(|it| it.ranges.clone()).collect();
-        Judged { security: place.security.clone(), closed }
+        let near = place.ranges.iter().chain(place.peers.iter().flat_map(|it| &it.ranges)).cloned().collect();
+        Judged { security: place.security.clone(), closed, near, has_outbound: place.has_outbound }
     }
 }
 
@@ -90,6 +97,13 @@ impl Rules for Judged {
 
     fn lets_in(&self, flow: &Flow) -> bool {
         self.security.allows(Direction::Inbound, &traffic(flow))
+    }
+
+    /// An address near by that nobody has is nobody's outside, either.
+    fn lets_leave(&self, flow: &Flow) -> bool {
+        let destination = IpAddr::V4(*flow.destination.ip());
+        let is_outside = !self.near.iter().any(|it| it.holds_address(destination));
+        is_outside && self.has_outbound && self.lets_out(flow)
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use azure::ids::Guid;
-use guest::{Guest, GuestSockets, Network, Plug, Spec};
+use guest::{Guest, GuestSockets, Network, Outside, Plug, Spec};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
@@ -26,6 +26,7 @@ use super::{
     want::Want,
 };
 use crate::{
+    env::Egress,
     host::Ssh,
     products::network::{inbound::Opening, places::Place},
 };
@@ -41,7 +42,7 @@ pub(super) struct Running {
     over: watch::Sender<bool>,
     /// Its own sockets and those of its extensions. They would keep a dead guest's network alive.
     doors: Arc<Mutex<Doors>>,
-    /// Whether it is behind an interface, and the security rules there.
+    /// Whether it is behind an interface, the security rules there, and whether anything may go out at all.
     judged_by: Mutex<Option<Judged>>,
     /// What is reached through that interface.
     ways: Mutex<Vec<(Ipv4Addr, u8)>>,
@@ -91,6 +92,7 @@ impl Running {
         want: &Want,
         spec: Spec,
         network: Option<&Network>,
+        outside: Option<Arc<dyn Outside>>,
         serve: impl FnOnce(GuestSockets) -> io::Result<Served>,
         died: impl FnOnce() + Send + 'static,
     ) -> Result<Arc<Self>, String> {
@@ -98,7 +100,7 @@ impl Running {
         let guest = Arc::new(guest);
         let running = Arc::new(Running::new(want, Some(Arc::clone(&guest))));
         if let (Some(wire), Some(network), Some(place)) = (sockets.wire.take(), network, &want.place) {
-            let plug = network.attach(wire, places::in_network(place, &want.hostname));
+            let plug = network.attach(wire, places::in_network(place, &want.hostname, outside));
             lock(&running.doors).plug = Some(plug.map_err(|error| error.to_string())?);
             *lock(&running.judged_by) = Some(Judged::of(place));
             *lock(&running.ways) = places::ways(place);
@@ -119,7 +121,7 @@ impl Running {
     }
 
     /// Says in the log that it has begun, and begins what it was told to do then.
-    pub(super) fn begin(&self, want: &Want, plan: Plan) {
+    pub(super) fn begin(&self, want: &Want, plan: Plan, egress: Egress) {
         let Some(guest) = &self.guest else {
             self.log.line(&format!("{}: simulated, nothing of its own runs", want.hostname));
             if !plan.steps.is_empty() {
@@ -133,6 +135,7 @@ impl Running {
             "{}: booted; memory by {:?}, processors by {:?}",
             want.hostname, bounds.memory, bounds.cpu
         ));
+        self.log.line(&format!("{}: egress is {}", want.hostname, want.says_of(egress)));
         first_boot::begin(Arc::clone(guest), plan, self.log.clone());
     }
 

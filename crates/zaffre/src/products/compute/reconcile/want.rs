@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     cloud::CloudId,
+    env::Egress,
     products::network::{
         inbound::{self, Opening},
         places::{self, Place},
@@ -200,6 +201,18 @@ impl Want {
     /// Its primary address in its network.
     pub(super) fn address(&self) -> Option<Ipv4Addr> {
         self.place.as_ref()?.addresses.first().map(|(address, _)| *address)
+    }
+
+    /// What it reaches outside, in words.
+    pub(super) fn says_of(&self, egress: Egress) -> &'static str {
+        match &self.place {
+            _ if egress == Egress::Off => egress.said(),
+            None => "off: this machine has no interface in a virtual network",
+            Some(place) if !place.has_outbound => {
+                "off: its subnet has no default outbound access, and it has no public address and no NAT gateway"
+            }
+            Some(_) => egress.said(),
+        }
     }
 
     /// Whether what runs is this machine's latest boot.
