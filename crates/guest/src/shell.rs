@@ -257,7 +257,7 @@ impl Visitor {
         }
     }
 
-    /// Lets the shell begin.
+    /// Lets the shell begin. What was asked for before is open by then.
     pub async fn welcome(&mut self) -> io::Result<()> {
         self.say(&FromServer::Welcome).await
     }
@@ -272,19 +272,15 @@ impl Visitor {
         self.say(&FromServer::Listen(address)).await
     }
 
-    /// The next listener that was asked for; none when the shell has ended. May be dropped before it resolves.
-    pub async fn opened(&mut self) -> io::Result<Option<(SocketAddr, TcpListener)>> {
-        loop {
-            match self.next().await? {
-                None => return Ok(None),
-                Some((ToServer::Opened { address }, sockets)) => {
-                    // None came where the address can not be listened at: the shell may have a listener of its own there.
-                    if let Some(socket) = sockets.into_iter().next() {
-                        return Ok(Some((address, socket.into())));
-                    }
-                }
-                Some((ToServer::Arrived { .. }, _)) => return Err(io::ErrorKind::InvalidData.into()),
+    /// The next listener that was asked for; without one where the address can not be listened at, as where the shell has a listener
+    /// of its own. None when the shell has ended. May be dropped before it resolves.
+    pub async fn opened(&mut self) -> io::Result<Option<(SocketAddr, Option<TcpListener>)>> {
+        match self.next().await? {
+            None => Ok(None),
+            Some((ToServer::Opened { address }, sockets)) => {
+                Ok(Some((address, sockets.into_iter().next().map(TcpListener::from))))
             }
+            Some((ToServer::Arrived { .. }, _)) => Err(io::ErrorKind::InvalidData.into()),
         }
     }
 

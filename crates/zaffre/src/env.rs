@@ -18,7 +18,7 @@ use crate::{
     cloud::Cloud,
     control::Running,
     directory::Tokens,
-    front::{Upstreams, ca::Authority, outside::Outside},
+    front::{Upstreams, ca::Authority, outside::Outside, shell_doors::Tickets},
     host::{Follower, Guests, PublicDoors},
     imds::Memory,
     keys::Keyring,
@@ -56,6 +56,8 @@ pub struct Env {
     pub follower: Follower,
     /// Where what is open at machines' public addresses can be reached.
     pub public_doors: PublicDoors,
+    /// Shells that were granted and have not come yet.
+    pub tickets: Tickets,
 }
 
 /// An issuer's keys, or why there are none, in words for the log.
@@ -182,6 +184,7 @@ impl Env {
             guests: OnceLock::new(),
             follower: Follower::default(),
             public_doors: PublicDoors::default(),
+            tickets: Tickets::default(),
         })
     }
 }

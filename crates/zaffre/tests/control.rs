@@ -194,3 +194,42 @@ async fn who_is_meant_has_to_be_there_to_be_one_and_to_have_an_identity() {
     let workload = env("workload-identity", "uai");
     refused(&server, &[("GET", &workload, null, 500, "NoTokenFile", "the token cannot be written")]).await;
 }
+
+/// A shell is refused before anything of it is there.
+#[tokio::test]
+async fn whose_a_shell_is_to_be_has_to_be_one_who_is_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Arc::new(Server::in_memory(1, NOW).await);
+    let world = World::furnished(Arc::clone(&server), CloudId::DEFAULT, "one").await;
+    listening(&server, folder.path(), &["proxy"]);
+    for _ in 0..2 {
+        let twin = world.graph("POST", "/v1.0/applications").json(&json!({ "displayName": "twin" }));
+        assert_eq!(world.ask(&twin).await.status, 201);
+    }
+    let null = Value::Null;
+    refused(
+        &server,
+        &[
+            (
+                "POST",
+                "/shells?as=absent",
+                null.clone(),
+                404,
+                "PrincipalNotFound",
+                "nobody is called `absent`",
+            ),
+            (
+                "POST",
+                "/shells?as=no@contoso.onmicrosoft.com",
+                null.clone(),
+                404,
+                "UserNotFound",
+                "no user is",
+            ),
+            ("POST", "/shells?as=twin", null.clone(), 409, "PrincipalAmbiguous", "give the client id of one"),
+            ("POST", "/shells?as_vm=absent", null.clone(), 404, "VmNotFound", "there are: vm"),
+            ("POST", "/shells?forward=80,http", null, 400, "BadForward", "`http` is no port"),
+        ],
+    )
+    .await;
+}

@@ -8,6 +8,7 @@ mod leaks;
 mod networks;
 mod ordinary_user;
 mod public;
+mod shells;
 mod simulated;
 mod ssh;
 

@@ -96,10 +96,13 @@ fn go_to(desk: &Desk) -> Result<UnixStream, Refused> {
 
 fn await_welcome(server: &UnixStream, inbox: &mut Inbox) -> Result<(), Refused> {
     let turned_away = |why: &str| Refused::new("have the doors served", why);
-    match inbox.next(server).at("hear from the cloud")? {
-        Some((FromServer::Welcome, _)) => Ok(()),
-        Some((FromServer::TurnedAway(why), _)) => Err(turned_away(&why)),
-        Some((FromServer::Listen(_), _)) | None => Err(turned_away("the cloud left without a word")),
+    loop {
+        match inbox.next(server).at("hear from the cloud")? {
+            Some((FromServer::Welcome, _)) => return Ok(()),
+            Some((FromServer::TurnedAway(why), _)) => return Err(turned_away(&why)),
+            Some((FromServer::Listen(address), _)) => open_one(server, address).at("open a door")?,
+            None => return Err(turned_away("the cloud left without a word")),
+        }
     }
 }
 

@@ -187,7 +187,8 @@ async fn whoever_has_the_ticket_serves_the_doors() {
     let (mut asking, _) = door.accept().await.unwrap();
     asking.write_all(b"whoever holds the door\n").await.unwrap();
     visitor.ask_to_listen("127.77.0.9:2200".parse().unwrap()).await.unwrap();
-    let (address, _later) = visitor.opened().await.unwrap().unwrap();
+    let (address, later) = visitor.opened().await.unwrap().unwrap();
+    let _later = later.unwrap();
     assert_eq!(address, "127.77.0.9:2200".parse().unwrap());
     assert!(visitor.opened().await.unwrap().is_none(), "the shell has ended");
     assert_eq!(caller.await.unwrap(), ("whoever holds the door\nlater".to_string(), WELL.to_string()));

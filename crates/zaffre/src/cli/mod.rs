@@ -23,6 +23,7 @@ mod keys;
 mod passing;
 mod places;
 mod rootfs;
+mod shell;
 mod sidecar;
 mod status;
 mod store;
@@ -69,6 +70,10 @@ enum Command {
     /// Say where the certificate authority is, and have the system and browsers trust it
     #[command(subcommand)]
     Ca(ca::Verb),
+    /// Open a shell in which Azure's own names are this cloud and `az` is signed in
+    Shell(shell::Args),
+    /// Run a command as in such a shell
+    Run(shell::Run),
     /// Say what this machine allows, and what to do where it does not
     Doctor,
     /// Print how to sign in
@@ -111,6 +116,8 @@ fn run(command: Command, home: &Home) -> Outcome {
     match command {
         Command::Up(args) => up::run(args, home),
         Command::Ca(verb) => ca::run(verb, home),
+        Command::Shell(args) => shell::open(&args, home),
+        Command::Run(run) => shell::run(run, home),
         Command::Doctor => doctor::run(home),
         Command::Down => asking(down::run(home)),
         Command::Status => asking(status::run(home)),

@@ -36,6 +36,7 @@ use crate::{
         connection::{Front, Limits},
         listen::{self, Open, Wish},
         outside::{Outside, ThisHost},
+        shell_doors,
     },
     store::{Content, Store},
 };
@@ -194,6 +195,7 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
     leads_elsewhere(args, &server.env.settings.upstream, &open)?;
     let control = Home::socket_in(place.folder());
     listen::open_control(&front, &control)?;
+    shell_doors::open_desk(&front, &control)?;
     for warning in &open.warnings {
         eprintln!("zaffre: {warning}");
     }
@@ -221,6 +223,7 @@ async fn serve(args: &Args, home: &Home) -> Outcome {
     }
     closer.close().await;
     let _ = fs::remove_file(&running.run.control);
+    let _ = fs::remove_file(shell_doors::desk(&running.run.control));
     server.env.store.close().await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -345,9 +348,10 @@ impl Ends {
 /// Where the cloud is, and what to type next.
 fn greeting(run: &Run, home: &Home) -> String {
     format!(
-        "{}\nnext, in another terminal:\n\n  eval \"$({})\"\n  az login --service-principal -u \"$AZURE_CLIENT_ID\" \
-         -p \"$AZURE_CLIENT_SECRET\" --tenant \"$AZURE_TENANT_ID\"\n\nCtrl-C or `{}` stops it\n",
+        "{}\nnext, in another terminal:\n\n  {}\n\na shell in which Azure's names are this cloud and `az` is signed in; elsewhere, \
+         `eval \"$({})\"` sets the variables that lead here\n\nCtrl-C or `{}` stops it\n",
         status::shown(run),
+        home.to_type("shell"),
         home.to_type("env"),
         home.to_type("down"),
     )

@@ -31,6 +31,16 @@ pub(super) static NO_SUCH_RESOURCE: Row = row(
 pub(super) static MANY_SUCH_RESOURCES: Row =
     row("ResourceAmbiguous", 409, "several resources are called `{0}`; give one of their ids: {1}");
 pub(super) static NO_SUCH_USER: Row = row("UserNotFound", 404, "no user is called `{0}`");
+pub(super) static NO_SUCH_PRINCIPAL: Row = row(
+    "PrincipalNotFound",
+    404,
+    "nobody is called `{0}`: give a user's principal name, or an application's name or client id",
+);
+pub(super) static MANY_SUCH_APPLICATIONS: Row =
+    row("PrincipalAmbiguous", 409, "several applications are called `{0}`; give the client id of one: {1}");
+pub(super) static BAD_FORWARD: Row =
+    row("BadForward", 400, "`{0}` is no port, nor two with a colon between them");
+pub(super) static NO_SHELL_FOLDER: Row = row("NoShellFolder", 500, "`{0}` cannot be made: {1}");
 pub(super) static NO_IDENTITY: Row = row("NoIdentity", 409, "`{0}` has no identity; assign one to it first");
 pub(super) static NO_USER_ASSIGNED: Row =
     row("NoIdentity", 409, "`{0}` is no user-assigned identity, and workload identity is of those alone");

@@ -27,7 +27,7 @@ use crate::{
 
 const USER_ASSIGNED: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
 const FEDERATED: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials";
-const WORKLOAD_IDENTITY: &str = "workload-identity";
+pub(super) const WORKLOAD_IDENTITY: &str = "workload-identity";
 /// The only audience that such a token may have: nobody else is to believe it.
 const EXCHANGE: &str = "api://AzureADTokenExchange";
 /// As long as a cluster lets one live (24 hours): nothing here writes the file again.
@@ -125,7 +125,7 @@ fn thumbprint(cx: &Cx) -> Result<String> {
 }
 
 /// Whose identities a door is to give.
-enum Whose {
+pub(super) enum Whose {
     Resource(Box<Resource>),
     Person(azure::ids::ObjectId, String),
 }
@@ -150,12 +150,12 @@ impl Whose {
     }
 }
 
-fn is_an_identity(resource: &Resource) -> bool {
+pub(super) fn is_an_identity(resource: &Resource) -> bool {
     resource.kind_name.eq_ignore_ascii_case(USER_ASSIGNED)
 }
 
 /// The resource of an id or a name, if it has identities; at Cloud Shell a person too.
-fn meant(txn: &Txn, kind: &HostKind, whom: &str) -> Result<Whose> {
+pub(super) fn meant(txn: &Txn, kind: &HostKind, whom: &str) -> Result<Whose> {
     if kind.name == host_doors::CLOUD_SHELL && whom.contains('@') {
         let user = users::named(txn, whom)?.ok_or_else(|| codes::NO_SUCH_USER.with([whom]))?;
         return Ok(Whose::Person(user.object_id, user.user_principal_name));
@@ -167,7 +167,7 @@ fn meant(txn: &Txn, kind: &HostKind, whom: &str) -> Result<Whose> {
     }
 }
 
-fn resource(txn: &Txn, whom: &str) -> Result<Resource> {
+pub(super) fn resource(txn: &Txn, whom: &str) -> Result<Resource> {
     let missing = || codes::NO_SUCH_RESOURCE.with([whom]);
     if whom.starts_with('/') {
         let id = ResourceId::parse(whom).map_err(|_| missing())?;

@@ -5,6 +5,7 @@
 //! GET  /credentials                 how to sign in as those who may do everything
 //! GET  /env?as_vm=NAME              the variables that make clients use this cloud, as the owner or as a machine
 //! GET  /env?host_kind=KIND&as=NAME  the same on another kind of host, with that resource's identities
+//! POST /shells?as=WHOM&as_vm=NAME    a shell's variables, az's files, and the ticket that its keeper shows (`shell_doors`)
 //! GET  /decisions                   what was decided lately, and why
 //! GET  /vms                         the virtual machines
 //! GET  /doors                       where what is open at their public addresses is on this host
@@ -33,6 +34,8 @@ pub mod frames;
 mod hosts;
 mod keys;
 mod run;
+mod shells;
+mod signed_in;
 pub(crate) mod upkeep;
 mod variables;
 mod vms;
@@ -43,6 +46,7 @@ use serde_json::json;
 
 pub use self::{
     run::{Run, Running},
+    shells::Shell,
     variables::Variable,
 };
 use crate::{
@@ -59,6 +63,7 @@ pub(crate) enum Op {
     Status,
     Credentials,
     Env(variables::Asked),
+    Shell(shells::Asked),
     Decisions,
     Vms,
     Doors,
@@ -83,6 +88,7 @@ static ROUTES: &[Route] = &[
     Route(Method::GET, "/status", |_, _| Op::Status),
     Route(Method::GET, "/credentials", |_, _| Op::Credentials),
     Route(Method::GET, "/env", |parts, _| Op::Env(variables::Asked::read(parts))),
+    Route(Method::POST, "/shells", |parts, _| Op::Shell(shells::Asked::read(parts))),
     Route(Method::GET, "/decisions", |_, _| Op::Decisions),
     Route(Method::GET, "/vms", |_, _| Op::Vms),
     Route(Method::GET, "/doors", |_, _| Op::Doors),
@@ -157,6 +163,7 @@ impl Service for Control {
             Op::Status => Ok(Reply::json(200, &running(cx)?.run)),
             Op::Credentials => Ok(Reply::json(200, &variables::credentials(cx).await?)),
             Op::Env(asked) => variables::answer(cx, &asked).await,
+            Op::Shell(asked) => shells::begin(cx, &asked).await,
             Op::Decisions => Ok(Reply::json(200, &json!({ "value": cx.env.decisions.latest() }))),
             Op::Vms => vms::list(cx).await,
             Op::Doors => Ok(vms::doors(cx)),
@@ -188,6 +195,7 @@ impl Service for Control {
             Op::Status => "status",
             Op::Credentials => "credentials",
             Op::Env(_) => "env",
+            Op::Shell(_) => "beginShell",
             Op::Decisions => "decisions",
             Op::Vms => "listVms",
             Op::Doors => "listDoors",

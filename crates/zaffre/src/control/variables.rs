@@ -78,7 +78,7 @@ pub(super) async fn of_vm(cx: &Cx, name: &str) -> Result<Vec<Variable>> {
 }
 
 /// Those of another host; what it sets itself counts.
-async fn on_host(cx: &Cx, kind: &str, whom: &str, reader: &Reader) -> Result<Vec<Variable>> {
+pub(super) async fn on_host(cx: &Cx, kind: &str, whom: &str, reader: &Reader) -> Result<Vec<Variable>> {
     let of_host = hosts::variables(cx, kind, whom, reader).await?;
     let mut all = list_for(cx, &As::Nobody, reader).await?;
     all.retain(|it| of_host.iter().all(|other| other.name != it.name));
@@ -86,7 +86,7 @@ async fn on_host(cx: &Cx, kind: &str, whom: &str, reader: &Reader) -> Result<Vec
     Ok(all)
 }
 
-async fn list_for(cx: &Cx, who: &As<'_>, reader: &Reader) -> Result<Vec<Variable>> {
+pub(super) async fn list_for(cx: &Cx, who: &As<'_>, reader: &Reader) -> Result<Vec<Variable>> {
     let credentials = credentials(cx).await?;
     list(&running(cx)?.run, &credentials, who, reader).ok_or_else(|| codes::NO_PROXY.bare())
 }
@@ -97,7 +97,7 @@ pub(super) async fn credentials(cx: &Cx) -> Result<Credentials> {
     cx.write(|txn| founding::found(txn, &mut draw.clone(), &cx.cloud.charter)).await
 }
 
-async fn secret_for(cx: &Cx, name: &str) -> Result<String> {
+pub(super) async fn secret_for(cx: &Cx, name: &str) -> Result<String> {
     let draw = cx.draw();
     let made = cx.write(|txn| {
         let vm = vms::named(txn, name)?;

@@ -90,9 +90,27 @@ fn role(address: SocketAddr) -> Option<Role> {
 /// Serves a guest's sockets until what it gives is dropped. May be called again for sockets that come later, such as
 /// the extension's. Must be called within the runtime.
 pub fn serve(front: &Front, inside: &Inside, sockets: GuestSockets) -> io::Result<GuestDoors> {
+    let from = From::Guest { vm: inside.vm.clone(), vm_id: inside.vm_id };
+    let names = Names {
+        hostname: inside.hostname.clone(),
+        own: inside.address,
+        network: inside.network.clone(),
+        service: inside.service,
+        outside: front.server.env.outside.get().filter(|_| inside.network.is_some()).cloned(),
+    };
+    serve_as(front, (inside.cloud, from), names, sockets)
+}
+
+/// The same for whoever is on the other side, as the caller knows it to be.
+pub(super) fn serve_as(
+    front: &Front,
+    (cloud, from): (CloudId, From),
+    names: Names,
+    sockets: GuestSockets,
+) -> io::Result<GuestDoors> {
     let (open, stopped) = watch::channel(());
     let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let doors = Doors { front: front.clone(), inside: Arc::new(inside.clone()), stopped, places };
+    let doors = Doors { front: front.clone(), cloud, from, names: Arc::new(names), stopped, places };
     for (address, socket) in sockets.tcp {
         if let Some(role) = role(address) {
             doors.accept(role, TcpListener::from_std(socket)?);
@@ -109,7 +127,9 @@ pub fn serve(front: &Front, inside: &Inside, sockets: GuestSockets) -> io::Resul
 #[derive(Clone)]
 struct Doors {
     front: Front,
-    inside: Arc<Inside>,
+    cloud: CloudId,
+    from: From,
+    names: Arc<Names>,
     stopped: watch::Receiver<()>,
     places: Arc<Semaphore>,
 }
@@ -132,31 +152,20 @@ impl Doors {
             Role::Plain(entrance) => self.front.serve(slot, stream, self.door(entrance)).await,
             Role::Tls => self.front.serve_tls(slot, stream, self.door(Entrance::Named)).await,
             Role::Names => {
-                let _ = answer_stream(stream, &self.names()).await;
+                let _ = answer_stream(stream, &self.names).await;
             }
         }
     }
 
     fn door(&self, entrance: Entrance) -> Door {
-        let from = From::Guest { vm: self.inside.vm.clone(), vm_id: self.inside.vm_id };
-        Door { cloud: self.inside.cloud, from, entrance, tls: false }
-    }
-
-    fn names(&self) -> Names {
-        Names {
-            hostname: self.inside.hostname.clone(),
-            own: self.inside.address,
-            network: self.inside.network.clone(),
-            service: self.inside.service,
-            outside: self.front.server.env.outside.get().filter(|_| self.inside.network.is_some()).cloned(),
-        }
+        Door { cloud: self.cloud, from: self.from.clone(), entrance, tls: false }
     }
 
     fn receive(&self, socket: UdpSocket) {
         let doors = self.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = doors.until_stopped(answer_datagrams(socket, doors.names())) => {}
+                () = doors.until_stopped(answer_datagrams(socket, &doors.names)) => {}
                 () = doors.front.closing() => {}
             }
         });
@@ -172,12 +181,12 @@ impl Doors {
     }
 }
 
-async fn answer_datagrams(socket: UdpSocket, names: Names) {
+async fn answer_datagrams(socket: UdpSocket, names: &Names) {
     let (socket, mut asking) = (Arc::new(socket), JoinSet::new());
     let mut query = vec![0; QUERY_BYTES];
     loop {
         match socket.recv_from(&mut query).await {
-            Ok((length, peer)) => match dns::answer(&query[..length], &names) {
+            Ok((length, peer)) => match dns::answer(&query[..length], names) {
                 // Who asked and went needs no answer.
                 Some(Answer::Now(reply)) => drop(socket.send_to(&reply, peer).await),
                 Some(Answer::Later(later)) if asking.len() < ASKED_AT_ONCE => {

@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::{
     connection::{Front, Slot},
@@ -48,8 +48,8 @@ struct Listener {
     speaks: Speaks,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Speaks {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaks {
     Proxy,
     Tls(Entrance),
     /// TLS or plain, by the first byte.
@@ -249,7 +249,12 @@ pub(super) async fn recover(error: &io::Error) {
     }
 }
 
-async fn serve(front: Front, slot: Slot, stream: TcpStream, peer: SocketAddr, speaks: Speaks) {
+/// What a listener of the table speaks.
+pub(super) fn speaks(name: &str) -> Option<Speaks> {
+    LISTENERS.iter().find(|it| it.name == name).map(|it| it.speaks)
+}
+
+pub(super) async fn serve(front: Front, slot: Slot, stream: TcpStream, peer: SocketAddr, speaks: Speaks) {
     let door = |entrance| Door { cloud: CloudId::DEFAULT, from: From::Host(peer), entrance, tls: false };
     match speaks {
         Speaks::Proxy => proxy::serve(&front, slot, stream, peer, CloudId::DEFAULT).await,
@@ -275,11 +280,26 @@ pub fn open_control(front: &Front, path: &Path) -> Result<(), StartError> {
         .map_err(|error| format!("cannot listen at `{}`: {error}", path.display()))?;
     // Whoever came before this is turned away by their uid.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-    tokio::spawn(accept_control(front.clone(), socket));
+    let front = front.clone();
+    tokio::spawn(async move {
+        let door = Door::at(CloudId::DEFAULT, Entrance::Control);
+        let serve = |front: Front, slot, stream| {
+            let door = door.clone();
+            async move { front.serve(slot, stream, door).await }
+        };
+        accept_own(front, socket, serve).await;
+    });
     Ok(())
 }
 
-async fn accept_control(front: Front, socket: UnixListener) {
+/// Accepts connections of this process's own user, until the front closes.
+pub(super) async fn accept_own<F>(
+    front: Front,
+    socket: UnixListener,
+    serve: impl Fn(Front, Slot, UnixStream) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
     let owner = rustix::process::geteuid().as_raw();
     while let Some(slot) = front.slot().await {
         let accepted = tokio::select! {
@@ -288,9 +308,8 @@ async fn accept_control(front: Front, socket: UnixListener) {
         };
         match accepted {
             Ok((stream, _)) if stream.peer_cred().is_ok_and(|peer| peer.uid() == owner) => {
-                let (of, kept) = (front.clone(), Slot::clone(&slot));
-                let door = Door::at(CloudId::DEFAULT, Entrance::Control);
-                front.spawn(slot, async move { of.serve(kept, stream, door).await });
+                let task = serve(front.clone(), Slot::clone(&slot), stream);
+                front.spawn(slot, task);
             }
             // Somebody else's process, root's too: the connection is dropped without a word.
             Ok(_) => {}

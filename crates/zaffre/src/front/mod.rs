@@ -23,6 +23,7 @@ pub(crate) mod proxy;
 pub mod public_doors;
 pub mod route;
 pub mod serve;
+pub mod shell_doors;
 pub(crate) mod sidecar;
 pub mod ssh_doors;
 mod tls;

@@ -53,7 +53,7 @@ static HOSTS: &[(Match, Target)] = &[
 ];
 
 /// Nothing under these leaves the machine (invariant 11).
-static MICROSOFTS: &[&str] = &[
+pub(crate) static MICROSOFTS: &[&str] = &[
     "azure.com",
     "azure.net",
     "windows.net",
@@ -121,7 +121,7 @@ pub fn by_name(host: &str) -> Target {
 }
 
 /// Whether the name is one of Microsoft's, emulated or not.
-pub(super) fn is_microsofts(host: &str) -> bool {
+pub(crate) fn is_microsofts(host: &str) -> bool {
     MICROSOFTS.iter().any(|suffix| host == *suffix || is_under(host, suffix))
         || host.split('.').any(|label| label == LABEL)
         || host == WIRE

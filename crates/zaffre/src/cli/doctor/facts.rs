@@ -23,6 +23,8 @@ pub(super) struct Facts {
     pub(super) networks: Option<Refused>,
     /// Whether there are programs here that guests could have.
     pub(super) has_programs: bool,
+    /// What refused a shell's walls.
+    pub(super) walls: Option<Refused>,
     pub(super) bounds: Bounds,
     /// Of settings that are known to refuse guests, what they hold; none where this kernel has no such setting.
     pub(super) user_namespaces_max: Option<u64>,
@@ -76,6 +78,7 @@ impl Facts {
             guests,
             networks,
             has_programs: guest::has_programs(),
+            walls: guest::shell::probe_walls(init).err(),
             bounds: guest::bounds(),
             user_namespaces_max: number("/proc/sys/user/max_user_namespaces"),
             lets_users_clone: is_on("/proc/sys/kernel/unprivileged_userns_clone"),

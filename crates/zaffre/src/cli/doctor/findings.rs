@@ -35,8 +35,8 @@ impl Finding {
 
 type Judge = fn(&Facts) -> Finding;
 static JUDGES: &[Judge] = &[
-    kernel, guests, networks, egress, memory, processors, users, ports, room, data, programs, variables,
-    roots, authority,
+    kernel, guests, networks, egress, shell, memory, processors, users, ports, room, data, programs,
+    variables, roots, authority,
 ];
 
 pub(super) fn all(facts: &Facts) -> Vec<Finding> {
@@ -122,6 +122,19 @@ fn egress(facts: &Facts) -> Finding {
         None => "no cloud is up here; machines reach the Internet where `zaffre up --egress` says so",
     };
     finding("egress", Verdict::Ok, says)
+}
+
+fn shell(facts: &Facts) -> Finding {
+    let Some(refused) = &facts.walls else {
+        let says = "`zaffre shell` has a network of its own, in which Azure's names and 169.254.169.254 are this cloud";
+        return finding("shell", Verdict::Ok, says);
+    };
+    let why = refused.why.split("; ").next().unwrap_or_default();
+    let says =
+        format!("`zaffre shell` sets variables alone, since this machine refused: {}: {why}", refused.what);
+    finding("shell", Verdict::Limited, says).advise(
+        "what lets guests run lets a shell have its network; until then 169.254.169.254 is asked through the proxy alone",
+    )
 }
 
 /// What gives an ordinary user groups.

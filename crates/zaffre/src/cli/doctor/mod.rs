@@ -50,6 +50,7 @@ mod tests {
             guests: None,
             networks: None,
             has_programs: true,
+            walls: None,
             bounds: Bounds { memory: By::Group(2), processes: By::Group(2), cpu: By::Group(2) },
             user_namespaces_max: Some(95_000),
             lets_users_clone: None,
@@ -98,6 +99,7 @@ mod tests {
                 "apparmor",
                 Facts {
                     guests: refused("mount /proc", "Permission denied (os error 13)"),
+                    walls: refused("map the shell's user (setgroups)", "Permission denied (os error 13)"),
                     apparmor_restricts: Some(true),
                     ..user()
                 },
@@ -106,6 +108,7 @@ mod tests {
                 "docker",
                 Facts {
                     guests: none(),
+                    walls: refused("make the shell's namespaces", "Operation not permitted (os error 1)"),
                     container: Some("Docker"),
                     bounds: user().bounds,
                     missing: vec!["ssh", "az"],
@@ -125,6 +128,7 @@ mod tests {
                 "forbidden",
                 Facts {
                     guests: none(),
+                    walls: refused("make the shell's namespaces", "Operation not permitted (os error 1)"),
                     user_namespaces_max: Some(0),
                     lets_users_clone: Some(false),
                     has_public_addresses: false,
