@@ -60,6 +60,16 @@ impl Nested {
         Ok(())
     }
 
+    /// A PUT of one item by itself.
+    pub(super) fn put(&self, change: &mut Change<'_>) -> Result<()> {
+        let parent = change.next.id.parent().unwrap_or_else(ResourceId::root);
+        let Some(parent) = resources::get(change.txn, &parent)? else { return Ok(()) };
+        let (before, mut next) = (change.current.cloned(), change.next.clone());
+        (self.judge)(change, Item { parent: &parent, before: before.as_ref(), next: &mut next })?;
+        *change.next = next;
+        Ok(())
+    }
+
     /// Where the parent's row keeps the names in the order in which they were given.
     fn order(&self) -> String {
         format!("{}/order", self.member)

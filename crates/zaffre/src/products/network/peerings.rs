@@ -39,12 +39,7 @@ const CONNECTED: &str = "Connected";
 const DISCONNECTED: &str = "Disconnected";
 
 pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
-    let parent = change.next.id.parent().unwrap_or_else(ResourceId::root);
-    let Some(parent) = resources::get(change.txn, &parent)? else { return Ok(()) };
-    let (before, mut next) = (change.current.cloned(), change.next.clone());
-    judge(change, Item { parent: &parent, before: before.as_ref(), next: &mut next })?;
-    *change.next = next;
-    Ok(())
+    NESTED.put(change)
 }
 
 fn judge(change: &mut Change<'_>, item: Item<'_>) -> Result<()> {

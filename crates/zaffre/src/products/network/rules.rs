@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use azure::{
     cidr::Cidr,
     error::{Error, Result},
-    ids::ResourceId,
 };
 use serde_json::{Value, json};
 
@@ -16,7 +15,7 @@ use super::{
 };
 use crate::{
     arm::kind::{Change, Gone, Removal},
-    resources::{self, Resource},
+    resources::Resource,
     store::Txn,
 };
 
@@ -28,11 +27,7 @@ pub(super) static NESTED: Nested = Nested {
 };
 
 pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
-    let parent = change.next.id.parent().unwrap_or_else(ResourceId::root);
-    let Some(parent) = resources::get(change.txn, &parent)? else { return Ok(()) };
-    let mut next = change.next.clone();
-    judge(change, Item { parent: &parent, before: None, next: &mut next })?;
-    *change.next = next;
+    NESTED.put(change)?;
     change.cx.env.follower.wake_after(change.txn);
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     arm::kind::{Change, Gone, Removal, View},
-    resources::{self, Resource, links},
+    resources::{Resource, links},
     store::Txn,
 };
 
@@ -18,12 +18,7 @@ pub(super) static NESTED: Nested =
     Nested { member: "subnets", type_name: "Microsoft.Network/virtualNetworks/subnets", judge, drop };
 
 pub(super) fn put(change: &mut Change<'_>) -> Result<()> {
-    let parent = change.next.id.parent().unwrap_or_else(ResourceId::root);
-    let Some(parent) = resources::get(change.txn, &parent)? else { return Ok(()) };
-    let (before, mut next) = (change.current.cloned(), change.next.clone());
-    judge(change, Item { parent: &parent, before: before.as_ref(), next: &mut next })?;
-    *change.next = next;
-    Ok(())
+    NESTED.put(change)
 }
 
 fn judge(change: &mut Change<'_>, item: Item<'_>) -> Result<()> {
