@@ -120,7 +120,7 @@ async fn a_simulated_machine_says_that_it_is_one_and_lets_nobody_sign_in() {
         log,
         "sim: simulated, nothing of its own runs\ncloud-init: custom data is not carried out: on the host it would change the host\n"
     );
-    let missing = world.says_of("sim", "no-such-program").await;
+    let missing = world.says_of("sim", "/no/such/program").await;
     assert!(
         missing
             .contains("this machine is simulated: its commands run on its host, which has no such program"),
