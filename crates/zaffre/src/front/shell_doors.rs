@@ -98,7 +98,7 @@ pub fn open_desk(front: &Front, control: &Path) -> Result<(), StartError> {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     let front = front.clone();
     tokio::spawn(async move {
-        listen::accept_own(front, socket, |front, slot, stream| attend(front, slot, stream)).await;
+        listen::accept_own(front, socket, attend).await;
     });
     Ok(())
 }
