@@ -68,7 +68,7 @@ pub(crate) fn run() -> Outcome<Vec<Figure>> {
         target: Target::AtMost(most),
     };
     Ok(vec![
-        figure("handshakes/resumed-beside-full", (resumed.0.clone(), full.0.clone()), 0.95),
+        figure("handshakes/resumed-beside-full", (resumed.0.clone(), full.0.clone()), 0.85),
         figure("handshakes/full", full, 1.3),
         figure("handshakes/resumed", resumed, 1.4),
     ])
